@@ -1,0 +1,1 @@
+"""armillary-unsup3d."""
