@@ -1,1 +1,20 @@
-"""armillary."""
+"""Learn the 3D geometry of a kind of object from pictures without labels.
+
+Light: importing this imports no torch. ``train``, ``load`` and ``predict`` import what they need when they are called.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from armillary.run.api import Run, load, train
+
+__version__ = "0.1.0"
+__all__ = ["Run", "__version__", "load", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in {"Run", "load", "train"}:
+        from armillary.run import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,75 @@
+"""Readers of data."""
+
+import abc
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import attrs
+
+from armillary.ports import Shape
+
+
+@attrs.frozen
+class Fingerprint:
+    """What a run remembers of its data: never where it lies.
+
+    Args:
+        name: of the folder.
+        count: items in all its splits.
+        digest: hash over names and contents.
+    """
+
+    name: str
+    count: int
+    digest: str
+
+
+class Dataset(abc.ABC):
+    """A reader of one split of some data; items are dicts of tensors by port name, and ``id``."""
+
+    @classmethod
+    @abc.abstractmethod
+    def build(cls, config: Any, *, root: Path, split: str) -> Self:
+        """Return one split.
+
+        Args:
+            config: an instance of the declared config class.
+            root: folder that the user named.
+            split: ``train``, ``val``, ``test`` or ``all``.
+
+        Raises:
+            DataError: there is nothing usable; the message names the path and says what to type.
+        """
+
+    @property
+    @abc.abstractmethod
+    def ids(self) -> Sequence[str]:
+        """Return the items' names, in order; unique and stable."""
+
+    @property
+    @abc.abstractmethod
+    def provides(self) -> Mapping[str, Shape]:
+        """Return the ports that this data really offers, with shapes of one item."""
+
+    @property
+    @abc.abstractmethod
+    def problems(self) -> Sequence[str]:
+        """Return one line for each file that was passed over."""
+
+    @property
+    @abc.abstractmethod
+    def fixed_split(self) -> bool:
+        """Return whether the data itself says what is train and test (folders, a list), rather than a hash."""
+
+    @abc.abstractmethod
+    def fingerprint(self) -> Fingerprint:
+        """Return what a run remembers of this data."""
+
+    @abc.abstractmethod
+    def __len__(self) -> int:
+        """Return the number of items."""
+
+    @abc.abstractmethod
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """Return one item."""

@@ -1,0 +1,276 @@
+"""The vocabulary that parts speak: kinds of tensor, axes, frames, units. Light.
+
+A part declares what it consumes and produces as :class:`Port`. Kinds are a closed vocabulary, each convention stated once in
+:data:`KINDS`; a plugin may add ``x.<plugin>.<kind>``, which connects only to itself. A shape is a string of tokens: an integer,
+a symbol (``height``), ``symbol/2``, ``symbol*2``, or ``$field`` of the part's config. :class:`Shapes` unifies them.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from fractions import Fraction
+
+import attrs
+
+UNITS = frozenset(
+    {"any", "none", "scene", "image", "pixel", "normalised", "radian", "probability", "logit", "unit_length"}
+)
+FRAMES = frozenset({"any", "image", "canonical", "camera", "object", "world", "sphere"})
+
+Shape = tuple[int | None, ...]
+"""A resolved shape; None for the batch and for what is known only at run time."""
+
+
+@attrs.frozen
+class Kind:
+    """What the numbers of a port mean.
+
+    Args:
+        shape: default shape of a port of this kind.
+        unit: default unit.
+        text: the convention, in one sentence.
+    """
+
+    shape: str
+    unit: str
+    text: str
+
+
+KINDS: Mapping[str, Kind] = {
+    "image": Kind(
+        "batch 3 height width", "image", "sRGB in [0, 1]; x right, y down; pixel (i, j) has its centre at integer coordinates"
+    ),
+    "grid": Kind(
+        "batch height width 2", "normalised", "sampling positions (x, y) in [-1, 1], corners at the corner pixels' centres"
+    ),
+    "depth": Kind("batch 1 height width", "scene", "distance along the camera's z axis, z forward"),
+    "camera": Kind("batch 3 3", "pixel", "pinhole intrinsics K, pixel centres at integers"),
+    "pose": Kind("batch 3 4", "scene", "[R | t] with x_camera = R @ x_object + t, det R = +1"),
+    "rotation": Kind("batch 3 3", "none", "matrix of determinant +1 acting on columns"),
+    "normals": Kind("batch 3 height width", "unit_length", "camera frame, facing the viewer (z < 0)"),
+    "light": Kind(
+        "batch 5", "none", "ambient, diffuse, unit direction from the surface to the light, camera frame of the picture"
+    ),
+    "albedo": Kind("batch 3 height width", "image", "sRGB in [0, 1]"),
+    "shading": Kind("batch 1 height width", "none", "factor on the albedo, >= 0"),
+    "mask": Kind("batch 1 height width", "none", "boolean; true where the pixel counts"),
+    "confidence": Kind("batch 1 height width", "image", "a standard deviation, > 0"),
+    "keypoints2d": Kind("batch points 2", "normalised", "(x, y) in [-1, 1] as in grid"),
+    "keypoints3d": Kind("batch points 3", "scene", "(x, y, z)"),
+    "landmarks2d": Kind("batch points 2", "normalised", "annotated (x, y) in [-1, 1] as in grid"),
+    "landmarks3d": Kind("batch points 3", "scene", "annotated (x, y, z)"),
+    "visibility": Kind("batch points", "none", "boolean, one a point"),
+    "heatmap": Kind("batch points height width", "probability", "one map a point"),
+    "edge_map": Kind("batch 1 height width", "none", "[0, 1], drawn links between points"),
+    "label_map": Kind(
+        "batch 3 height width", "none", "direction: point on the object's sphere; length: certainty; at its own stride"
+    ),
+    "sphere_signal": Kind("batch channel colatitude azimuth", "none", "samples on a named grid, unit sphere, z up"),
+    "sphere_coefficients": Kind("batch channel coefficient", "none", "real spherical harmonics in e3nn's order and norm"),
+    "feature_map": Kind("batch channel height width", "any", "features of a network on a grid"),
+    "feature_vector": Kind("batch channel", "any", "one vector of features an item"),
+    "class_label": Kind("batch", "none", "integer class"),
+    "class_scores": Kind("batch classes", "logit", "one score a class"),
+    "scalar": Kind("batch", "any", "one number an item"),
+    "mesh": Kind("", "scene", "a record: vertices, triangles and what they carry"),
+}
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
+_TOKEN = re.compile(r"(?P<integer>\d+)|\$(?P<field>[a-z_]\w*)|(?P<symbol>[a-z_][\w.]*)(?:(?P<op>[/*])(?P<factor>\d+))?")
+
+
+def known_kind(kind: str) -> bool:
+    """Return whether ``kind`` is in the vocabulary or a plugin's own ``x.<plugin>.<kind>``."""
+    return kind in KINDS or bool(re.fullmatch(r"x\.[a-z][\w-]*\.[a-z]\w*", kind))
+
+
+@attrs.frozen
+class Port:
+    """One named tensor that a part takes or gives.
+
+    Args:
+        name: what it is called in the batch, in the outputs and in keyword calls.
+        kind: a key of :data:`KINDS`, or ``x.<plugin>.<kind>``.
+        shape: tokens; the kind's own where none is given.
+        unit: a member of :data:`UNITS`; the kind's own where none is given.
+        frame: a member of :data:`FRAMES`.
+        optional: a consumer does without it; a producer gives it only in some settings.
+
+    Raises:
+        ValueError: a name, kind, unit, frame or shape outside the vocabulary.
+    """
+
+    name: str
+    kind: str = attrs.field(kw_only=True)
+    shape: str = attrs.field(kw_only=True, default="")
+    unit: str = attrs.field(kw_only=True, default="")
+    frame: str = attrs.field(kw_only=True, default="any")
+    optional: bool = attrs.field(kw_only=True, default=False)
+
+    def __attrs_post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(f"port name {self.name!r}: use lower-case words joined by _")
+        if not known_kind(self.kind):
+            raise ValueError(f"port {self.name}: kind {self.kind!r} is not in the vocabulary (armillary.ports.KINDS)")
+        kind = KINDS.get(self.kind, Kind("batch", "any", ""))
+        object.__setattr__(self, "shape", self.shape or kind.shape)
+        object.__setattr__(self, "unit", self.unit or kind.unit)
+        if self.unit not in UNITS:
+            raise ValueError(f"port {self.name}: unit {self.unit!r} is not one of {', '.join(sorted(UNITS))}")
+        if self.frame not in FRAMES:
+            raise ValueError(f"port {self.name}: frame {self.frame!r} is not one of {', '.join(sorted(FRAMES))}")
+        parse_shape(self.shape)
+
+    def __str__(self) -> str:
+        words = [f"{self.name}: {self.kind} [{self.shape}]"]
+        if self.unit not in ("any", "none"):
+            words.append(f"in {self.unit} units" if self.unit in ("scene", "image") else f"in {self.unit}")
+        if self.frame != "any":
+            words.append(f"frame {self.frame}")
+        return " ".join(words)
+
+
+def misfit(produced: Port, consumed: Port) -> str:
+    """Return why ``produced`` cannot feed ``consumed``, empty where it can. Shapes are for :class:`Shapes`."""
+    if produced.kind != consumed.kind:
+        return f"kind {produced.kind} is not {consumed.kind}"
+    if "any" not in (produced.unit, consumed.unit) and produced.unit != consumed.unit:
+        return f"unit {produced.unit} is not {consumed.unit}"
+    if "any" not in (produced.frame, consumed.frame) and produced.frame != consumed.frame:
+        return f"frame {produced.frame} is not {consumed.frame}"
+    return ""
+
+
+@attrs.frozen
+class Axis:
+    """One axis: ``factor * symbol``, or the number ``factor`` where there is no symbol."""
+
+    factor: Fraction
+    symbol: str = ""
+    field: str = ""
+
+    def __str__(self) -> str:
+        if self.field:
+            return f"${self.field}"
+        if not self.symbol:
+            return str(self.factor)
+        if self.factor == 1:
+            return self.symbol
+        if self.factor > 1:
+            return f"{self.symbol}*{self.factor}"
+        return f"{self.symbol}/{1 / self.factor}"
+
+
+def parse_shape(text: str) -> tuple[Axis, ...]:
+    """Return the axes of a shape.
+
+    Raises:
+        ValueError: a token is not an integer, a symbol, ``symbol/k``, ``symbol*k`` or ``$field``.
+    """
+    axes = []
+    for token in text.split():
+        match = _TOKEN.fullmatch(token)
+        if not match:
+            raise ValueError(f"shape {text!r}: {token!r} is not an integer, a symbol, symbol/2, symbol*2 or $field")
+        if match["integer"]:
+            axes.append(Axis(Fraction(int(match["integer"]))))
+        elif match["field"]:
+            axes.append(Axis(Fraction(1), field=match["field"]))
+        else:
+            factor = Fraction(int(match["factor"] or 1))
+            axes.append(Axis(1 / factor if match["op"] == "/" else factor, symbol=match["symbol"]))
+    return tuple(axes)
+
+
+class Shapes:
+    """Unification of symbolic shapes: which symbol is which multiple of which, and which number.
+
+    A symbol belongs to a scope (the method, or one part); ``batch`` is one for all. Nothing here knows about torch.
+    """
+
+    def __init__(self) -> None:
+        self._parent: dict[str, tuple[str, Fraction]] = {}
+        self._value: dict[str, Fraction] = {}
+
+    def bind(self, port: Port, scope: str, settings: Mapping[str, object]) -> tuple[Axis, ...]:
+        """Return the axes of ``port`` with its symbols put in ``scope`` and its ``$field`` replaced.
+
+        Raises:
+            ValueError: a ``$field`` that is not a whole number among ``settings``.
+        """
+        axes = []
+        for axis in parse_shape(port.shape):
+            if axis.field:
+                value = settings.get(axis.field)
+                if isinstance(value, bool) or not isinstance(value, int):
+                    raise ValueError(f"{scope}: port {port.name} has ${axis.field}, but that setting is {value!r}")
+                axes.append(Axis(Fraction(value)))
+            elif axis.symbol and axis.symbol != "batch":
+                axes.append(Axis(axis.factor, symbol=f"{scope}:{axis.symbol}"))
+            else:
+                axes.append(axis)
+        return tuple(axes)
+
+    def unify(self, one: Iterable[Axis], other: Iterable[Axis]) -> str:
+        """Make the two shapes equal; return why they cannot be, empty where they can."""
+        one, other = tuple(one), tuple(other)
+        if len(one) != len(other):
+            return f"{len(one)} axes are not {len(other)} axes"
+        for index, (a, b) in enumerate(zip(one, other, strict=True)):
+            reason = self._unify_axis(a, b)
+            if reason:
+                return f"axis {index}: {reason}"
+        return ""
+
+    def resolve(self, axes: Iterable[Axis]) -> Shape:
+        """Return the numbers known by now, None for the others."""
+        return tuple(self._number(axis) for axis in axes)
+
+    def _number(self, axis: Axis) -> int | None:
+        if not axis.symbol:
+            return int(axis.factor)
+        root, ratio = self._find(axis.symbol)
+        if root not in self._value:
+            return None
+        value = self._value[root] * ratio * axis.factor
+        return int(value) if value.denominator == 1 else None
+
+    def _find(self, symbol: str) -> tuple[str, Fraction]:
+        ratio = Fraction(1)
+        while symbol in self._parent:
+            symbol, step = self._parent[symbol]
+            ratio *= step
+        return symbol, ratio
+
+    def _unify_axis(self, a: Axis, b: Axis) -> str:
+        if not a.symbol and not b.symbol:
+            return "" if a.factor == b.factor else f"{a.factor} is not {b.factor}"
+        if not a.symbol:
+            a, b = b, a
+        root, ratio = self._find(a.symbol)
+        ratio *= a.factor
+        if not b.symbol:
+            return self._assign(root, b.factor / ratio, f"{_bare(a)} is", b.factor)
+        other, other_ratio = self._find(b.symbol)
+        other_ratio *= b.factor
+        if root == other:
+            return "" if ratio == other_ratio else f"{_bare(a)} is not {_bare(b)}"
+        if root in self._value and other in self._value:
+            left, right = self._value[root] * ratio, self._value[other] * other_ratio
+            return "" if left == right else f"{left} is not {right}"
+        if root in self._value:
+            root, other, ratio, other_ratio = other, root, other_ratio, ratio
+        # root is free: root = other * other_ratio / ratio
+        self._parent[root] = (other, other_ratio / ratio)
+        return ""
+
+    def _assign(self, root: str, value: Fraction, what: str, number: Fraction) -> str:
+        if value.denominator != 1:
+            return f"{what} {number}, which does not divide evenly"
+        if root in self._value and self._value[root] != value:
+            return f"{what} {self._value[root] / value * number}, not {number}"
+        self._value[root] = value
+        return ""
+
+
+def _bare(axis: Axis) -> str:
+    return str(attrs.evolve(axis, symbol=axis.symbol.rpartition(":")[2]))

@@ -1,0 +1,411 @@
+"""What a plugin declares: records of plain values, no classes of networks, no torch. Light.
+
+A component is named by strings (``target="armillary_unsup3d.heads:DepthMap"``) that are imported when it is built. A recipe is
+data: a method, what fills its slots, losses, optimiser, budget; each number may carry its source through :func:`cited`.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, ClassVar, Literal
+
+import attrs
+
+from armillary.ports import KINDS, Port
+
+_COMPONENT_NAME = re.compile(r"[a-z0-9][a-z0-9-]*(/[0-9]+)?")
+_TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+def _ports(values: Iterable[Port | str]) -> tuple[Port, ...]:
+    """Return ports; a bare string is a port whose name is also its kind (``"image"``)."""
+    ports = []
+    for value in values:
+        if isinstance(value, str):
+            if value not in KINDS:
+                raise ValueError(f"{value!r} is not a kind: write Port({value!r}, kind=...)")
+            value = Port(value, kind=value)
+        if not isinstance(value, Port):
+            raise TypeError(f"needs a Port, got {value!r}")
+        ports.append(value)
+    names = [port.name for port in ports]
+    if len(set(names)) != len(names):
+        raise ValueError(f"port names repeat: {', '.join(names)}")
+    return tuple(ports)
+
+
+def _check_name(_: Any, attribute: Any, value: str) -> None:
+    if not isinstance(value, str) or not _COMPONENT_NAME.fullmatch(value):
+        raise ValueError(f"{attribute.name} {value!r}: use lower-case words joined by -, evaluators end in /version")
+
+
+def _check_target(_: Any, attribute: Any, value: str) -> None:
+    if not isinstance(value, str) or (value and not _TARGET.fullmatch(value)):
+        raise ValueError(f"{attribute.name} {value!r}: write it as package.module:Class")
+
+
+@attrs.frozen(kw_only=True)
+class ComponentSpec:
+    """What every component declares.
+
+    Args:
+        name: within the plugin; the id is ``plugin:name``.
+        target: ``package.module:Class``, imported when the part is built.
+        config: ``package.module:ConfigClass``; empty for a part without settings.
+        consumes: ports that it is called with.
+        produces: ports that it returns.
+        summary: one line, for tables.
+        source: paper, equation, or authors' file.
+        assets: names of files that nobody may ship and the user names (``vgg16``).
+    """
+
+    KIND: ClassVar[str] = ""
+
+    name: str = attrs.field(validator=_check_name)
+    target: str = attrs.field(validator=_check_target)
+    config: str = attrs.field(default="", validator=_check_target)
+    consumes: tuple[Port, ...] = attrs.field(default=(), converter=_ports)
+    produces: tuple[Port, ...] = attrs.field(default=(), converter=_ports)
+    summary: str = ""
+    source: str = ""
+    assets: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class WorldSpec(ComponentSpec):
+    """A generator of pictures with ground truth."""
+
+    KIND: ClassVar[str] = "world"
+
+
+@attrs.frozen(kw_only=True)
+class DatasetSpec(ComponentSpec):
+    """A reader of data; ``produces`` lists all it can give, ports that depend on the folder being optional."""
+
+    KIND: ClassVar[str] = "dataset"
+
+
+@attrs.frozen(kw_only=True)
+class TransformSpec(ComponentSpec):
+    """A change of one sample on the CPU (``item``) or of one batch on the device (``batch``).
+
+    Args:
+        moves: geometric: every port of a sample moves by its kind, also those that are not in ``consumes``.
+    """
+
+    KIND: ClassVar[str] = "transform"
+
+    per: Literal["item", "batch"] = attrs.field(default="item", validator=attrs.validators.in_(("item", "batch")))
+    moves: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class EncoderSpec(ComponentSpec):
+    """A network from pictures to features."""
+
+    KIND: ClassVar[str] = "encoder"
+
+
+@attrs.frozen(kw_only=True)
+class HeadSpec(ComponentSpec):
+    """A network from features to geometry, light or appearance."""
+
+    KIND: ClassVar[str] = "head"
+
+
+@attrs.frozen(kw_only=True)
+class RendererSpec(ComponentSpec):
+    """A part that turns geometry into what a camera sees."""
+
+    KIND: ClassVar[str] = "renderer"
+
+
+@attrs.frozen(kw_only=True)
+class LossSpec(ComponentSpec):
+    """A loss.
+
+    Args:
+        per: ``item``: one value, or (sum, count), an item; ``batch``: one value.
+        caches: takes the step's cache as keyword ``cache``.
+    """
+
+    KIND: ClassVar[str] = "loss"
+
+    per: Literal["item", "batch"] = attrs.field(default="item", validator=attrs.validators.in_(("item", "batch")))
+    caches: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class EvaluatorSpec(ComponentSpec):
+    """A measure with a protocol and a version.
+
+    Args:
+        passes: (pass, split) in order: ``(("fit", "train"), ("score", "test"))``.
+        protocol: normaliser, alignment, split and masking, in a sentence or two.
+    """
+
+    KIND: ClassVar[str] = "evaluator"
+
+    passes: tuple[tuple[str, str], ...] = (("score", "test"),)
+    protocol: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Slot:
+    """A place in a method that any fitting part can fill.
+
+    Args:
+        kind: ``encoder``, ``head`` or ``renderer``.
+        consumes: ports that the method gives; symbols in their shapes are the method's.
+        produces: ports that the method needs back.
+        optional: may stay empty.
+    """
+
+    kind: str = attrs.field(validator=attrs.validators.in_(("encoder", "head", "renderer")))
+    consumes: tuple[Port, ...] = attrs.field(converter=_ports)
+    produces: tuple[Port, ...] = attrs.field(converter=_ports)
+    optional: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class MethodSpec(ComponentSpec):
+    """A composition of slots.
+
+    Args:
+        slots: slot name (``depth.encoder``) to what fits.
+        trains_on: ports of the batch in training.
+        predicts_from: ports that prediction needs.
+        depends: output port to the optional slot with which it comes and goes.
+    """
+
+    KIND: ClassVar[str] = "method"
+
+    slots: Mapping[str, Slot]
+    trains_on: tuple[Port, ...] = attrs.field(converter=_ports)
+    predicts_from: tuple[Port, ...] = attrs.field(converter=_ports)
+    depends: Mapping[str, str] = attrs.field(factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        produced = {port.name for port in self.produces}
+        for port, slot in self.depends.items():
+            if port not in produced or slot not in self.slots or not self.slots[slot].optional:
+                raise ValueError(f"method {self.name}: {port!r} depends on {slot!r}: needs an output and an optional slot")
+
+
+# --- recipes ---------------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Cited:
+    """A value and where it comes from."""
+
+    value: Any
+    source: str
+
+
+def cited(value: Any, *, source: str) -> Cited:
+    """Return ``value`` with the paper's table, section or authors' file that it stands in."""
+    return Cited(value, source)
+
+
+def _settings(value: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    return dict(value or {})
+
+
+@attrs.frozen
+class Use:
+    """A component by its id, with settings and renamed ports.
+
+    Args:
+        id: ``plugin:component``.
+        settings: of its config class; what is not given keeps its default.
+        rename: the part's own port name to the name that the method uses.
+    """
+
+    id: str
+    settings: Mapping[str, Any] = attrs.field(factory=dict, converter=_settings, kw_only=True)
+    rename: Mapping[str, str] = attrs.field(factory=dict, converter=_settings, kw_only=True)
+
+
+@attrs.frozen
+class LossUse:
+    """A loss by its id.
+
+    Args:
+        weight: a number, or a list of (step, value): the value from that step on. None keeps the patched recipe's.
+        bind: the loss's port name to the name of an output or of a port of the batch.
+    """
+
+    id: str = ""
+    weight: Any = attrs.field(default=None, kw_only=True)
+    bind: Mapping[str, str] = attrs.field(factory=dict, converter=_settings, kw_only=True)
+    settings: Mapping[str, Any] = attrs.field(factory=dict, converter=_settings, kw_only=True)
+
+
+@attrs.frozen(kw_only=True)
+class Take:
+    """A trained part of an earlier stage.
+
+    Args:
+        stage: its name.
+        slot: which part; ``*`` for the whole trained method.
+        frozen: eval mode, no gradient, not in the optimiser.
+    """
+
+    stage: str
+    slot: str
+    frozen: bool = True
+
+
+@attrs.frozen
+class SameAs:
+    """The module of another slot, shared: stored once, under its owner."""
+
+    slot: str
+
+
+@attrs.frozen(kw_only=True)
+class Budget:
+    """How long to train.
+
+    Args:
+        steps: optimiser steps; schedules are functions of step over this.
+        seconds: ends earlier, never later; None for no limit.
+    """
+
+    steps: Any
+    seconds: Any = None
+
+
+@attrs.frozen(kw_only=True)
+class Body:
+    """What a stage holds; everything that is None is left to the recipe that is extended, or to the default."""
+
+    method: str | None = None
+    slots: Mapping[str, Use | Take | SameAs] = attrs.field(factory=dict)
+    data: Use | None = None
+    world: Use | None = None
+    transforms: tuple[Use, ...] | None = None
+    losses: Mapping[str, LossUse] = attrs.field(factory=dict)
+    optimiser: Mapping[str, Any] = attrs.field(factory=dict)
+    schedule: Mapping[str, Any] = attrs.field(factory=dict)
+    budget: Budget | None = None
+    batch_size: Any = None
+    settings: Mapping[str, Any] = attrs.field(factory=dict)
+    evaluators: Mapping[str, Use] = attrs.field(factory=dict)
+
+
+@attrs.frozen(kw_only=True)
+class Stage(Body):
+    """One stage of a recipe of several."""
+
+    name: str = attrs.field(validator=_check_name)
+
+
+@attrs.frozen(kw_only=True)
+class RecipeSpec(Body):
+    """A published run, or a patch of one.
+
+    Args:
+        name: within the plugin; ``paper``, ``quick``, ``demo`` and ``smoke`` are every method's tiers.
+        summary: one line.
+        source: paper and table.
+        extends: id of the recipe that this one patches; tables merge by key, lists and scalars replace.
+        remove: paths deleted from the extended recipe: ``losses.flipped``, ``slots.confidence.head``.
+        method: id of the method.
+        slots: slot name to what fills it.
+        data: the data set.
+        world: the procedural world on which tests and the demo run it.
+        transforms: in order.
+        losses: instance name to loss.
+        optimiser: ``use`` (adam, adamw, sgd), ``lr``, ``weight_decay``, ``clip_norm``, ``groups`` ...
+        schedule: ``use`` (constant, step, multistep, cosine), and its settings.
+        budget: steps, and at most seconds.
+        batch_size: items a step, over all processes.
+        settings: of the method's own config.
+        evaluators: name to evaluator.
+        stages: for a recipe of several stages, in order; then the body above stays empty.
+        serves: the stage that predict and evaluate use; the last one where it is not given.
+        seed: of weights, order and draws.
+    """
+
+    KIND: ClassVar[str] = "recipe"
+
+    name: str = attrs.field(validator=_check_name)
+    summary: str = ""
+    source: str = ""
+    extends: str = ""
+    remove: tuple[str, ...] = ()
+    stages: tuple[Stage, ...] = ()
+    serves: str = ""
+    seed: Any = None
+
+    def table(self) -> tuple[dict[str, Any], dict[str, str]]:
+        """Return the recipe as plain tables, and the source of each cited value by its path."""
+        sources: dict[str, str] = {}
+        table: dict[str, Any] = dict(_body(self))
+        if self.stages:
+            table["stages"] = {stage.name: dict(_body(stage)) for stage in self.stages}
+        for key in ("serves", "extends"):
+            if getattr(self, key):
+                table[key] = getattr(self, key)
+        if self.remove:
+            table["remove"] = list(self.remove)
+        if self.seed is not None:
+            table["seed"] = self.seed
+        return _strip(table, "", sources), sources
+
+
+def _body(body: Body) -> Iterator[tuple[str, Any]]:
+    for key in ("method", "batch_size"):
+        if getattr(body, key) is not None:
+            yield key, getattr(body, key)
+    if body.slots:
+        yield "slots", {name: _use(use) for name, use in body.slots.items()}
+    for key in ("data", "world"):
+        if getattr(body, key) is not None:
+            yield key, _use(getattr(body, key))
+    if body.transforms is not None:
+        yield "transforms", [_use(use) for use in body.transforms]
+    if body.losses:
+        yield "losses", {name: _loss_use(use) for name, use in body.losses.items()}
+    for key in ("optimiser", "schedule", "settings"):
+        if getattr(body, key):
+            yield key, dict(getattr(body, key))
+    if body.budget is not None:
+        yield "budget", {k: v for k, v in attrs.asdict(body.budget, recurse=False).items() if v is not None}
+    if body.evaluators:
+        yield "evaluators", {name: _use(use) for name, use in body.evaluators.items()}
+
+
+def _use(use: Use | Take | SameAs) -> dict[str, Any]:
+    if isinstance(use, Take):
+        return {"take": attrs.asdict(use)}
+    if isinstance(use, SameAs):
+        return {"same_as": use.slot}
+    table: dict[str, Any] = {"use": use.id} if use.id else {}
+    if use.settings:
+        table["settings"] = dict(use.settings)
+    if use.rename:
+        table["rename"] = dict(use.rename)
+    return table
+
+
+def _loss_use(use: LossUse) -> dict[str, Any]:
+    table: dict[str, Any] = {"use": use.id} if use.id else {}
+    if use.weight is not None:
+        table["weight"] = use.weight
+    for key in ("bind", "settings"):
+        if getattr(use, key):
+            table[key] = dict(getattr(use, key))
+    return table
+
+
+def _strip(value: Any, path: str, sources: dict[str, str]) -> Any:
+    if isinstance(value, Cited):
+        sources[path] = value.source
+        value = value.value
+    if isinstance(value, Mapping):
+        return {str(k): _strip(v, f"{path}.{k}" if path else str(k), sources) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strip(v, f"{path}[{i}]", sources) for i, v in enumerate(value)]
+    return value
