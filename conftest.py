@@ -1,0 +1,82 @@
+"""Tests that need something a machine may lack: they are skipped there, and every run says how many.
+
+``ARMILLARY_DATA`` names a folder of real pictures, which nobody may ship; ``@pytest.mark.realdata("cats_faces64")`` asks
+for folders in it, and the fixture ``real_data`` gives their place.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+_skipped: dict[str, int] = {}
+_asked: dict[str, int] = {}
+
+
+def real_data_folder() -> Path | None:
+    """Return the folder of real pictures, None where there is none."""
+    value = os.environ.get("ARMILLARY_DATA")
+    return Path(value).resolve() if value else None
+
+
+def browser_path() -> str | None:
+    """Return a Chromium on this machine, None where there is none."""
+    return next(filter(None, map(shutil.which, _BROWSERS)), None)
+
+
+@pytest.fixture
+def real_data() -> Path:
+    """The folder of real pictures; only for tests marked ``realdata``."""
+    folder = real_data_folder()
+    if folder is None:
+        raise RuntimeError("mark the test with @pytest.mark.realdata")
+    return folder
+
+
+@pytest.fixture
+def browser() -> str:
+    """The path of a Chromium; only for tests marked ``browser``."""
+    path = browser_path()
+    if path is None:
+        raise RuntimeError("mark the test with @pytest.mark.browser")
+    return path
+
+
+def _missing_data(mark: pytest.Mark) -> str | None:
+    folder = real_data_folder()
+    if folder is None:
+        return "ARMILLARY_DATA is not set"
+    missing = [name for name in mark.args if not (folder / name).exists()]
+    return f"{folder} lacks {', '.join(missing)}" if missing else None
+
+
+def _missing_browser(_mark: pytest.Mark) -> str | None:
+    return None if browser_path() else "no Chromium on the path"
+
+
+def _missing_cuda(_mark: pytest.Mark) -> str | None:
+    import torch
+
+    return None if torch.cuda.is_available() else "no CUDA device"
+
+
+_NEEDS = {"realdata": _missing_data, "browser": _missing_browser, "cuda": _missing_cuda}
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what cannot run here, and count it."""
+    for name, missing in _NEEDS.items():
+        for mark in item.iter_markers(name):
+            _asked[name] = _asked.get(name, 0) + 1
+            reason = missing(mark)
+            if reason is not None:
+                _skipped[name] = _skipped.get(name, 0) + 1
+                pytest.skip(f"{name}: {reason}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say for each need how many tests had it, and how many were skipped for want of it."""
+    for name, asked in sorted(_asked.items()):
+        terminalreporter.write_line(f"{name}: {asked - _skipped.get(name, 0)} run, {_skipped.get(name, 0)} skipped")

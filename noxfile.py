@@ -1,0 +1,155 @@
+"""What is run on this tree: ``python -m nox -l`` lists it.
+
+Every session installs the local packages from the tree (never from an index), and everything else with pip under
+``constraints.txt``. pip and not uv, although uv is faster: uv does not read pip's configuration, so where pip is set up
+to find a CPU build of torch, uv would fetch several gigabytes of CUDA.
+"""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.10.9"
+nox.options.default_venv_backend = "virtualenv"
+nox.options.sessions = ["lint", "types", "tests"]
+
+ROOT = Path(__file__).parent
+CORE = "armillary"
+PROJECTS = {p.parent.name: nox.project.load_toml(p) for p in sorted(ROOT.glob("packages/*/pyproject.toml"))}
+
+
+def constraints() -> list[str]:
+    """Return pip's arguments for the constraints file, none when ARMILLARY_CONSTRAINTS is empty."""
+    path = os.environ.get("ARMILLARY_CONSTRAINTS", str(ROOT / "constraints.txt"))
+    return ["--constraint", path] if path else []
+
+
+def local(*names: str) -> list[str]:
+    """Return the folders of these packages; named in one command, they satisfy each other's requirements."""
+    return [str(ROOT / "packages" / name) for name in dict.fromkeys(names)]
+
+
+def test_needs(*names: str) -> list[str]:
+    """Return what the packages' tests need beyond the packages."""
+    groups = (nox.project.dependency_groups(PROJECTS[name], "test") for name in names)
+    return sorted({need for group in groups for need in group})
+
+
+class Environment:
+    """A virtual environment that nox does not keep for one session: shared by several, or emptied by one."""
+
+    def __init__(self, session: nox.Session, name: str, *, clear: bool = False) -> None:
+        folder = ROOT / ".nox" / name
+        self._session = session
+        self._scripts = folder / ("Scripts" if os.name == "nt" else "bin")
+        self.python = str(self._scripts / "python")
+        if clear or not self._scripts.exists():
+            session.run_install(sys.executable, "-m", "virtualenv", "--quiet", "--clear", str(folder), external=True)
+
+    def install(self, *args: str) -> None:
+        """Install with pip under the constraints."""
+        self._session.run_install(self.python, "-m", "pip", "install", "--quiet", *constraints(), *args, external=True)
+
+    def run(self, command: str, *args: str, **options: object) -> None:
+        """Run a command of the environment."""
+        self._session.run(str(self._scripts / command), *args, external=True, **options)
+
+
+def everything(session: nox.Session, *extra: str) -> Environment:
+    """Return the one environment with all packages: a copy of torch for each session would test nothing more."""
+    environment = Environment(session, "everything")
+    environment.install(*local(*PROJECTS), *extra)
+    return environment
+
+
+@nox.session
+@nox.parametrize("package", [nox.param(name, id=name) for name in PROJECTS])
+def tests(session: nox.Session, package: str) -> None:
+    """Run one package's tests in an environment with that package, the core and its declared needs only."""
+    session.notify("integration", posargs=[])
+    session.install(*constraints(), *local(CORE, package), *test_needs(package))
+    session.run("python", "-m", "pytest", f"packages/{package}/tests", *session.posargs)
+    if package == CORE:  # the host promises to work on both
+        session.install("pluggy==1.6.*")
+        session.run("python", "-m", "pytest", f"packages/{package}/tests/test_host.py", "--quiet")
+
+
+@nox.session(venv_backend="none")
+def integration(session: nox.Session) -> None:
+    """Run the tests across packages, with all of them installed."""
+    environment = everything(session, *test_needs(*PROJECTS))
+    environment.run("python", "-m", "pytest", "integration_tests", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, format and spelling."""
+    session.install(*constraints(), "ruff", "codespell")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("codespell")
+
+
+@nox.session(venv_backend="none")
+def types(session: nox.Session) -> None:
+    """Check types."""
+    environment = everything(session, *test_needs(*PROJECTS), "pyright[nodejs]", "nox")
+    environment.run("pyright", "--pythonpath", environment.python)
+
+
+@nox.session(venv_backend="none")
+def shapes(session: nox.Session) -> None:
+    """Run the tests of all packages with the shapes in the annotations checked at every call."""
+    environment = everything(session, *test_needs(*PROJECTS), "beartype")
+    modules = ",".join(name.replace("-", "_") for name in PROJECTS)
+    for package in PROJECTS:
+        hook = f"--jaxtyping-packages={modules},beartype.beartype"
+        environment.run("python", "-m", "pytest", f"packages/{package}/tests", hook, *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def startup(session: nox.Session) -> None:
+    """Hold the command line to its start-up budgets."""
+    everything(session).run("python", "benchmarks/startup.py", *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def demo(session: nox.Session) -> None:
+    """Make data, train every method on it, measure, export, and write one page."""
+    everything(session).run("armillary", "demo", *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def bench(session: nox.Session) -> None:
+    """Print the speed and memory of the kernels."""
+    environment = everything(session)
+    for script in sorted(ROOT.glob("packages/*/benchmarks/*.py")):
+        environment.run("python", str(script.relative_to(ROOT)), *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def docs(session: nox.Session) -> None:
+    """Build the site; a warning is an error."""
+    environment = everything(session, "sphinx>=8", "furo", "myst-parser")
+    environment.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html", *session.posargs)
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build every package, install the wheels alone into an empty environment, and use them there."""
+    dist, data, out = (Path(session.create_tmp()) / name for name in ("dist", "heads", "run"))
+    for old in (dist, data, out):
+        shutil.rmtree(old, ignore_errors=True)
+    session.install("build")
+    for folder in local(*PROJECTS):  # the wheel is built from the sdist, so what the sdist lacks is missed here
+        session.run("python", "-m", "build", "--outdir", str(dist), folder, silent=True)
+    empty = Environment(session, "empty", clear=True)
+    empty.install(*sorted(map(str, dist.glob("*.whl"))))
+    empty.run("armillary", "plugins", "doctor")
+    empty.run("armillary", "recipes", "check")
+    empty.run("armillary", "data", "make", "worlds:heads", str(data), "--count", "16", "--size", "32", "--seed", "0")
+    empty.run("armillary", "train", "unsup3d:smoke", "--data", str(data), "--out", str(out))
+    empty.run("armillary", "evaluate", str(out), "--data", str(data))
