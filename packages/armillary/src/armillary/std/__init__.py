@@ -1,0 +1,1 @@
+"""The built-in plugin ``std``: parts that more than one method uses."""

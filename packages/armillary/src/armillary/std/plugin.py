@@ -1,0 +1,113 @@
+"""What the core itself offers, as the built-in plugin ``std``. Light."""
+
+from armillary.hookspecs import hookimpl
+from armillary.ports import Port
+from armillary.specs import DatasetSpec, EvaluatorSpec, LossSpec, RendererSpec, TransformSpec
+
+_UNSUP3D = "Wu, Rupprecht, Vedaldi 2020, arXiv:1911.11130"
+
+
+@hookimpl
+def armillary_datasets() -> list[DatasetSpec]:
+    return [
+        DatasetSpec(
+            name="images",
+            target="armillary.std.images:Images",
+            config="armillary.std.config:ImagesConfig",
+            produces=(
+                Port("image", kind="image", shape="batch 3 $size $size"),
+                Port("camera", kind="camera", optional=True),
+                Port("true_depth", kind="depth", shape="batch 1 $size $size", frame="image", optional=True),
+                Port("true_mask", kind="mask", shape="batch 1 $size $size", frame="image", optional=True),
+                Port("true_normals", kind="normals", shape="batch 3 $size $size", frame="camera", optional=True),
+                Port("true_albedo", kind="albedo", shape="batch 3 $size $size", frame="image", optional=True),
+                Port("true_pose", kind="pose", optional=True),
+                Port("true_light", kind="light", optional=True),
+                Port("true_landmarks2d", kind="landmarks2d", optional=True),
+                Port("true_landmarks3d", kind="landmarks3d", frame="camera", optional=True),
+                Port("true_visible", kind="visibility", optional=True),
+            ),
+            summary="a folder of pictures, with depth, masks and landmarks where they lie beside them",
+            source="ours",
+        )
+    ]
+
+
+@hookimpl
+def armillary_transforms() -> list[TransformSpec]:
+    return [
+        TransformSpec(
+            name="horizontal-flip",
+            target="armillary.std.transforms:HorizontalFlip",
+            config="armillary.std.config:HorizontalFlipConfig",
+            moves=True,
+            summary="mirror a sample left to right, everything in it by its kind",
+            source="elliottwu/unsup3d, unsup3d/dataloaders.py",
+        ),
+    ]
+
+
+@hookimpl
+def armillary_renderers() -> list[RendererSpec]:
+    return [
+        RendererSpec(
+            name="depth-mesh",
+            target="armillary.std.renderers:DepthMesh",
+            consumes=(
+                Port("canonical_depth", kind="depth", shape="batch 1 height width", frame="canonical"),
+                Port("pose", kind="pose"),
+                Port("camera", kind="camera"),
+            ),
+            produces=(
+                Port("depth", kind="depth", shape="batch 1 height width", frame="image"),
+                Port("visible", kind="mask", shape="batch 1 height width", frame="image"),
+            ),
+            summary="depth of a canonical depth map seen from another viewpoint",
+            source=f"{_UNSUP3D}, Section 3.3 (there: Kato et al. 2018)",
+        )
+    ]
+
+
+@hookimpl
+def armillary_losses() -> list[LossSpec]:
+    return [
+        LossSpec(
+            name="multiscale-gradient",
+            target="armillary.std.losses:MultiscaleGradient",
+            config="armillary.std.config:MultiscaleGradientConfig",
+            consumes=(
+                Port("reconstruction", kind="image", shape="batch 3 height width"),
+                Port("image", kind="image", shape="batch 3 height width"),
+                Port("visible", kind="mask", shape="batch 1 height width"),
+            ),
+            summary="difference of image gradients over a pyramid: structure without a network's weights",
+            source="ours",
+        )
+    ]
+
+
+@hookimpl
+def armillary_evaluators() -> list[EvaluatorSpec]:
+    return [
+        EvaluatorSpec(
+            name="side-mad/1",
+            target="armillary.std.evaluators:SideMad",
+            config="armillary.std.config:SideMadConfig",
+            consumes=(
+                Port("depth", kind="depth", shape="batch 1 height width", frame="image"),
+                Port("visible", kind="mask", shape="batch 1 height width", optional=True),
+                Port("true_depth", kind="depth", shape="batch 1 height width", frame="image"),
+                Port("true_mask", kind="mask", shape="batch 1 height width", optional=True),
+                Port("camera", kind="camera", optional=True),
+            ),
+            passes=(("fit", "train"), ("score", "test")),
+            protocol=(
+                "depth in the picture's frame over the pixels that truth and prediction both cover, each mask eroded by "
+                "3 x 3; standard deviation of the log-depth difference (SIDE, times 100) and mean angle between normals "
+                "from depth (MAD, degrees); mean and standard deviation over pictures. The average depth is fitted on "
+                "the training split."
+            ),
+            summary="scale-invariant depth error and mean angle deviation",
+            source=f"{_UNSUP3D}, Section 4.1",
+        )
+    ]
