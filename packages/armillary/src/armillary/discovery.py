@@ -25,6 +25,8 @@ from urllib.parse import unquote, urlparse
 
 import attrs
 
+from armillary import __version__
+
 GROUP = "armillary.plugins"
 CORE = "armillary"
 STD = "std"
@@ -78,22 +80,14 @@ def discover(
     Args:
         path: folders to search in place of ``sys.path``.
         environ: in place of ``os.environ``; only the two switches are read.
-        core: version of the core to hold requirements against, in place of the installed one.
+        core: version of the core to hold requirements against, in place of the one that is running.
     """
-    core = core_version() if core is None else core
+    core = __version__ if core is None else core
     environ = os.environ if environ is None else environ
     claims = [claim for found in _distributions(path) for claim in _claims(found, core=core)]
     claims.sort(key=lambda record: (record.id, record.distribution.lower()))
     records = [_standard(core), *_conflicts(claims)]
     return tuple(_switched(record, environ) for record in records)
-
-
-def core_version() -> str:
-    """Return the version of the core that is running, ``"unknown"`` where it is not installed."""
-    try:
-        return importlib.metadata.version(CORE)
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown"
 
 
 def switches(environ: Mapping[str, str] | None = None) -> tuple[frozenset[str], frozenset[str] | None]:

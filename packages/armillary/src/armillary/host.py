@@ -200,9 +200,9 @@ class Host:
             interface = interface_of(spec.KIND)
             if not (isinstance(cls, type) and issubclass(cls, interface)):
                 raise PluginError(f"{who}: {spec.target} is {_a(cls)}, not a subclass of {_dotted(interface)}")
-            if inspect.isabstract(cls):
-                missing = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
-                raise PluginError(f"{who}: {spec.target} is abstract: it does not define {missing}")
+            missing = _undefined(cls)
+            if missing:
+                raise PluginError(f"{who}: {spec.target} is abstract: it does not define {', '.join(missing)}")
             config = _target(spec.config, who=who) if getattr(spec, "config", None) else NoConfig
             if not (isinstance(config, type) and attrs.has(config)):
                 raise PluginError(f"{who}: config {spec.config} is {_a(config)}, not an attrs class")
@@ -424,6 +424,14 @@ def _target(target: str, *, who: str) -> Any:
                 )
             found = getattr(found, name)
     return found
+
+
+def _undefined(cls: type) -> list[str]:
+    """Return the methods of the interface that a class leaves out."""
+    missing = set(getattr(cls, "__abstractmethods__", ()))
+    if getattr(getattr(cls, "forward", None), "__name__", "") == "_forward_unimplemented":
+        missing.add("forward")  # torch.nn.Module's own, which hides the abstract one from Python
+    return sorted(missing)
 
 
 def _a(thing: Any) -> str:
