@@ -1,0 +1,225 @@
+"""Networks of Wu, Rupprecht and Vedaldi 2020 (arXiv:1911.11130), cut where a feature vector passes.
+
+Every network of the paper is an encoder that halves a square image down to 4 x 4 and closes with one valid 4 x 4
+convolution, followed by a decoder or one more layer. Images enter in [0, 1] and are seen by the first convolution in
+[-1, 1]. No convolution has a bias; group normalisation always has 4 channels a group.
+
+At 64 x 64 the layers are the authors' own (unsup3d/networks.py). Deviates: other powers of two from 16 on are an
+extension: one stage of stride 2 for each halving, its channels doubling up to eight times the width.
+"""
+
+import itertools
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Self
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from armillary.interfaces.encoder import Encoder
+from armillary.ports import Shape
+
+if TYPE_CHECKING:
+    from armillary_unsup3d.config import ConvEncoderConfig, PlainEncoderConfig
+
+SMALLEST_SIZE = 16
+_CORE = 4  # the side of the map between the last stage and the feature vector
+_CHANNELS_PER_GROUP = 4
+_WIDEST = 8  # channels stop doubling here, in units of the width
+_SLOPE = 0.2  # of the leaky rectifier
+
+
+def stage_channels(size: int, *, width: int) -> tuple[int, ...]:
+    """Return the channels after each stage of stride 2 that takes a ``size`` x ``size`` map to 4 x 4.
+
+    Raises:
+        ValueError: ``size`` is no power of two or below 16; ``width`` is no multiple of 4.
+    """
+    if size < SMALLEST_SIZE or size & (size - 1):
+        raise ValueError(f"the side of the image must be a power of two from {SMALLEST_SIZE} on, not {size}")
+    if width < _CHANNELS_PER_GROUP or width % _CHANNELS_PER_GROUP:
+        raise ValueError(f"width must be a multiple of {_CHANNELS_PER_GROUP}, not {width}")
+    stages = (size // _CORE).bit_length() - 1
+    return tuple(width * min(2**stage, _WIDEST) for stage in range(stages))
+
+
+def square_side(shape: Shape) -> int:
+    """Return the side of the square map of a resolved shape ``(batch, channel, height, width)``.
+
+    Raises:
+        ValueError: the map is not square, or its size is not known.
+    """
+    height, width = shape[-2:]
+    if height is None or height != width:
+        raise ValueError(f"these networks need square images of a known size, not {height} x {width}")
+    return height
+
+
+def _norm(channels: int) -> nn.GroupNorm:
+    return nn.GroupNorm(channels // _CHANNELS_PER_GROUP, channels)
+
+
+def _halve(inputs: int, outputs: int) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=False)
+
+
+def _double(inputs: int, outputs: int) -> list[nn.Module]:
+    return [
+        nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=False),
+        _norm(outputs),
+        nn.ReLU(inplace=True),
+    ]
+
+
+def _convolve(inputs: int, outputs: int, *, side: int) -> list[nn.Module]:
+    return [nn.Conv2d(inputs, outputs, side, padding=side // 2, bias=False), _norm(outputs), nn.ReLU(inplace=True)]
+
+
+class ConvEncoder(nn.Module, Encoder):
+    """First half of the paper's depth, albedo and confidence networks: an image to a feature vector.
+
+    Group normalisation and leaky rectifiers after each stage; none of the former after the last stage.
+
+    Args:
+        size: side of the square image, in pixels.
+        channels: of the image.
+        width: channels of the first stage.
+        features: length of the vector.
+
+    Source: unsup3d/networks.py, the first half of EDDeconv and of ConfNet.
+    """
+
+    def __init__(self, size: int, *, channels: int, width: int, features: int) -> None:
+        super().__init__()
+        widths = stage_channels(size, width=width)
+        layers: list[nn.Module] = []
+        for stage, outputs in enumerate(widths):
+            layers.append(_halve(channels if stage == 0 else widths[stage - 1], outputs))
+            if stage < len(widths) - 1:
+                layers.append(_norm(outputs))
+            layers.append(nn.LeakyReLU(_SLOPE, inplace=True))
+        layers += [nn.Conv2d(widths[-1], features, _CORE, bias=False), nn.ReLU(inplace=True)]
+        self.layers = nn.Sequential(*layers)
+
+    @classmethod
+    def build(
+        cls,
+        config: "ConvEncoderConfig",
+        *,
+        inputs: Mapping[str, Shape],
+        outputs: Mapping[str, Shape],
+    ) -> Self:
+        """Return the encoder of the images that the recipe feeds."""
+        size, channels = square_side(inputs["image"]), inputs["image"][1]
+        return cls(size, channels=channels or 3, width=config.width, features=config.features)
+
+    def forward(self, image: Float[Tensor, "batch channel height width"]) -> dict[str, Float[Tensor, "batch feature"]]:
+        """Return ``feature``. The image lies in [0, 1]."""
+        return {"feature": self.layers(2 * image - 1).flatten(1)}
+
+
+class PlainEncoder(nn.Module, Encoder):
+    """First half of the paper's light and view networks: rectifiers and nothing else.
+
+    Args:
+        size: side of the square image, in pixels.
+        channels: of the image.
+        width: channels of the first stage.
+        features: length of the vector.
+
+    Source: unsup3d/networks.py, Encoder up to its last layer.
+    """
+
+    def __init__(self, size: int, *, channels: int, width: int, features: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        before = channels
+        for outputs in stage_channels(size, width=width):
+            layers += [_halve(before, outputs), nn.ReLU(inplace=True)]
+            before = outputs
+        layers += [nn.Conv2d(before, features, _CORE, bias=False), nn.ReLU(inplace=True)]
+        self.layers = nn.Sequential(*layers)
+
+    @classmethod
+    def build(
+        cls,
+        config: "PlainEncoderConfig",
+        *,
+        inputs: Mapping[str, Shape],
+        outputs: Mapping[str, Shape],
+    ) -> Self:
+        """Return the encoder of the images that the recipe feeds."""
+        size, channels = square_side(inputs["image"]), inputs["image"][1]
+        return cls(size, channels=channels or 3, width=config.width, features=config.features)
+
+    def forward(self, image: Float[Tensor, "batch channel height width"]) -> dict[str, Float[Tensor, "batch feature"]]:
+        """Return ``feature``. The image lies in [0, 1]."""
+        return {"feature": self.layers(2 * image - 1).flatten(1)}
+
+
+class MapDecoder(nn.Module):
+    """Second half of the paper's depth and albedo networks: a feature vector to a map of any real values.
+
+    Args:
+        size: side of the square map, in pixels.
+        features: length of the vector.
+        width: channels of the last stages.
+        channels: of the map.
+
+    Source: unsup3d/networks.py, the second half of EDDeconv without its activation.
+    """
+
+    def __init__(self, size: int, *, features: int, width: int, channels: int) -> None:
+        super().__init__()
+        widths = stage_channels(size, width=width)[::-1]
+        layers: list[nn.Module] = [
+            nn.ConvTranspose2d(features, widths[0], _CORE, bias=False),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(widths[0], widths[0], 3, padding=1, bias=False),
+            nn.ReLU(inplace=True),
+        ]
+        for before, after in itertools.pairwise(widths):
+            layers += [*_double(before, after), *_convolve(after, after, side=3)]
+        last = widths[-1]
+        layers += [
+            nn.Upsample(scale_factor=2, mode="nearest"),
+            *_convolve(last, last, side=3),
+            *_convolve(last, last, side=5),
+            nn.Conv2d(last, channels, 5, padding=2, bias=False),
+        ]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, feature: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch channel height width"]:
+        """Return the map."""
+        return self.layers(feature[:, :, None, None])
+
+
+class ConfidenceDecoder(nn.Module):
+    """Second half of the paper's confidence network: two maps of two channels, of any real values.
+
+    Args:
+        size: side of the square image, in pixels.
+        features: length of the vector.
+        width: channels of the last stages.
+
+    Source: unsup3d/networks.py, the second half of ConfNet without its activations.
+    """
+
+    def __init__(self, size: int, *, features: int, width: int) -> None:
+        super().__init__()
+        widths = stage_channels(size, width=width)[::-1]
+        trunk: list[nn.Module] = [nn.ConvTranspose2d(features, widths[0], _CORE, bias=False), nn.ReLU(inplace=True)]
+        for before, after in itertools.pairwise(widths[:-1]):
+            trunk += _double(before, after)
+        quarter, last = widths[-2:]
+        self.trunk = nn.Sequential(*trunk)
+        self.pixels = nn.Sequential(
+            *_double(quarter, last), *_double(last, last), nn.Conv2d(last, 2, 5, padding=2, bias=False)
+        )
+        self.features = nn.Conv2d(quarter, 2, 3, padding=1, bias=False)
+
+    def forward(
+        self, feature: Float[Tensor, "batch feature"]
+    ) -> tuple[Float[Tensor, "batch 2 height width"], Float[Tensor, "batch 2 height/4 width/4"]]:
+        """Return a map at the image's size and one at a quarter of it."""
+        trunk = self.trunk(feature[:, :, None, None])
+        return self.pixels(trunk), self.features(trunk)
