@@ -1,0 +1,191 @@
+"""The plan of the house, read from the source: who imports whom, what is light, what is declared."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = tuple(sorted(p.parent for p in ROOT.glob("packages/*/pyproject.toml")))
+PLUGINS = tuple(p for p in PACKAGES if p.name != "armillary")
+
+# What stands right imports left, in either row; the facade `armillary/__init__.py` imports `run` on demand.
+DIRECTIONS = (
+    ("kernels", "interfaces", "std", "run", "cli"),
+    ("errors", "ports", "specs", "hookspecs", "host", "recipe", "run", "cli"),
+)
+HEAVY_ROOMS = {"kernels", "interfaces", "std", "run", "cli"}
+LIGHT_NAMES = {"__init__", "plugin", "config", "recipes", "reported"}
+HEAVY_IMPORTS = ("torch", "numpy", "e3nn", "lightning_fabric", "trimesh", "PIL")
+# A declared need whose module has another name.
+MODULE_OF = {"pillow": "PIL", "tomli-w": "tomli_w", "lightning-fabric": "lightning_fabric"}
+
+
+def source_files(package: Path) -> list[Path]:
+    return sorted(package.glob("src/**/*.py"))
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(next(p for p in path.parents if p.name == "src")).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+@cache
+def imports(path: Path) -> tuple[tuple[int, str], ...]:
+    """Return line and full module name of each import in a file, also inside functions."""
+    return tuple(_imports(ast.parse(path.read_text(encoding="utf-8")), module_name(path), path.name == "__init__.py"))
+
+
+def _imports(tree: ast.AST, module: str, is_package: bool) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parents = module.split(".")[: len(module.split(".")) - node.level + is_package]
+                base = ".".join([*parents, base] if base else parents)
+            yield node.lineno, base
+            # `from armillary import cli` imports a module, `from armillary.run import train` perhaps one.
+            yield from ((node.lineno, f"{base}.{alias.name}") for alias in node.names)
+
+
+def room(module: str) -> str | None:
+    parts = module.split(".")
+    return parts[1] if parts[0] == "armillary" and len(parts) > 1 else None
+
+
+def core_files() -> list[Path]:
+    return [p for p in source_files(ROOT / "packages/armillary") if module_name(p) != "armillary"]
+
+
+def test_the_tree_was_read():
+    """Guards the other tests: an empty list of files would pass them all."""
+    assert {p.name for p in PACKAGES} >= {"armillary", "armillary-unsup3d", "armillary-worlds"}
+    assert all(len(source_files(p)) > 3 for p in PACKAGES)
+    rooms = {room(module_name(p)) for p in core_files()}
+    assert {name for row in DIRECTIONS for name in row} <= rooms
+
+
+def test_core_imports_leftward_only():
+    wrong = []
+    for path in core_files():
+        here = room(module_name(path))
+        for line, module in imports(path):
+            there = room(module)
+            for row in DIRECTIONS:
+                if here in row and there in row and row.index(there) > row.index(here):
+                    wrong.append(f"{path.relative_to(ROOT)}:{line} imports {module}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_kernels_stand_alone():
+    """Kernels are functions of tensors: they know of nothing else in the core."""
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line} imports {module}"
+        for path in core_files()
+        if room(module_name(path)) == "kernels"
+        for line, module in imports(path)
+        if module.split(".")[0] == "armillary" and room(module) not in {"kernels", None}
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_nothing_imports_cli():
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line}"
+        for package in PACKAGES
+        for path in source_files(package)
+        if room(module_name(path)) != "cli"
+        for line, module in imports(path)
+        if room(module) == "cli"
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_packages_keep_apart():
+    """The core imports no plugin; a plugin imports the core and no other plugin."""
+    wrong = []
+    for package in PACKAGES:
+        own = package.name.replace("-", "_")
+        for path in source_files(package):
+            for line, module in imports(path):
+                top = module.split(".")[0]
+                if top.startswith("armillary") and top not in {own, "armillary"}:
+                    wrong.append(f"{path.relative_to(ROOT)}:{line} imports {top}")
+    assert not wrong, "\n".join(wrong)
+
+
+def needs(package: Path) -> set[str]:
+    project = tomllib.loads((package / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = [need for group in project.get("optional-dependencies", {}).values() for need in group]
+    names = (re.match(r"[\w.-]+", need) for need in [*project["dependencies"], *extras])
+    return {MODULE_OF.get(name.group().lower(), name.group().lower().replace("-", "_")) for name in names if name}
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda p: p.name)
+def test_needs_are_what_is_imported(package):
+    """Each third-party import is declared by the package itself, and nothing is declared in vain."""
+    used = {module.split(".")[0] for path in source_files(package) for _, module in imports(path)}
+    used -= {*sys.stdlib_module_names, package.name.replace("-", "_")}
+    assert used == needs(package)
+
+
+def test_annotations_are_not_postponed():
+    """Shape checkers read annotations at run time; postponed ones blind them."""
+    files = [p for pattern in ("packages/**/*.py", "integration_tests/**/*.py") for p in ROOT.glob(pattern)]
+    wrong = [str(p.relative_to(ROOT)) for p in files if "from __future__ import annotations" in p.read_text("utf-8")]
+    assert wrong == [str(Path(__file__).relative_to(ROOT))]  # this file names it
+
+
+def defaults_by_position(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_") and node.args.defaults:
+            yield f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
+
+
+def test_defaults_are_keyword_only():
+    """A setting that may be left out is named where it is given."""
+    wrong = [found for package in PACKAGES for path in source_files(package) for found in defaults_by_position(path)]
+    assert not wrong, "\n".join(wrong)
+
+
+def light_modules() -> list[str]:
+    core = [module_name(p) for p in core_files() if room(module_name(p)) not in HEAVY_ROOMS]
+    plugins = [module_name(p) for q in PLUGINS for p in source_files(q) if p.stem in LIGHT_NAMES]
+    return ["armillary", *core, *plugins]
+
+
+def test_light_modules_are_light():
+    """Each module that is read to list what is installed imports no torch and no numpy, by itself or through others."""
+    code = "import importlib, sys\nfor module in {modules!r}:\n    importlib.import_module(module)\n"
+    code += "    heavy = [name for name in {heavy!r} if name in sys.modules]\n"
+    code += "    assert not heavy, f'{{module}} imports {{heavy}}'\n"
+    modules = light_modules()
+    assert {"armillary.host", "armillary.recipe", "armillary_unsup3d.plugin", "armillary_worlds.plugin"} <= {*modules}
+    code = code.format(modules=modules, heavy=HEAVY_IMPORTS)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda p: p.name)
+def test_tests_mirror_sources(package):
+    """A test file is named after a source file, so that who changes one finds the other."""
+    sources = {p.stem for p in source_files(package)} | {p.parent.name for p in source_files(package)}
+    strays = [p.name for p in package.glob("tests/**/test_*.py") if p.stem.removeprefix("test_") not in sources]
+    assert [s for s in strays if s != "test_conformance.py"] == []
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda p: p.name)
+def test_release_data_agree(package):
+    """Every package carries the licence, a page of its own, and the version that the change log names."""
+    project = tomllib.loads((package / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert (package / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
+    assert len((package / "README.md").read_text(encoding="utf-8").splitlines()) > 5
+    assert f"{project['name']} {project['version']}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
