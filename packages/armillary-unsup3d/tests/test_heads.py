@@ -1,0 +1,108 @@
+"""Claims of ``heads.py``: ranges, signs and gauges of what the networks predict."""
+
+import math
+
+import pytest
+import torch
+
+from armillary_unsup3d.config import DepthMapConfig, LightConfig
+from armillary_unsup3d.heads import Confidence, DepthMap, depth_from_raw, light_from_raw, pose_from_raw, rescale
+
+VIEW = {"rotation_range": math.pi / 3, "translation_range": 0.1, "depth_translation_range": 0.05, "centre_depth": 1.0}
+
+
+def draw(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def test_rescale_by_hand():
+    """-1, 0, 1 become 0.9, 1.0, 1.1."""
+    torch.testing.assert_close(rescale(torch.tensor([-1.0, 0.0, 1.0]), 0.9, 1.1), torch.tensor([0.9, 1.0, 1.1]))
+
+
+def test_depth_lies_in_its_range_and_has_no_offset():
+    """The mean of the raw map carries nothing, so that the middle of the range is the gauge."""
+    raw = 5 * draw(2, 1, 8, 8)
+    depth = depth_from_raw(raw, depth_min=0.9, depth_max=1.1)
+    assert depth.min() >= 0.9
+    assert depth.max() <= 1.1
+    torch.testing.assert_close(depth_from_raw(raw + 3.0, depth_min=0.9, depth_max=1.1), depth)
+    flat = depth_from_raw(torch.full((1, 1, 4, 4), 7.0), depth_min=0.9, depth_max=1.1)
+    torch.testing.assert_close(flat, torch.ones_like(flat))
+
+
+@pytest.mark.parametrize("batch", [(), (5,), (2, 3)])
+def test_light_points_from_the_surface_to_a_light_at_the_viewers_side(batch):
+    light = light_from_raw(3 * draw(*batch, 4), ambient=(0.0, 1.0), diffuse=(0.5, 1.0))
+    assert light.shape == (*batch, 5)
+    assert (light[..., 0] >= 0).all()
+    assert (light[..., 1] >= 0.5).all()
+    torch.testing.assert_close(light[..., 2:].norm(dim=-1), torch.ones(batch, dtype=light.dtype))
+    # Never more than 45 degrees in x and in y off the viewing axis.
+    assert (light[..., 4] <= -1 / math.sqrt(3) + 1e-12).all()
+
+
+def test_light_by_hand():
+    """Raw 0 is half strength from the viewer; the authors' (1, 0, 1) is our (-1, 0, -1) / sqrt(2)."""
+    light = light_from_raw(torch.tensor([[0.0, 0, 0, 0], [0, 0, 50, 0]]), ambient=(0.0, 1.0), diffuse=(0.0, 1.0))
+    root = math.sqrt(0.5)
+    torch.testing.assert_close(light, torch.tensor([[0.5, 0.5, 0, 0, -1], [0.5, 0.5, -root, 0, -root]]))
+
+
+@pytest.mark.parametrize("batch", [(), (5,), (2, 3)])
+def test_pose_is_rigid_and_turns_about_its_centre(batch):
+    pose = pose_from_raw(draw(*batch, 6), **VIEW)
+    rotation, translation = pose[..., :3], pose[..., 3]
+    eye = torch.eye(3, dtype=pose.dtype).expand(*batch, 3, 3)
+    torch.testing.assert_close(rotation @ rotation.mT, eye)
+    torch.testing.assert_close(torch.linalg.det(rotation), torch.ones(batch, dtype=pose.dtype))
+    centre = torch.tensor([0.0, 0.0, 1.0], dtype=pose.dtype)
+    moved = (rotation @ centre[:, None])[..., 0] + translation - centre
+    torch.testing.assert_close(moved, torch.tanh(draw(*batch, 6))[..., 3:] * torch.tensor([0.1, 0.1, 0.05]).double())
+
+
+def test_raw_zero_is_the_canonical_view():
+    pose = pose_from_raw(torch.zeros(1, 6), **VIEW)
+    torch.testing.assert_close(pose, torch.eye(3, 4)[None])
+
+
+def test_rotation_is_the_authors_zyx():
+    """R = Rz Ry Rx of the three angles, acting on columns, as get_transform_matrices composes them."""
+    raw = draw(6)
+    x, y, z = (torch.tanh(raw[:3]) * math.pi / 3).tolist()
+    (cx, sx), (cy, sy), (cz, sz) = ((math.cos(a), math.sin(a)) for a in (x, y, z))
+    rx = torch.tensor([[1, 0, 0], [0, cx, -sx], [0, sx, cx]], dtype=raw.dtype)
+    ry = torch.tensor([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]], dtype=raw.dtype)
+    rz = torch.tensor([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]], dtype=raw.dtype)
+    torch.testing.assert_close(pose_from_raw(raw, **VIEW)[:, :3], rz @ ry @ rx)
+
+
+def test_sigma_stays_above_its_floor():
+    """softplus underflows to 0 in float32 from about -104 on; the floor is what is left."""
+    head = Confidence(16, features=8, width=4, sigma_floor=0.02, feature_sigma_floor=1e-7)
+    head.decoder.forward = lambda feature: (torch.full((1, 2, 16, 16), -1e4), torch.full((1, 2, 4, 4), -1e4))
+    out = head(feature=torch.zeros(1, 8))
+    assert out["confidence"].min().item() == pytest.approx(0.02)
+    assert out["confidence_flipped"].min().item() == pytest.approx(0.02)
+    assert out["feature_confidence"].min().item() == pytest.approx(1e-7)
+
+
+def test_sigma_is_half_the_authors():
+    """Images in [0, 1] halve the unit: softplus(0) / 2 = ln(2) / 2; features keep theirs."""
+    head = Confidence(16, features=8, width=4, sigma_floor=1e-9, feature_sigma_floor=1e-9)
+    head.decoder.forward = lambda feature: (torch.zeros(1, 2, 16, 16), torch.zeros(1, 2, 4, 4))
+    out = head(feature=torch.zeros(1, 8))
+    assert out["confidence"].mean().item() == pytest.approx(math.log(2) / 2)
+    assert out["feature_confidence_flipped"].mean().item() == pytest.approx(math.log(2))
+
+
+def test_unknown_feature_length_is_refused():
+    with pytest.raises(ValueError, match="length of the feature"):
+        DepthMap.build(DepthMapConfig(), inputs={"feature": (None, None)}, outputs={"depth": (None, 1, 64, 64)})
+
+
+def test_ranges_the_wrong_way_round_are_refused():
+    with pytest.raises(ValueError, match="must be below"):
+        DepthMapConfig(depth_min=1.2)
+    with pytest.raises(ValueError, match="diffuse_min"):
+        LightConfig(diffuse_min=1.0)
