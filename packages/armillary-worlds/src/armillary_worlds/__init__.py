@@ -1,1 +1,1 @@
-"""armillary-worlds."""
+"""Worlds: procedural pictures with full ground truth, for methods that learn geometry without labels."""
