@@ -109,10 +109,10 @@ class Host:
         found = [record for record in self.records if record.id == plugin]
         if not found:
             raise UnknownNameError(f"unknown plugin {plugin!r}:{self._instead(plugin)}")
-        for record in found:
-            if record.state != "ok":
-                raise PluginError(f"{record} is {record.state}: {record.reason}")
-        return found[0]
+        for record in found:  # of several claims on std, ours is the one that is ok
+            if record.state == "ok":
+                return record
+        raise PluginError(f"{found[0]} is {found[0].state}: {found[0].reason}")
 
     def load(self, plugin: str) -> Offer:
         """Return what a plugin delivers, importing it on the first call.
@@ -161,7 +161,7 @@ class Host:
             return found[name]
         others = [other for other, specs in offer.components.items() if name in specs]
         if others:
-            raise UnknownNameError(f"{id!r} is a {' and a '.join(others)}, not a {kind}")
+            raise UnknownNameError(f"{id!r} is of kind {' and '.join(others)}, not {kind}")
         near_name = did_you_mean(id, [f"{plugin}:{each}" for each in found])
         listed = ", ".join(f"{plugin}:{each}" for each in found) or f"no {kind} at all"
         raise UnknownNameError(f"unknown {kind} {id!r}:{near_name or f' {offer.record} has {listed}'}")
@@ -203,12 +203,24 @@ class Host:
             missing = _undefined(cls)
             if missing:
                 raise PluginError(f"{who}: {spec.target} is abstract: it does not define {', '.join(missing)}")
-            config = _target(spec.config, who=who) if getattr(spec, "config", None) else NoConfig
-            if not (isinstance(config, type) and attrs.has(config)):
-                raise PluginError(f"{who}: config {spec.config} is {_a(config)}, not an attrs class")
             name = f"{owner.id}:{spec.name}" if owner else spec.name
-            self._resolved[id(spec)] = Resolved(id=name, spec=spec, cls=cls, config=config)
+            self._resolved[id(spec)] = Resolved(id=name, spec=spec, cls=cls, config=self.config(spec))
         return self._resolved[id(spec)]
+
+    def config(self, spec: Any) -> type:
+        """Return the config class of a component, without importing the component: light.
+
+        Raises:
+            PluginError: the config does not exist, cannot be imported, or is not an attrs class.
+        """
+        if not getattr(spec, "config", None):
+            return NoConfig
+        owner = self.owner(spec)
+        who = f"{owner}: {spec.KIND} {owner.id}:{spec.name}" if owner else f"{spec.KIND} {spec.name}"
+        config = _target(spec.config, who=who)
+        if not (isinstance(config, type) and attrs.has(config)):
+            raise PluginError(f"{who}: config {spec.config} is {_a(config)}, not an attrs class")
+        return config
 
     def observers(self, plugins: Iterable[str], *, report: Callable[[str], None] | None = None) -> "Observers":
         """Return the observers of a run.
@@ -261,9 +273,11 @@ class Observers:
 
         Raises:
             ValueError: there is no such observer hook.
+            TypeError: the event lacks something that the hook tells, or has more.
         """
         if hook not in OBSERVER_HOOKS:
             raise ValueError(f"no observer hook {hook!r}:{did_you_mean(hook, OBSERVER_HOOKS)}")
+        inspect.signature(getattr(hookspecs, hook)).bind(**event)
         for entry in tuple(self._managers):
             record, manager = entry
             try:
@@ -428,7 +442,7 @@ def _target(target: str, *, who: str) -> Any:
 
 def _undefined(cls: type) -> list[str]:
     """Return the methods of the interface that a class leaves out."""
-    missing = set(getattr(cls, "__abstractmethods__", ()))
+    missing: set[str] = set(getattr(cls, "__abstractmethods__", ()))
     if getattr(getattr(cls, "forward", None), "__name__", "") == "_forward_unimplemented":
         missing.add("forward")  # torch.nn.Module's own, which hides the abstract one from Python
     return sorted(missing)

@@ -1,0 +1,98 @@
+"""Settings of a training that belong to no part: optimiser, schedule, budget, cadence. Light."""
+
+from typing import Literal
+
+import attrs
+from attrs.validators import and_, deep_iterable, ge, gt, le, lt, optional
+
+from armillary.config import param
+
+_ADAM = "Kingma and Ba 2015, arXiv:1412.6980, Algorithm 1"
+
+
+@attrs.frozen(kw_only=True)
+class OptimiserConfig:
+    """One optimiser a stage; ``groups`` are globs over ``slot.parameter`` with settings of their own."""
+
+    use: Literal["adam", "adamw", "sgd"] = param("adam", help="adam, adamw or sgd")
+    lr: float = param(1e-4, unit="per step", validator=gt(0.0), help="learning rate")
+    betas: tuple[float, float] = param(
+        (0.9, 0.999), source=_ADAM, validator=deep_iterable(and_(ge(0.0), lt(1.0))), help="decay of the two moments"
+    )
+    eps: float = param(1e-8, source=_ADAM, validator=gt(0.0), help="added to the root of the second moment")
+    momentum: float = param(0.0, validator=and_(ge(0.0), lt(1.0)), help="of sgd")
+    weight_decay: float = param(0.0, validator=ge(0.0), help="L2 for adam and sgd, decoupled for adamw")
+    amsgrad: bool = param(False, help="keep the largest second moment")
+    clip_norm: float | None = param(
+        None, validator=optional(gt(0.0)), help="largest norm of the whole gradient; not given: no clipping"
+    )
+    groups: dict[str, dict[str, float]] | None = param(
+        None, help='settings by glob: [optimiser.groups."method.*"] weight_decay = 0'
+    )
+
+    def __attrs_post_init__(self) -> None:
+        for pattern, group in (self.groups or {}).items():
+            for key in group:
+                if key not in ("lr", "weight_decay", "momentum"):
+                    raise ValueError(f"groups.{pattern}.{key}: a group may set lr, weight_decay and momentum")
+
+
+@attrs.frozen(kw_only=True)
+class ScheduleConfig:
+    """The learning rate as a factor over steps, a function of step over ``budget.steps``."""
+
+    use: Literal["constant", "multistep", "cosine"] = param("constant", help="constant, multistep or cosine")
+    warmup: int = param(0, unit="step", validator=ge(0), help="steps of linear rise from 0")
+    milestones: tuple[float, ...] = param(
+        (), unit="share of budget.steps", validator=deep_iterable(and_(ge(0.0), le(1.0))), help="where multistep drops"
+    )
+    factor: float = param(0.1, validator=and_(gt(0.0), le(1.0)), help="by what multistep multiplies at each milestone")
+    final: float = param(0.0, validator=and_(ge(0.0), le(1.0)), help="share of the rate at which cosine ends")
+
+
+@attrs.frozen(kw_only=True)
+class BudgetConfig:
+    """How long to train."""
+
+    steps: int = param(unit="step", validator=ge(0), help="optimiser steps")
+    seconds: float | None = param(
+        None, unit="second", validator=optional(gt(0.0)), help="ends earlier, never later; not given: no limit"
+    )
+
+
+@attrs.frozen(kw_only=True)
+class CadenceConfig:
+    """How often a run speaks and saves."""
+
+    log: int = param(20, unit="step", validator=ge(1), help="steps between rows of metrics.jsonl")
+    checkpoint: int = param(500, unit="step", validator=ge(1), help="steps between checkpoints")
+    keep: int = param(2, unit="checkpoint", validator=ge(1), help="newest checkpoints that are kept")
+    preview: int = param(500, unit="step", validator=ge(1), help="steps between preview pictures")
+    minutes: float = param(
+        5.0, unit="minute", validator=gt(0.0), help="a checkpoint at least this often, whatever the steps"
+    )
+
+
+@attrs.frozen(kw_only=True)
+class DeviceConfig:
+    """Where the numbers are computed; may differ on resume."""
+
+    accelerator: Literal["auto", "cpu", "cuda", "mps"] = param("auto", help="auto, cpu, cuda or mps")
+    devices: int = param(1, unit="process", validator=ge(1), help="processes, one a device")
+    precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = param(
+        "32-true", help="of the networks; geometry stays in 32 or 64 bits"
+    )
+    workers: int = param(0, unit="process", validator=ge(0), help="loader processes; 0 keeps pictures in memory")
+    channels_last: bool = param(True, help="memory format of pictures and weights of convolutions")
+    threads: int | None = param(None, unit="thread", validator=optional(ge(1)), help="not given: what torch chooses")
+
+
+SECTIONS = {
+    "optimiser": OptimiserConfig,
+    "schedule": ScheduleConfig,
+    "budget": BudgetConfig,
+    "cadence": CadenceConfig,
+}
+"""Sections of a stage's body that are config classes."""
+
+__all__ = ["SECTIONS", "BudgetConfig", "CadenceConfig", "DeviceConfig", "OptimiserConfig", "ScheduleConfig"]
