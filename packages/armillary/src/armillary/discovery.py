@@ -119,9 +119,10 @@ def _standard(core: str) -> PluginRecord:
 
 def _distributions(path: Iterable[str] | None) -> list[importlib.metadata.Distribution]:
     """Return each distribution that has entry points of ours, the first on the path where there are several."""
-    arguments = {} if path is None else {"path": list(path)}
+    metadata = importlib.metadata
+    installed = metadata.distributions() if path is None else metadata.distributions(path=list(path))
     found: dict[str, importlib.metadata.Distribution] = {}
-    for distribution in importlib.metadata.distributions(**arguments):
+    for distribution in installed:
         try:
             text = distribution.read_text("entry_points.txt") or ""
         except (OSError, UnicodeDecodeError):
