@@ -1,0 +1,138 @@
+"""Procedural heads: bilaterally symmetric in shape and colour, but for what the settings of asymmetry say."""
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.random import Generator
+
+from armillary.interfaces.world import World
+from armillary_worlds.anatomy import POINTS
+from armillary_worlds.colour import add_marks
+from armillary_worlds.config import HeadsConfig
+from armillary_worlds.head_colour import draw_palette, hair_cover, texture_of
+from armillary_worlds.head_shape import (
+    Lopsided,
+    draw_traits,
+    locate,
+    make_grid,
+    make_triangles,
+    mouth_line,
+    normals_of,
+    points_of,
+    read_grid,
+    sections,
+    to_scene,
+)
+from armillary_worlds.raster import Floats
+from armillary_worlds.scene import Surface, describe_scene, draw_background, draw_view, stream, take_picture
+
+_FINE = 2  # texels a cell of the mesh
+
+
+class Heads(World):
+    """Random heads."""
+
+    VERSION = "1"
+
+    def __init__(self, config: HeadsConfig, *, size: int, seed: int) -> None:
+        self.config = config
+        self.size = size
+        self.seed = seed
+        self._mesh, self._texels = make_grid(1), make_grid(_FINE)
+        rows, columns = len(self._mesh.sections), len(self._mesh.across)
+        self._triangles = make_triangles(rows, columns)
+        row, column = np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij")
+        self._texture_positions = np.stack([row.ravel(), column.ravel()], axis=1) * float(_FINE)
+
+    @classmethod
+    def build(cls, config: HeadsConfig, *, size: int, seed: int) -> Self:
+        """Return the world."""
+        return cls(config, size=size, seed=seed)
+
+    def item(self, index: int) -> dict[str, np.ndarray]:
+        """Return head ``index`` with its ground truth."""
+        surface = self.surface(index)
+        view = draw_view(self.config, self.seed, index)
+        background = draw_background(self.config, self.seed, index, self.size)
+        return take_picture(surface, view, background, self.config, size=self.size)
+
+    def surface(self, index: int) -> Surface:
+        """Return head ``index`` in its object frame."""
+        config = self.config
+        traits = draw_traits(stream(self.seed, index, "shape"), variation=config.variation)
+        palette = draw_palette(stream(self.seed, index, "colour"), variation=config.variation)
+        uneven = stream(self.seed, index, "asymmetry")
+        lopsided = _draw_lopsided(uneven, config)
+        own = config.blotches * uneven.standard_normal((7, 6, 3))
+
+        points = points_of(traits, lopsided, hair_cover(traits, lopsided, palette, self._mesh), self._mesh)
+        texels = self._texels
+        hair = hair_cover(traits, lopsided, palette, texels)
+        texture = texture_of(traits, lopsided, palette, hair, own, texels)
+        texture = self._marked(uneven, traits, texture, hair)
+        landmarks = read_grid(points, *locate(traits, self._mesh, *_named_points(traits, lopsided)))
+        return Surface(
+            points=to_scene(points).reshape(-1, 3),
+            normals=normals_of(points).reshape(-1, 3),
+            triangles=self._triangles,
+            colours=texture,
+            texture_positions=self._texture_positions,
+            landmarks=to_scene(landmarks),
+        )
+
+    def _marked(self, generator: Generator, traits: dict[str, float], texture: Floats, hair: Floats) -> Floats:
+        height, width, _ = sections(traits, self._texels)
+        face = np.stack([width[:, None] * self._texels.across, np.broadcast_to(height[:, None], hair.shape)], axis=-1)
+        flat = add_marks(
+            generator,
+            texture.reshape(-1, 3),
+            0.01 * face.reshape(-1, 2),
+            mean_count=self.config.marks,
+            extent=(0.05, 0.06),
+        )
+        shown = (self._texels.front * (1 - hair))[..., None]
+        return texture + shown * (flat.reshape(texture.shape) - texture)
+
+    def describe(self) -> dict[str, Any]:
+        """Return camera, conventions and names of landmarks."""
+        return {**describe_scene(self.config, size=self.size), "points": list(POINTS)}
+
+
+def _draw_lopsided(generator: Generator, config: HeadsConfig) -> Lopsided:
+    """Return the asymmetry of one head; the same draws whatever the settings."""
+    mouth, brow, lid, gaze = config.expression * generator.uniform(-1, 1, 4)
+    parted, where = generator.random(), generator.uniform(-1, 1)
+    parting = 0.0 if parted >= config.parting else float(np.copysign(1.2 + 1.6 * abs(where), where))
+    return Lopsided(mouth_tilt=0.7 * mouth, brow_tilt=0.5 * brow, lid=0.9 * lid, gaze=gaze, parting=parting)
+
+
+def _named_points(traits: dict[str, float], lopsided: Lopsided) -> tuple[Floats, Floats]:
+    """Return (x, y) on the face of :data:`POINTS`, in their order."""
+    t = traits
+    tip, eye, eye_y, corner = 2.45 + t["nose_length"], t["eye_distance"], t["eye_y"], t["mouth_width"]
+    mouth = mouth_line(t, lopsided, np.array([0.0, corner, -corner]))
+    brow = eye_y - t["brow_height"]
+    middle = [
+        (0, tip),
+        (0, eye_y - 0.3),
+        (0, tip + 0.75),
+        (0, 7.3 + t["chin_drop"]),
+        (0, -5.0),
+        (0, mouth[0] - 0.4),
+        (0, mouth[0] + 0.45),
+        (corner, mouth[1]),
+        (-corner, mouth[2]),
+    ]
+    pairs = [
+        (eye, eye_y, 0.0),
+        (eye - 1.25 * t["eye_size"], eye_y, 0.0),
+        (eye + 1.25 * t["eye_size"], eye_y, 0.0),
+        (eye, brow, lopsided.brow_tilt),
+        (1.1, tip + 0.2, 0.0),
+        (4.1, 1.6, 0.0),
+        (4.4, 5.2, 0.0),
+    ]
+    both = [(side * x, y - side * lift) for x, y, lift in pairs for side in (1, -1)]
+    both += [(20.0, 0.6), (-20.0, 0.6)]  # the ears: where a section is widest
+    x, y = np.array(middle + both, dtype=np.float64).T
+    return x, y
