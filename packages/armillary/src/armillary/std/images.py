@@ -1,0 +1,360 @@
+"""``std:images``: a folder of pictures as a data set, with whatever ground truth lies beside them.
+
+Every picture comes out as an upright RGB square of one size. Points, camera, depth and masks follow it. True depth stays
+in scene units; where there is depth there is also ``true_mask``, which is false where the depth is not a number or the
+square lies outside the picture. Bad files are found when the data set is built, not in the middle of training.
+"""
+
+import os
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from armillary.errors import DataError, did_you_mean
+from armillary.interfaces.dataset import Dataset, Fingerprint
+from armillary.ports import Shape
+from armillary.std import data_folder
+from armillary.std.config import ImagesConfig
+from armillary.std.data_folder import RASTERS, DataFolder, Entry, Splits
+from armillary.std.picture_file import Picture, PictureError, read_picture
+from armillary.std.placing import Placement, place, place_colours, place_mask, place_masked
+from armillary.std.truth import (
+    CHANNELS,
+    LANDMARK_PORTS,
+    NUMBER_PORTS,
+    Truth,
+    camera_of,
+    check_size,
+    placed_depth,
+    placed_landmarks,
+    read_array,
+)
+
+PORTS = ("image", "camera", *RASTERS, *NUMBER_PORTS, *LANDMARK_PORTS)
+"""All ports that a data folder can offer."""
+
+_BYTES = {
+    "image": 1,
+    "true_depth": 4,
+    "true_mask": 1,
+    "true_normals": 4,
+    "true_albedo": 1,
+}  # a channel, as kept in memory
+_MEGABYTE = 10**6
+_SHOWN = 5
+
+
+class Images(Dataset):
+    """One split of a data folder. Build it with :meth:`build`.
+
+    Args:
+        folder: what lies where.
+        splits: which picture belongs where.
+        split: ``train``, ``val``, ``test`` or ``all``.
+        config: the settings.
+    """
+
+    def __init__(self, folder: DataFolder, *, splits: Splits, split: str, config: ImagesConfig) -> None:
+        self._folder = folder
+        self._splits = splits
+        self._config = config
+        self._truth = Truth.read(folder)
+        self._kept: dict[int, dict[str, Tensor]] = {}
+        self._problems: list[str] = []
+        entries = splits.members(folder.entries, split)
+        if not entries:
+            raise DataError(_empty_split(folder, splits, split))
+        self._mask_files = False
+        self._ports = self._choose_ports(entries)
+        self._has_depth = "true_depth" in self._ports
+        self._entries = self._read_all(entries)
+        if not self._entries:
+            raise DataError(_nothing_readable(folder.root, split, self._problems))
+
+    @classmethod
+    def build(cls, config: ImagesConfig, *, root: Path, split: str) -> Self:
+        """Return one split, every picture of it read once.
+
+        Raises:
+            DataError: no such folder, nothing in it, nothing readable, nothing in this split, a table that is wrong, a
+                port asked for that is not there, a folder that is not finished, or, where ``strict``, a bad file.
+        """
+        if split not in (*data_folder.SPLITS, "all"):
+            raise DataError(f"unknown split {split!r}; it is one of {', '.join(data_folder.SPLITS)}, all")
+        folder = data_folder.scan(Path(root))
+        if folder.unfinished is not None:
+            raise DataError(data_folder.unfinished_text(folder))
+        splits = data_folder.assign_splits(folder, rule=config.split_by, val=config.val, test=config.test)
+        return cls(folder, splits=splits, split=split, config=config)
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """Return the pictures' paths without their suffix, sorted."""
+        return [entry.id for entry in self._entries]
+
+    @property
+    def provides(self) -> Mapping[str, Shape]:
+        """Return the ports that every picture of this split has, with shapes of one item."""
+        size, points = self._config.size, len(self._truth.landmarks.names) if self._truth.landmarks else 0
+        shapes: dict[str, Shape] = {port: (channels, size, size) for port, channels in CHANNELS.items()}
+        shapes |= {"camera": (3, 3), "true_pose": (3, 4), "true_light": (5,)}
+        shapes |= {"true_landmarks2d": (points, 2), "true_landmarks3d": (points, 3), "true_visible": (points,)}
+        return {port: shapes[port] for port in PORTS if port in self._ports}
+
+    @property
+    def problems(self) -> Sequence[str]:
+        """Return one line for each file that was passed over, and for data that only some pictures have."""
+        return tuple(self._problems)
+
+    @property
+    def fixed_split(self) -> bool:
+        """Return whether ``split.csv`` or the folders' names say what is train and test."""
+        return self._splits.fixed
+
+    @property
+    def split_counts(self) -> Mapping[str, int]:
+        """Return how many pictures each split of the whole folder has; empty where there are no splits."""
+        return self._splits.counts()
+
+    @property
+    def point_names(self) -> Sequence[str]:
+        """Return the names of the landmarks, in the order of their rows."""
+        return self._truth.landmarks.names if self._truth.landmarks else ()
+
+    def restrict(self, ports: Collection[str]) -> None:
+        """Read nothing but these ports from now on; those that the folder does not offer are ignored."""
+        self._ports = {port for port in self._ports if port in ports or port == "image"}
+        for kept in self._kept.values():
+            for port in set(kept) - self._ports:
+                del kept[port]
+
+    def fingerprint(self) -> Fingerprint:
+        """Return name, number of pictures, and a hash over all files' names and sizes and the contents of a few."""
+        return data_folder.fingerprint(self._folder)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """Return one item: tensors by port name, and ``id``.
+
+        Raises:
+            DataError: a file beside the picture is damaged, or the picture changed since the data set was built.
+            IndexError: there is no such item.
+        """
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"item {index} of {len(self)}")
+        index %= len(self)
+        kept = self._kept.get(index, {})
+        missing = self._ports - set(kept)
+        if missing:
+            kept = kept | self._read(self._entries[index], missing)
+            if self._fits_in_memory():
+                self._kept[index] = kept
+        item = {port: _usable(kept[port]) for port in PORTS if port in kept}
+        return {"id": self._entries[index].id, **item}
+
+    # --- what is there ---------------------------------------------------------------------------------------------
+
+    def _choose_ports(self, entries: Sequence[Entry]) -> set[str]:
+        asked = self._config.ports
+        if asked is not None:
+            for port in asked:
+                if port not in PORTS:
+                    raise DataError(
+                        f"ports: a data folder has no {port!r};{did_you_mean(port, PORTS) or ' it has: ' + ', '.join(PORTS)}"
+                    )
+        ports = {"image"}
+        for port in PORTS[1:] if asked is None else asked:
+            count = sum(self._has(port, entry.id) for entry in entries)
+            if count == len(entries) or (asked is not None and count):
+                ports.add(port)
+            elif asked is not None and port != "image":
+                raise DataError(f"{self._folder.root}: no picture has {port}; it would stand in {_place_of(port)}")
+            elif count:
+                self._problems.append(
+                    f"{port}: {count} of {len(entries)} pictures have it, so it is not read; "
+                    f"to use only those pictures name it in data.ports"
+                )
+        self._mask_files = "true_mask" in ports
+        if "true_depth" in ports or self._config.alpha_as_mask:
+            ports.add("true_mask")
+        return ports
+
+    def _has(self, port: str, item: str) -> bool:
+        if port == "image":
+            return True
+        if port in RASTERS:
+            return self._folder.structured and self._folder.side_file(port, item).is_file()
+        return self._truth.has(port, item)
+
+    def _read_all(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Read every picture once, keep it where all fit, and return those that are good."""
+        keep = self._fits_in_memory(len(entries))
+
+        def attempt(entry: Entry) -> dict[str, Tensor] | str:
+            try:
+                return self._check(entry)
+            except PictureError as error:
+                return f"{error.path.relative_to(self._folder.root).as_posix()}: {error.reason}"
+
+        good: list[Entry] = []
+        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+            for entry, result in zip(entries, pool.map(attempt, entries), strict=True):
+                if isinstance(result, str):
+                    self._refuse_or_note(result)
+                    continue
+                if keep:
+                    self._kept[len(good)] = result
+                good.append(entry)
+        return good
+
+    def _refuse_or_note(self, problem: str) -> None:
+        if self._config.strict:
+            raise DataError(
+                f"{self._folder.root}: {problem}; repair or remove the file, or leave out --strict to pass over bad files "
+                f"(all of them: armillary data check {self._folder.root})"
+            )
+        self._problems.append(problem)
+
+    def _check(self, entry: Entry) -> dict[str, Tensor]:
+        """Return the picture alone, after a look at what lies beside it."""
+        needed = self._ports - {"image"}
+        for port in sorted(needed):
+            derived = port == "true_mask" and (self._config.alpha_as_mask or not self._mask_files)
+            if not derived and not self._has(port, entry.id):
+                raise PictureError(self._folder.root / entry.path, f"has no {port} ({_place_of(port)})")
+        picture = self._picture(entry)
+        self._placement(entry, picture)
+        for port in needed & {"true_depth", "true_normals"}:
+            read_array(self._folder.side_file(port, entry.id), port, picture.rgb.shape[:2], header_only=True)
+        return {"image": self._image(entry, picture)}
+
+    # --- reading one item ------------------------------------------------------------------------------------------
+
+    def _picture(self, entry: Entry) -> Picture:
+        config = self._config
+        return read_picture(self._folder.root / entry.path, background=config.background, max_pixels=config.max_pixels)
+
+    def _placement(self, entry: Entry, picture: Picture) -> Placement:
+        height, width = picture.rgb.shape[:2]
+        config = self._config
+        try:
+            return place(width=width, height=height, size=config.size, fit=config.fit, crop=config.crop, box=config.box)
+        except ValueError as error:
+            raise PictureError(self._folder.root / entry.path, str(error)) from error
+
+    def _image(self, entry: Entry, picture: Picture) -> Tensor:
+        placed = place_colours(picture.rgb, self._placement(entry, picture), background=self._config.background)
+        return _channels_first(placed)
+
+    def _read(self, entry: Entry, ports: Collection[str]) -> dict[str, Tensor]:
+        picture = self._picture(entry)
+        placement = self._placement(entry, picture)
+        item: dict[str, Tensor] = {}
+        if "image" in ports:
+            item["image"] = self._image(entry, picture)
+        if set(ports) & set(RASTERS):
+            item |= self._rasters(entry, picture, placement, ports)
+        item |= self._numbers(entry, placement, ports)
+        return item
+
+    def _rasters(
+        self, entry: Entry, picture: Picture, placement: Placement, ports: Collection[str]
+    ) -> dict[str, Tensor]:
+        depth = None
+        mask = self._mask(entry, picture)
+        if self._has_depth:
+            depth = self._array("true_depth", entry, picture)
+            mask = mask & np.isfinite(depth[0])
+        item = {"true_mask": torch.from_numpy(np.array(place_mask(mask, placement))[None])}
+        if depth is not None:
+            item["true_depth"] = torch.from_numpy(placed_depth(depth, mask, placement))
+        if "true_normals" in ports:
+            normals = self._array("true_normals", entry, picture)
+            placed = torch.from_numpy(np.array(place_masked(normals, mask, placement)))
+            item["true_normals"] = placed if placement.unchanged else torch.nn.functional.normalize(placed, dim=0)
+        if "true_albedo" in ports:
+            albedo = self._side_picture("true_albedo", entry, picture).rgb
+            placed_albedo = place_masked(albedo.transpose(2, 0, 1).astype(np.float32), mask, placement)
+            item["true_albedo"] = torch.from_numpy(np.rint(placed_albedo).astype(np.uint8))
+        return {port: value for port, value in item.items() if port in ports}
+
+    def _mask(self, entry: Entry, picture: Picture) -> np.ndarray:
+        if (self._mask_files or self._config.alpha_as_mask) and self._has("true_mask", entry.id):
+            return self._side_picture("true_mask", entry, picture).rgb[..., 0] > 127  # white counts
+        if self._config.alpha_as_mask and picture.alpha is not None:
+            return picture.alpha > 127
+        return np.ones(picture.rgb.shape[:2], dtype=bool)
+
+    def _array(self, port: str, entry: Entry, picture: Picture) -> np.ndarray:
+        return read_array(self._folder.side_file(port, entry.id), port, picture.rgb.shape[:2])
+
+    def _side_picture(self, port: str, entry: Entry, picture: Picture) -> Picture:
+        path = self._folder.side_file(port, entry.id)
+        side = read_picture(path, max_pixels=self._config.max_pixels)
+        check_size(path, side.rgb.shape[:2], picture.rgb.shape[:2])
+        return side
+
+    def _numbers(self, entry: Entry, placement: Placement, ports: Collection[str]) -> dict[str, Tensor]:
+        truth, item = self._truth, {}
+        camera = camera_of(truth, entry.id)
+        if "camera" in ports and camera is not None:
+            item["camera"] = placement.window.camera(torch.from_numpy(camera))
+        if "true_pose" in ports and truth.poses is not None:
+            values = torch.from_numpy(truth.poses[entry.id])
+            item["true_pose"] = torch.cat((values[:9].reshape(3, 3), values[9:, None]), dim=1)
+        if "true_light" in ports and truth.lights is not None:
+            item["true_light"] = torch.from_numpy(truth.lights[entry.id])
+        if truth.landmarks is not None and set(ports) & set(LANDMARK_PORTS):
+            item |= placed_landmarks(truth.landmarks.values[entry.id], camera, placement)
+        return {port: value for port, value in item.items() if port in ports}
+
+    def _fits_in_memory(self, count: int | None = None) -> bool:
+        pixels = self._config.size**2
+        item = sum(pixels * CHANNELS[port] * _BYTES[port] for port in self._ports if port in CHANNELS)
+        return item * (len(self._entries) if count is None else count) <= self._config.cache_megabytes * _MEGABYTE
+
+
+def _channels_first(pixels: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.array(pixels.transpose(2, 0, 1), order="C"))
+
+
+def _usable(kept: Tensor) -> Tensor:
+    """Return bytes as [0, 1], everything else as a copy, so that nobody writes into the memory kept here."""
+    return kept.to(torch.float32) / 255 if kept.dtype == torch.uint8 else kept.clone()
+
+
+# --- messages --------------------------------------------------------------------------------------------------------
+
+
+def _place_of(port: str) -> str:
+    if port in RASTERS:
+        return f"{RASTERS[port][0]}/ID{RASTERS[port][1]}"
+    if port == "camera":
+        return "world.json or cameras.csv"
+    return f"{NUMBER_PORTS.get(port, 'landmarks')}.csv"
+
+
+def _empty_split(folder: DataFolder, splits: Splits, split: str) -> str:
+    counts = ", ".join(f"{name} {count}" for name, count in splits.counts().items()) or "none in any split"
+    why = {
+        "file": "split.csv lists none for it",
+        "folder": "no folder is named so",
+        "hash": "too few pictures, or its part is 0",
+    }[splits.rule]
+    return (
+        f"{folder.root}: no pictures for the split {split!r} ({why}; there are: {counts}); to use every picture in every "
+        "split type: --set data.split_by=all"
+    )
+
+
+def _nothing_readable(root: Path, split: str, problems: Sequence[str]) -> str:
+    shown = "\n  ".join(problems[:_SHOWN])
+    more = f"\n  and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+    return f"{root}: none of the pictures for the split {split!r} can be read; all of them: armillary data check {root}\n  {shown}{more}"

@@ -1,0 +1,247 @@
+"""What a data folder knows about each picture, beside the picture: tables and arrays, checked and adapted to the square."""
+
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import attrs
+import numpy as np
+import torch
+from torch import Tensor
+
+from armillary.errors import DataError
+from armillary.kernels.sampling import pixels_to_grid
+from armillary.std.data_folder import TABLES, DataFolder, Names
+from armillary.std.picture_file import PictureError
+from armillary.std.placing import Placement, place_masked
+from armillary.std.table_file import number, rows, truth
+
+LANDMARK_PORTS = ("true_landmarks2d", "true_landmarks3d", "true_visible")
+NUMBER_PORTS = {"true_pose": "poses", "true_light": "lights"}
+CHANNELS = {"image": 3, "true_depth": 1, "true_mask": 1, "true_normals": 3, "true_albedo": 3}
+"""Channels of the ports that are rasters."""
+
+_LANDMARK_FIELDS = 4  # x, y, z, visible
+_NPY = b"\x93NUMPY"
+
+
+@attrs.frozen
+class Landmarks:
+    """The table of annotated points.
+
+    Args:
+        names: of the points, in the order of the port's rows.
+        values: id to ``[points, 4]``: x and y in pixels, z in scene units (nan where there is none), 1 where visible.
+        has_depth: whether the file has z.
+    """
+
+    names: tuple[str, ...]
+    values: Mapping[str, np.ndarray]
+    has_depth: bool
+
+
+@attrs.frozen
+class Truth:
+    """The tables of a data folder, each None where it is not there."""
+
+    landmarks: Landmarks | None
+    poses: Mapping[str, np.ndarray] | None
+    lights: Mapping[str, np.ndarray] | None
+    cameras: Mapping[str, np.ndarray] | None
+    camera: np.ndarray | None
+
+    @classmethod
+    def read(cls, folder: DataFolder) -> Self:
+        """Return the tables of a folder."""
+        numbers = {name: read_numbers(folder, name) for name in ("poses", "lights", "cameras")}
+        camera = world_camera(folder.world, folder.root)
+        return cls(landmarks=read_landmarks(folder), camera=camera, **numbers)
+
+    def has(self, port: str, item: str) -> bool:
+        """Return whether a table has this port for this picture."""
+        if port == "camera":
+            return self.camera is not None or item in (self.cameras or {})
+        if port in NUMBER_PORTS:
+            return item in (getattr(self, NUMBER_PORTS[port]) or {})
+        if self.landmarks is None or item not in self.landmarks.values:
+            return False
+        return port != "true_landmarks3d" or (self.landmarks.has_depth and self.has("camera", item))
+
+
+def read_landmarks(folder: DataFolder) -> Landmarks | None:
+    """Return the points of ``landmarks.csv``, None where there is no such file.
+
+    Points are ordered as in ``world.json`` where it names them, else by number, else as they first appear. A point that a
+    picture does not have is not visible there.
+
+    Raises:
+        DataError: a column is missing, or a cell is not a number; file and line are named.
+    """
+    path = folder.root / "landmarks.csv"
+    if not folder.structured or not path.is_file():
+        return None
+    known = Names(folder.entries)
+    found: dict[str, dict[str, list[float]]] = {}
+    names: dict[str, None] = {}
+    has_depth = False
+    for line, row in rows(path, needed=("id", "point", "x", "y")):
+        point = row["point"].strip()
+        names[point] = None
+        has_depth = has_depth or "z" in row
+        item = known.find(row["id"])
+        if item is None:
+            continue
+        values = [number(row, key, path, line) for key in ("x", "y")]
+        values.append(number(row, "z", path, line) if row.get("z") else math.nan)
+        values.append(float(truth(row.get("visible") or "1", path, line)))
+        if point in found.setdefault(item, {}):
+            raise DataError(f"{path}, line {line}: point {point!r} of {row['id']!r} stands there twice")
+        found[item][point] = values
+    order = _point_order(names, folder.world.get("points"))
+    absent = [0.0, 0.0, math.nan, 0.0]
+    values = {
+        x: np.array([points.get(n, absent) for n in order]).reshape(-1, _LANDMARK_FIELDS) for x, points in found.items()
+    }
+    return Landmarks(order, values, has_depth)
+
+
+def read_numbers(folder: DataFolder, table: str) -> dict[str, np.ndarray] | None:
+    """Return id to the numbers of its row in ``poses``, ``lights`` or ``cameras``, None where there is no such file.
+
+    Raises:
+        DataError: a column is missing, a cell is not a number, or an id stands twice; file and line are named.
+    """
+    path = folder.root / f"{table}.csv"
+    if not folder.structured or not path.is_file():
+        return None
+    known = Names(folder.entries)
+    columns = TABLES[table][1:]
+    values: dict[str, np.ndarray] = {}
+    for line, row in rows(path, needed=TABLES[table]):
+        item = known.find(row["id"])
+        if item in values:
+            raise DataError(f"{path}, line {line}: {row['id']!r} stands there twice")
+        if item is not None:
+            values[item] = np.array([number(row, key, path, line) for key in columns], dtype=np.float32)
+    return values
+
+
+def world_camera(world: Mapping[str, Any], root: Path) -> np.ndarray | None:
+    """Return the intrinsics ``[3, 3]`` in ``world.json``, None where there are none.
+
+    Raises:
+        DataError: ``camera`` is not three rows of three numbers.
+    """
+    if "camera" not in world:
+        return None
+    try:
+        camera = np.asarray(world["camera"], dtype=np.float32)
+    except (ValueError, TypeError):
+        camera = np.empty(0)
+    if camera.shape != (3, 3) or not np.isfinite(camera).all():
+        raise DataError(
+            f"{root / 'world.json'}: camera needs three rows of three numbers (pinhole intrinsics in pixels)"
+        )
+    return camera
+
+
+def _point_order(found: Iterable[str], named: Any) -> tuple[str, ...]:
+    names = list(found)
+    if isinstance(named, list) and set(names) <= {str(name) for name in named}:
+        return tuple(str(name) for name in named)
+    return tuple(sorted(names, key=int) if all(name.isdecimal() for name in names) else names)
+
+
+# --- one item
+
+
+def camera_of(truth: Truth, item: str) -> np.ndarray | None:
+    """Return the intrinsics of one picture, its own before those of the world; None where there are none."""
+    if truth.cameras is None or item not in truth.cameras:
+        return truth.camera
+    fx, fy, cx, cy = truth.cameras[item]
+    return np.array(((fx, 0, cx), (0, fy, cy), (0, 0, 1)), dtype=np.float32)
+
+
+def placed_landmarks(values: np.ndarray, camera: np.ndarray | None, placement: Placement) -> dict[str, Tensor]:
+    """Return the ports of annotated points in the square.
+
+    Args:
+        values: ``[points, 4]`` as in :class:`Landmarks`.
+        camera: intrinsics of the file; None gives no 3D points.
+        placement: of the picture.
+    """
+    table = torch.from_numpy(values)
+    visible = table[:, 3] > 0
+    pixels = placement.window.pixels(table[:, :2])
+    item = {
+        "true_landmarks2d": pixels_to_grid(pixels, height=placement.size, width=placement.size).to(torch.float32),
+        "true_visible": visible,
+    }
+    if camera is not None:
+        inverse = torch.linalg.inv(torch.from_numpy(camera).to(torch.float64))
+        rays = torch.nn.functional.pad(table[:, :2], (0, 1), value=1.0) @ inverse.T
+        points = torch.nan_to_num(rays * table[:, 2:3])
+        item["true_landmarks3d"] = points.to(torch.float32)
+    return item
+
+
+def placed_depth(depth: np.ndarray, mask: np.ndarray, placement: Placement) -> np.ndarray:
+    """Return depth as the square; the far plane, the largest depth of the picture, where there is none."""
+    finite = np.isfinite(depth[0])
+    far = np.float32(depth[0][finite].max()) if finite.any() else np.float32(0)
+    placed = place_masked(np.where(finite, depth, far), mask, placement)
+    if not placement.fills:
+        left, top, right, bottom = placement.inside
+        outside = np.ones(placed.shape[1:], dtype=bool)
+        outside[top:bottom, left:right] = False
+        placed[:, outside] = far
+    return np.array(placed, dtype=np.float32)
+
+
+def read_array(path: Path, port: str, size: tuple[int, int], *, header_only: bool = False) -> np.ndarray:
+    """Return ``[channel, height, width]`` float32 from a .npy file; nothing in it is unpickled.
+
+    Args:
+        path: the file.
+        port: what it holds.
+        size: height and width of the picture.
+        header_only: look at type, shape and length of the file, and read no values.
+
+    Raises:
+        PictureError: it is no .npy file, cut short, of another shape or size, or not numbers.
+    """
+    try:
+        with path.open("rb") as file:
+            if file.read(len(_NPY)) != _NPY:
+                raise PictureError(path, "not a .npy file")
+        array = np.load(path, mmap_mode="r" if header_only else None, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise PictureError(path, f"not a .npy array that can be read ({error})") from error
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
+        raise PictureError(path, "needs an array of real numbers")
+    channels = CHANNELS[port]
+    if array.ndim == 2 and channels == 1:
+        array = array[None]
+    elif array.ndim == 3 and array.shape[0] != channels and array.shape[-1] == channels:
+        array = np.moveaxis(array, -1, 0)
+    if array.ndim != 3 or array.shape[0] != channels:
+        raise PictureError(path, f"has the shape {array.shape}, {port} needs ({channels}, height, width)")
+    check_size(path, array.shape[1:], size)
+    return array if header_only else np.ascontiguousarray(array, dtype=np.float32)
+
+
+def check_size(path: Path, shape: tuple[int, ...], size: tuple[int, int]) -> None:
+    """Check that a file beside a picture has the picture's size.
+
+    Args:
+        path: the file.
+        shape: its height and width.
+        size: height and width of the picture.
+
+    Raises:
+        PictureError: they differ.
+    """
+    if tuple(shape) != size:
+        raise PictureError(path, f"is {shape[1]} x {shape[0]}, but its picture is {size[1]} x {size[0]}")
