@@ -1,0 +1,387 @@
+"""Pictures of tensors, by the kind of the port that carries them.
+
+A picture is a ``uint8`` array of height, width and three sRGB channels, row 0 at the top. A function here takes *one*
+item, without a batch axis, as a tensor or an array in the conventions of ``armillary.ports``, and does not fail on
+values: pixels that are not finite are magenta in colours and grey in measurements, so that the preview of a run that
+went wrong can still be looked at.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+from jaxtyping import Shaped
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from armillary.kernels.cameras import intrinsics
+from armillary.kernels.rotations import euler_zyx_from_rotation
+from armillary.kernels.shading import lambert, normals_from_depth
+from armillary.run.colours import BROKEN, NOTHING, colour_map, hues, to_bytes
+from armillary.run.sheets import INK, PALE, Picture, contact_sheet, font
+
+Item = Tensor | np.ndarray
+
+# --- one picture for each kind -------------------------------------------------------------------------------------
+
+
+def image_picture(image: Shaped[Item, "channel height width"]) -> Picture:
+    """The picture of an image or an albedo in [0, 1], of one or three channels; clipped."""
+    values = _array(image)
+    if values.ndim != 3 or values.shape[0] not in (1, 3):
+        raise ValueError(f"an image needs the shape (1 or 3, height, width), but has {values.shape}")
+    values = np.broadcast_to(values, (3, *values.shape[1:])).transpose(1, 2, 0)
+    picture = to_bytes(np.nan_to_num(values))
+    picture[~np.isfinite(values).all(axis=-1)] = BROKEN
+    return picture
+
+
+def depth_picture(
+    depth: Shaped[Item, "1 height width"],
+    *,
+    limits: tuple[float, float] | None = None,
+    mask: Shaped[Item, "1 height width"] | None = None,
+) -> Picture:
+    """Near is light, far is dark; grey where there is no depth.
+
+    Args:
+        depth: scene units. There is no depth where it is not finite or not positive.
+        limits: nearest and farthest depth of the scale; those of ``depth_limits`` when absent.
+        mask: where the depth counts.
+    """
+    values, counts = _plane(depth), _plane(_depth_counts(depth, mask)) > 0.5
+    near, far = limits if limits is not None else depth_limits(depth, mask=mask)
+    span = max(far - near, np.finfo(np.float32).eps)
+    return colour_map(np.where(counts, ((far - values) / span).clip(0.0, 1.0), np.nan))
+
+
+def depth_limits(
+    depth: Shaped[Item, "*shape"], *, mask: Shaped[Item, "*shape"] | None = None, outliers: float = 0.01
+) -> tuple[float, float]:
+    """The nearest and farthest depth that counts, without a share of ``outliers`` at either end; (0, 1) without any."""
+    values, counts = _array(depth), _depth_counts(depth, mask)
+    if not counts.any():
+        return 0.0, 1.0
+    near, far = np.quantile(values[counts], [outliers, 1.0 - outliers])
+    return float(near), float(far)
+
+
+def relief_picture(
+    depth: Shaped[Item, "1 height width"],
+    *,
+    camera: Shaped[Item, "3 3"] | None = None,
+    mask: Shaped[Item, "1 height width"] | None = None,
+) -> Picture:
+    """The surface of a depth map as grey plaster, lit from the upper left.
+
+    Args:
+        depth: scene units.
+        camera: intrinsics. Without them the depth's own range is taken to be half of the picture's width, and the
+            slopes are right up to that factor.
+        mask: where the depth counts.
+    """
+    values, counts = _plane(depth), _plane(_depth_counts(depth, mask)) > 0.5
+    values = np.where(counts, values, np.median(values[counts]) if counts.any() else 1.0)
+    height, width = values.shape
+    if camera is None:
+        near, far = depth_limits(values, mask=counts)
+        values = 1.0 + 0.5 * _HALF_PLATE * (values - 0.5 * (near + far)) / max(far - near, np.finfo(np.float32).eps)
+        matrix = intrinsics(2.0 * math.atan(_HALF_PLATE / 2.0), height=height, width=width)
+    else:
+        matrix = torch.as_tensor(_array(camera))
+    surface = torch.as_tensor(values, dtype=torch.float32)[None]
+    normals = normals_from_depth(surface, matrix.to(torch.float32))
+    toward = torch.tensor([-0.45, -0.55, -0.70])
+    light = torch.cat([torch.tensor([0.18, 0.82]), toward / torch.linalg.vector_norm(toward)])
+    picture = image_picture(lambert(normals, light))
+    picture[~counts] = NOTHING
+    return picture
+
+
+_HALF_PLATE = 0.2  # width of the plate that a depth without a camera is drawn on, at distance 1
+
+
+def normals_picture(normals: Shaped[Item, "3 height width"], *, mask: Item | None = None) -> Picture:
+    """The usual colours of a normal map: red right, green up, blue towards the viewer; flat is (128, 128, 255)."""
+    toward_up_right = _array(normals) * np.array([1.0, -1.0, -1.0], dtype=np.float32)[:, None, None]
+    picture = image_picture(0.5 + 0.5 * toward_up_right)
+    length = np.linalg.norm(np.nan_to_num(toward_up_right), axis=0)
+    picture[length < 0.5] = NOTHING
+    if mask is not None:
+        picture[_plane(mask) < 0.5] = NOTHING
+    return picture
+
+
+def shading_picture(shading: Shaped[Item, "1 height width"]) -> Picture:
+    """Grey from 0 to the larger of 1 and the largest value: a shading may exceed 1."""
+    values = _array(shading)
+    finite = values[np.isfinite(values)]
+    return image_picture(values / max(1.0, float(finite.max(initial=0.0))))
+
+
+def confidence_picture(confidence: Shaped[Item, "1 height width"]) -> Picture:
+    """1 / (1 + sigma) in grey: white where the standard deviation is small, black where anything may be.
+
+    Source: elliottwu/unsup3d draws its confidence maps so.
+    """
+    return image_picture(1.0 / (1.0 + np.maximum(_array(confidence), 0.0)))
+
+
+def mask_picture(mask: Shaped[Item, "1 height width"]) -> Picture:
+    """White inside, black outside, grey between."""
+    return image_picture(_array(mask))
+
+
+def label_map_picture(labels: Shaped[Item, "3 height width"]) -> Picture:
+    """Direction as colour, length as its strength: grey where nothing is certain.
+
+    The point (x, y, z) of the object's unit sphere has the colour ((x, y, z) + 1) / 2.
+    """
+    values = _array(labels)
+    length = np.linalg.norm(np.nan_to_num(values), axis=0)
+    return image_picture(0.5 + 0.5 * values / np.maximum(length, 1.0))
+
+
+def heatmap_picture(heatmap: Shaped[Item, "points height width"]) -> Picture:
+    """Each point's heat in a colour of its own, scaled to its largest value."""
+    values = np.nan_to_num(_array(heatmap)).clip(0.0, None)
+    peak = values.max(axis=(1, 2), keepdims=True, initial=0.0)
+    share = values / np.where(peak > 0.0, peak, 1.0)
+    colours = hues(len(values)).astype(np.float32) / 255.0
+    return to_bytes((share[..., None] * colours[:, None, None]).max(axis=0, initial=0.0))
+
+
+def feature_map_picture(features: Shaped[Item, "channel height width"]) -> Picture:
+    """The three directions of largest variance as red, green and blue, each over its middle 98 %."""
+    values = np.nan_to_num(_array(features))
+    channels, height, width = values.shape
+    rows = values.reshape(channels, -1).T
+    rows = rows - rows.mean(axis=0)
+    _, vectors = np.linalg.eigh(rows.T @ rows)
+    axes = vectors[:, ::-1][:, :3]
+    axes = axes * np.where(axes.sum(axis=0) < 0, -1.0, 1.0)  # an eigenvector has no sign of its own
+    parts = rows @ axes
+    low, high = np.quantile(parts, [0.01, 0.99], axis=0)
+    parts = (parts - low) / np.where(high > low, high - low, 1.0)
+    padded = np.full((height * width, 3), 0.5)
+    padded[:, : parts.shape[1]] = parts
+    return to_bytes(padded.reshape(height, width, 3))
+
+
+def light_picture(light: Shaped[Item, " 5"], *, size: int = 64) -> Picture:
+    """A white sphere under the light (ambient, diffuse, direction from the surface to the light)."""
+    values = torch.as_tensor(_array(light), dtype=torch.float32)
+    axis = torch.linspace(-1.0, 1.0, size) * 1.08
+    y, x = torch.meshgrid(axis, axis, indexing="ij")
+    inside = x.square() + y.square() < 1.0
+    z = -(1.0 - x.square() - y.square()).clamp_min(0.0).sqrt()
+    picture = image_picture(lambert(torch.stack([x, y, z]), values))
+    picture[~inside.numpy()] = PALE
+    return picture
+
+
+def pose_picture(pose: Shaped[Item, "3 4"], *, size: int = 128) -> Picture:
+    """The object's axes as the camera sees them, x red, y green, z blue, with the turns about them in degrees.
+
+    The second line of text is the translation, in scene units. A rotation alone, 3 x 3, has none.
+    """
+    values = np.nan_to_num(_array(pose)).astype(np.float64)
+    rotation = values[:, :3]
+    scale = 4  # drawn large, then made small: smooth lines
+    canvas = Image.new("RGB", (scale * size, scale * size), PALE)
+    draw = ImageDraw.Draw(canvas)
+    start = np.array([0.5, 0.4]) * scale * size
+    for axis in np.argsort(-rotation[2]):  # the farthest first
+        tip = start + 0.3 * scale * size * rotation[:2, axis]
+        draw.line([*start, *tip], fill=_AXES[axis], width=scale * size // 32)
+        radius = scale * size / (32.0 + 8.0 * rotation[2, axis])  # nearer is larger
+        draw.ellipse([*(tip - radius), *(tip + radius)], fill=_AXES[axis])
+    canvas = canvas.resize((size, size), Image.Resampling.LANCZOS)
+    turns = np.rad2deg(euler_zyx_from_rotation(torch.from_numpy(rotation.copy())).numpy())
+    lines = [" ".join(f"{turn:+.0f}°" for turn in turns)]
+    lines += [" ".join(f"{shift:+.2f}" for shift in values[:, 3])] if values.shape[1] == 4 else []
+    draw, type_size = ImageDraw.Draw(canvas), size // 10
+    for k, line in enumerate(lines):
+        down = size - (len(lines) - k - 1) * (type_size + 2) - 3
+        draw.text((size / 2, down), line, fill=INK, font=font(type_size), anchor="mb")
+    return np.asarray(canvas)
+
+
+_AXES = ((213, 62, 62), (38, 150, 84), (52, 104, 214))
+
+
+def keypoints_picture(
+    keypoints: Shaped[Item, "points axes"],
+    *,
+    image: Shaped[Item, "channel height width"] | None = None,
+    visible: Shaped[Item, " points"] | None = None,
+    size: int = 192,
+) -> Picture:
+    """The first two coordinates of points in [-1, 1] over the image, ``size`` pixels high; hollow where not visible."""
+    values = _array(keypoints).astype(np.float64)
+    if image is None:
+        grid = np.array([size, size])
+        canvas = Image.new("RGB", (size, size), PALE)
+    else:
+        below = image_picture(image)
+        grid = np.array(below.shape[1::-1])
+        canvas = Image.fromarray(below).resize(
+            (max(1, round(size * grid[0] / grid[1])), size), Image.Resampling.BICUBIC
+        )
+    draw = ImageDraw.Draw(canvas)
+    pixels = ((values[:, :2] + 1.0) / 2.0 * (grid - 1.0) + 0.5) * (np.array(canvas.size) / grid) - 0.5
+    full = np.ones(len(values), dtype=bool) if visible is None else _array(visible).astype(bool).reshape(-1)
+    radius = max(2.0, size / 64.0)
+    for colour, (x, y), is_full in zip(hues(len(values)).tolist(), pixels, full, strict=True):
+        if math.isfinite(x) and math.isfinite(y):
+            box = (x - radius, y - radius, x + radius, y + radius)
+            fill, outline = (tuple(colour), (255, 255, 255)) if is_full else (None, tuple(colour))
+            draw.ellipse(box, fill=fill, outline=outline)
+    return np.asarray(canvas)
+
+
+def text_picture(text: str, *, size: int = 96) -> Picture:
+    """Dark text in the middle of a pale square."""
+    canvas = Image.new("RGB", (size, size), PALE)
+    draw = ImageDraw.Draw(canvas)
+    draw.text((size / 2, size / 2), text, fill=INK, font=font(max(9, size // 8)), anchor="mm", align="center")
+    return np.asarray(canvas)
+
+
+# --- any kind, any method ------------------------------------------------------------------------------------------
+
+
+def picture(kind: str, value: Item) -> Picture | None:
+    """The picture of one item of a port of this kind; None for a kind that has no picture (a camera, a vector)."""
+    draw = _BY_KIND.get(kind)
+    return draw(value) if draw else None
+
+
+def _number_picture(value: Item) -> Picture:
+    number = _array(value).reshape(-1)
+    return text_picture("\n".join(f"{x:.4g}" for x in number[:4].tolist()))
+
+
+_BY_KIND: Mapping[str, Callable[[Item], Picture]] = {
+    "image": image_picture,
+    "albedo": image_picture,
+    "edge_map": image_picture,
+    "depth": depth_picture,
+    "normals": normals_picture,
+    "shading": shading_picture,
+    "confidence": confidence_picture,
+    "mask": mask_picture,
+    "label_map": label_map_picture,
+    "heatmap": heatmap_picture,
+    "feature_map": feature_map_picture,
+    "sphere_signal": feature_map_picture,
+    "light": light_picture,
+    "pose": pose_picture,
+    "rotation": pose_picture,
+    "keypoints2d": keypoints_picture,
+    "keypoints3d": keypoints_picture,
+    "landmarks2d": keypoints_picture,
+    "landmarks3d": keypoints_picture,
+    "class_label": _number_picture,
+    "scalar": _number_picture,
+}
+
+
+def preview(
+    outputs: Mapping[str, Tensor],
+    batch: Mapping[str, object],
+    ports: Mapping[str, str],
+    *,
+    count: int = 4,
+    cell: int = 96,
+) -> Picture:
+    """A sheet of one row a picture: the batch's images, then each output with the truth of the same name beside it.
+
+    A depth has a second column with its relief. Ports of a kind without a picture are left out.
+
+    Args:
+        outputs: what a method produces.
+        batch: what it was given; ``true_x`` is the truth of the output ``x``.
+        ports: kind of each port by name, of outputs and of the batch; a name that is missing is left out, except that
+            ``true_x`` has the kind of ``x``.
+        count: largest number of rows.
+        cell: height of a row in pixels.
+
+    Raises:
+        ValueError: no port among these has a picture.
+    """
+    tensors = {name: value for name, value in {**batch, **outputs}.items() if isinstance(value, Tensor | np.ndarray)}
+    kinds = {name: ports.get(name, ports.get(name.removeprefix("true_"), "")) for name in tensors}
+    columns: list[tuple[str, list[Picture]]] = []
+    for name in _order(outputs, tensors, kinds):
+        columns += _columns(name, tensors, kinds, count)
+    if not columns:
+        raise ValueError(f"nothing to draw: none of the ports {', '.join(sorted(ports))} has a picture")
+    rows = [list(row) for row in zip(*(pictures for _, pictures in columns), strict=True)]
+    return contact_sheet(rows, [header for header, _ in columns], cell=cell)
+
+
+def _order(outputs: Mapping[str, Tensor], tensors: Mapping[str, Item], kinds: Mapping[str, str]) -> list[str]:
+    names = [name for name in tensors if name not in outputs and kinds[name] == "image"]
+    for name in outputs:
+        names += [name, f"true_{name}"]
+    return [name for name in names if kinds.get(name) in _BY_KIND]
+
+
+def _columns(
+    name: str, tensors: Mapping[str, Item], kinds: Mapping[str, str], count: int
+) -> list[tuple[str, list[Picture]]]:
+    kind, header = kinds[name], name.replace("_", " ")
+    items = list(tensors[name][:count])
+    if kind == "depth":
+        masks = _matching(tensors, name, len(items)) or [None] * len(items)
+        cameras = _of_kind(tensors, kinds, "camera", len(items)) or [None] * len(items)
+        pairs = list(zip(items, masks, strict=True))
+        relief = [
+            relief_picture(item, camera=camera, mask=mask) for (item, mask), camera in zip(pairs, cameras, strict=True)
+        ]
+        return [(header, [depth_picture(item, mask=mask) for item, mask in pairs]), (f"{header}, relief", relief)]
+    if kind in ("keypoints2d", "landmarks2d"):
+        images = _of_kind(tensors, kinds, "image", len(items)) or [None] * len(items)
+        return [(header, [keypoints_picture(a, image=b) for a, b in zip(items, images, strict=True)])]
+    return [(header, [_BY_KIND[kind](item) for item in items])]
+
+
+def _matching(tensors: Mapping[str, Item], name: str, count: int) -> list[Item] | None:
+    """The true mask counts for true measurements only: a method's own depth is shown whole."""
+    masks = tensors.get("true_mask") if name.startswith("true_") else None
+    return None if masks is None else list(masks[:count])
+
+
+def _of_kind(tensors: Mapping[str, Item], kinds: Mapping[str, str], kind: str, count: int) -> list[Item] | None:
+    for name, value in tensors.items():
+        if kinds[name] == kind and len(value) >= count:
+            return list(value[:count])
+    return None
+
+
+# --- arrays --------------------------------------------------------------------------------------------------------
+
+
+def _array(value: Item) -> np.ndarray:
+    """The item as an array in at least single precision: half precision and booleans are cast."""
+    if isinstance(value, Tensor):
+        value = value.detach().cpu()
+        value = value.float().numpy() if value.dtype != torch.float64 else value.numpy()
+    return value if value.dtype in (np.float32, np.float64) else value.astype(np.float32)
+
+
+def _plane(value: Item) -> np.ndarray:
+    values = _array(value)
+    if values.ndim == 3 and values.shape[0] == 1:
+        return values[0]
+    if values.ndim == 2:
+        return values
+    raise ValueError(f"a map of one channel needs the shape (1, height, width), but has {values.shape}")
+
+
+def _depth_counts(depth: Item, mask: Item | None) -> np.ndarray:
+    values = _array(depth)
+    counts = np.isfinite(values) & (values > 0.0)
+    return counts if mask is None else counts & (_array(mask) > 0.5).reshape(counts.shape)
