@@ -148,7 +148,8 @@ def build(session: nox.Session) -> None:
     for folder in local(*PROJECTS):  # the wheel is built from the sdist, so what the sdist lacks is missed here
         session.run("python", "-m", "build", "--outdir", str(dist), folder, silent=True)
     empty = Environment(session, "empty", clear=True)
-    empty.install(*sorted(map(str, dist.glob("*.whl"))))
+    empty.install("--only-binary", ":all:", *sorted(map(str, dist.glob("*.whl"))))  # no compiler runs
+    empty.run("python", "benchmarks/footprint.py", CORE, "armillary-unsup3d")
     empty.run("armillary", "plugins", "doctor")
     empty.run("armillary", "recipes", "check")
     empty.run("armillary", "data", "make", "worlds:heads", str(data), "--count", "16", "--size", "32", "--seed", "0")

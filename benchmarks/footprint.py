@@ -1,0 +1,57 @@
+"""Say how much the installed packages add to torch and numpy on the disk. Exit status 1 when it is over the budget."""
+
+import argparse
+import importlib.metadata
+import sys
+from collections.abc import Iterable
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+MEGABYTE = 1e6
+
+
+def closure(names: Iterable[str]) -> set[str]:
+    """Return distributions and, recursively, what they need and what is installed of it."""
+    found: set[str] = set()
+    waiting = [Requirement(name) for name in names]
+    while waiting:
+        need = waiting.pop()
+        name = canonicalize_name(need.name)
+        try:
+            requires = importlib.metadata.requires(name) or []
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        seen = name in found
+        found.add(name)
+        extras = need.extras or ([] if seen else [""])
+        for further in map(Requirement, requires):
+            wanted = further.marker is None or any(further.marker.evaluate({"extra": extra}) for extra in extras)
+            if wanted and (canonicalize_name(further.name) not in found or further.extras):
+                waiting.append(further)
+    return found
+
+
+def size(distribution: importlib.metadata.Distribution) -> int:
+    """Return bytes of the files that a distribution has installed."""
+    paths = {str(file.locate()): file.locate() for file in distribution.files or ()}
+    return sum(path.stat().st_size for path in paths.values() if path.is_file())  # type: ignore[attr-defined]
+
+
+def main() -> int:
+    """Print one line a distribution that torch and numpy do not bring, largest first."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("distributions", nargs="+")
+    parser.add_argument("--budget", type=float, default=80.0, help="megabytes")
+    arguments = parser.parse_args()
+    added = closure(arguments.distributions) - closure(["torch", "numpy"])
+    sizes = {name: size(importlib.metadata.distribution(name)) / MEGABYTE for name in added}
+    for name, megabytes in sorted(sizes.items(), key=lambda item: -item[1]):
+        print(f"{megabytes:8.2f} MB  {name}")
+    total = sum(sizes.values())
+    print(f"{total:8.2f} MB  in all, of {arguments.budget} MB, beside torch and numpy")
+    return int(total > arguments.budget)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,31 @@
+"""Settings of the site. Tables of components, recipes, ports and commands are written from the installed packages."""
+
+import sys
+from importlib.metadata import version as installed_version
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
+import generate  # noqa: E402
+
+project = "Armillary"
+author = "The Armillary contributors"
+copyright = "2026, The Armillary contributors"
+release = version = installed_version("armillary")
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.viewcode"]
+myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_heading_anchors = 3
+exclude_patterns = ["_build"]
+html_theme = "furo"
+html_title = "Armillary"
+html_static_path = ["_static"]
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+nitpicky = False
+
+
+def setup(app: object) -> None:
+    """Write the generated pages before Sphinx looks for them."""
+    generate.write(HERE / "reference" / "generated")

@@ -1,0 +1,1 @@
+"""The Charbonnier penalty as a loss for Armillary."""
