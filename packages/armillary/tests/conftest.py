@@ -16,17 +16,20 @@ from armillary.specs import EncoderSpec
 
 @hookimpl
 def armillary_encoders():
-    return [EncoderSpec(name="net", target="{package}.parts:Net", config="{package}.parts:NetConfig")]
+    return [EncoderSpec(name="net", target="{package}.parts:Net", config="{package}.config:NetConfig")]
 """
-PARTS = """
+CONFIG = """
 import attrs
-import torch
 from armillary.config import param
-from armillary.interfaces.encoder import Encoder
 
 @attrs.frozen(kw_only=True)
 class NetConfig:
     width: int = param(8)
+"""
+PARTS = """
+import torch
+from armillary.interfaces.encoder import Encoder
+from {package}.config import NetConfig
 
 class Net(torch.nn.Module, Encoder):
     @classmethod
@@ -68,7 +71,7 @@ class Site:
         (metadata / "METADATA").write_text("\n".join(lines) + "\n")
         points = entry_points or f"[armillary.plugins]\n{id} = {module or package + '.plugin'}\n"
         (metadata / "entry_points.txt").write_text(points)
-        sources = {"__init__.py": "", "plugin.py": source, "parts.py": PARTS} | dict(files or {})
+        sources = {"__init__.py": "", "plugin.py": source, "parts.py": PARTS, "config.py": CONFIG} | dict(files or {})
         (folder / package).mkdir(exist_ok=True)
         for name, text in sources.items():
             (folder / package / name).write_text(text.replace("{package}", package))

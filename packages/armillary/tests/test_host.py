@@ -276,7 +276,7 @@ def test_every_kind_but_the_recipe_has_an_interface():
         ("target='{package}.leaving:Net'", "target armillary_rings.leaving:Net: SystemExit: 2"),
         (
             "target='{package}.parts:NetConfig'",
-            "the class armillary_rings.parts.NetConfig, not a subclass of .*Encoder",
+            "the class armillary_rings.config.NetConfig, not a subclass of .*Encoder",
         ),
         ("target='{package}.more:function'", "not a subclass of .*Encoder"),
         ("target='{package}.more:Unbuilt'", "is abstract: it does not define build, forward"),

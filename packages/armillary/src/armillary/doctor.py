@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
@@ -97,7 +97,7 @@ def examine(record: PluginRecord, *, timeout: float = TIMEOUT) -> Diagnosis:
         ending = _run_child(record, report, printed, timeout=timeout)
         entries = [json.loads(line) for line in report.read_text(encoding="utf-8").splitlines()]
         output = printed.read_text(encoding="utf-8", errors="replace").strip()
-    findings = [Finding(**entry["finding"]) for entry in entries if "finding" in entry]
+    findings = list(dict.fromkeys(Finding(**entry["finding"]) for entry in entries if "finding" in entry))
     if record.id != "std" and not record.requires_core:
         text = "declares no range on the core: add for example armillary>=0.1,<0.2 to its dependencies"
         findings.insert(0, Finding(level="warning", text=text))
@@ -169,33 +169,44 @@ def probe(record_json: str, report: str) -> None:
     os._exit(0)  # threads that the plugin left must not keep the process
 
 
-def _probe(record: PluginRecord, write: Any) -> None:
+def _probe(record: PluginRecord, write: Callable[..., None]) -> None:
     host = Host([record])
-    before = {name for name in HEAVY if name in sys.modules}
     write(doing=f"importing {record.module} and asking its hooks")
     start = time.perf_counter()
     try:
-        offer = host.load(record.id)
+        with _light(record.module, write):
+            offer = host.load(record.id)
     except PluginError as error:
         write(finding=_error(record, error))
         return
-    finally:
-        heavy = [name for name in HEAVY if name in sys.modules and name not in before]
-        if heavy:
-            text = f"{record.module} imports {', '.join(heavy)}: every command would wait for it"
-            write(finding={"level": "warning", "text": text})
     counts = {kind: len(specs) for kind, specs in offer.components.items()}
     write(components=counts, seconds=time.perf_counter() - start)
     if offer.printed:
         text = f"prints while it is loaded: {offer.printed.strip().partition(chr(10))[0]!r}"
         write(finding={"level": "warning", "text": text})
-    for kind, specs in offer.components.items():
-        for name, spec in specs.items() if kind != "recipe" else ():
-            write(doing=f"importing {spec.target}, the target of {kind} {record.id}:{name}")
+    built = [(kind, spec) for kind, specs in offer.components.items() for spec in specs.values() if kind != "recipe"]
+    for check, field in ((host.config, "config"), (host.resolve, "target")):  # configs first: they must be light
+        for kind, spec in built:
+            name = getattr(spec, field)
+            write(doing=f"importing {name}, the {field} of {kind} {record.id}:{spec.name}")
             try:
-                host.resolve(spec)
+                with _light(name, write) if field == "config" else contextlib.nullcontext():
+                    check(spec)
             except PluginError as error:
                 write(finding=_error(record, error))
+
+
+@contextlib.contextmanager
+def _light(name: str, write: Callable[..., None]) -> Iterator[None]:
+    """Write a warning where what is imported inside brings one of the heavy modules, also when it fails."""
+    before = {heavy for heavy in HEAVY if heavy in sys.modules}
+    try:
+        yield
+    finally:
+        brought = [heavy for heavy in HEAVY if heavy in sys.modules and heavy not in before]
+        if brought:
+            text = f"{name} imports {', '.join(brought)}: every command would wait for it"
+            write(finding={"level": "warning", "text": text})
 
 
 def _error(record: PluginRecord, error: PluginError) -> dict[str, str]:

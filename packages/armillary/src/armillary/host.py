@@ -194,8 +194,7 @@ class Host:
                 names plugin, distribution and target.
         """
         if id(spec) not in self._resolved:
-            owner = self.owner(spec)
-            who = f"{owner}: {spec.KIND} {owner.id}:{spec.name}" if owner else f"{spec.KIND} {spec.name}"
+            who = self._who(spec)
             cls = _target(spec.target, who=who)
             interface = interface_of(spec.KIND)
             if not (isinstance(cls, type) and issubclass(cls, interface)):
@@ -203,6 +202,7 @@ class Host:
             missing = _undefined(cls)
             if missing:
                 raise PluginError(f"{who}: {spec.target} is abstract: it does not define {', '.join(missing)}")
+            owner = self.owner(spec)
             name = f"{owner.id}:{spec.name}" if owner else spec.name
             self._resolved[id(spec)] = Resolved(id=name, spec=spec, cls=cls, config=self.config(spec))
         return self._resolved[id(spec)]
@@ -215,8 +215,7 @@ class Host:
         """
         if not getattr(spec, "config", None):
             return NoConfig
-        owner = self.owner(spec)
-        who = f"{owner}: {spec.KIND} {owner.id}:{spec.name}" if owner else f"{spec.KIND} {spec.name}"
+        who = self._who(spec)
         config = _target(spec.config, who=who)
         if not (isinstance(config, type) and attrs.has(config)):
             raise PluginError(f"{who}: config {spec.config} is {_a(config)}, not an attrs class")
@@ -238,6 +237,10 @@ class Host:
             if not offer.observes:
                 raise PluginError(f"{offer.record} observes nothing: it has none of {', '.join(OBSERVER_HOOKS)}")
         return Observers(offers, report=report or _log.warning)
+
+    def _who(self, spec: Any) -> str:
+        owner = self.owner(spec)
+        return f"{owner}: {spec.KIND} {owner.id}:{spec.name}" if owner else f"{spec.KIND} {spec.name}"
 
     def _instead(self, plugin: str) -> str:
         hint = install_hint(plugin)

@@ -1,0 +1,278 @@
+"""Broken plugins installed beside good ones: each is named with the reason, and none hurts another command.
+
+They are laid as pip lays them (metadata and modules in a folder on ``PYTHONPATH``), and every command runs in a process of its
+own, as a person's would.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+HEAD = """
+from armillary.hookspecs import hookimpl
+from armillary.specs import EncoderSpec
+
+def encoder(target="{package}.parts:Net"):
+    return EncoderSpec(name="net", target=target)
+
+"""
+GOOD = HEAD + "@hookimpl\ndef armillary_encoders():\n    return [encoder()]\n"
+PARTS = """
+import torch
+from armillary.interfaces.encoder import Encoder
+
+class Net(torch.nn.Module, Encoder):
+    @classmethod
+    def build(cls, config, *, inputs, outputs):
+        return cls()
+
+    def forward(self, **ports):
+        return ports
+
+class Other(torch.nn.Module):
+    pass
+"""
+
+
+@attrs.frozen
+class Broken:
+    """A way to be broken.
+
+    Args:
+        reason: what the doctor must say.
+        source: of ``plugin.py``.
+        requires: on the core.
+        level: of the finding; a warning where the plugin can still be used.
+        distributions: what claims the id.
+    """
+
+    reason: str
+    source: str = GOOD
+    requires: str = "armillary>=0.1,<0.2"
+    level: str = "error"
+    distributions: tuple[str, ...] = ()
+
+
+def returning(text: str) -> str:
+    """Return a plugin whose hook returns ``text``."""
+    return GOOD.replace("[encoder()]", text)
+
+
+BROKEN: Mapping[str, Broken] = {
+    "import-error": Broken("No module named 'nothing_of_this_name'", "import nothing_of_this_name"),
+    "hook-error": Broken("armillary_encoders failed: ZeroDivisionError: division by zero", returning("1 / 0")),
+    "mistyped-hook": Broken(
+        "there is no hook 'armillary_encodrs'; did you mean 'armillary_encoders'?",
+        GOOD.replace("armillary_encoders", "armillary_encodrs"),
+    ),
+    "duplicate-id": Broken("claimed by one-of-two 1.0", distributions=("one-of-two", "two-of-two")),
+    "too-old": Broken("needs armillary<0.1", requires="armillary<0.1"),
+    "too-new": Broken("needs armillary>=99", requires="armillary>=99"),
+    "no-hooks": Broken("has no hook", "x = 1"),
+    "no-target": Broken(
+        "target armillary_no_target.parts:Nte does not exist", returning("[encoder('{package}.parts:Nte')]")
+    ),
+    "wrong-kind": Broken(
+        "the class armillary_wrong_kind.parts.Other, not a subclass of armillary.interfaces.encoder.Encoder",
+        returning("[encoder('{package}.parts:Other')]"),
+    ),
+    "nonsense": Broken("armillary_encoders returned int 42, not a list", returning("42")),
+    "prints": Broken(
+        "prints while it is loaded: 'welcome to prints'", "print('welcome to prints')" + GOOD, level="warning"
+    ),
+    "imports-torch": Broken("armillary_imports_torch.plugin imports torch", "import torch" + GOOD, level="warning"),
+    "exits": Broken("SystemExit: 3", "import sys\nsys.exit(3)"),
+    "crashes": Broken("died of SIGSEGV while importing", "import os\nos.kill(os.getpid(), 11)"),
+    "hangs": Broken("did not finish in", "import time\ntime.sleep(600)"),
+}
+"""The twelve that are easy to make by accident, and three that only a process of one's own survives."""
+SURVIVED_ALONE = ("crashes", "hangs")
+"""Nobody can load these beside others; they are blocked, as a person would, in the commands that load everything."""
+
+
+def install(folder: Path, id: str, broken: Broken) -> None:
+    package = f"armillary_{id.replace('-', '_')}"
+    for distribution in broken.distributions or (f"armillary-{id}",):
+        metadata = folder / f"{distribution.replace('-', '_')}-1.0.dist-info"
+        metadata.mkdir()
+        lines = ["Metadata-Version: 2.1", f"Name: {distribution}", "Version: 1.0", f"Requires-Dist: {broken.requires}"]
+        (metadata / "METADATA").write_text("\n".join(lines) + "\n")
+        (metadata / "entry_points.txt").write_text(f"[armillary.plugins]\n{id} = {package}.plugin\n")
+    (folder / package).mkdir()
+    for name, text in {"__init__.py": "", "plugin.py": broken.source, "parts.py": PARTS}.items():
+        (folder / package / name).write_text(text.replace("{package}", package))
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of broken plugins, and a good one."""
+    folder = tmp_path_factory.mktemp("site")
+    for id, broken in BROKEN.items():
+        install(folder, id, broken)
+    install(folder, "good", Broken(""))
+    return folder
+
+
+def run(code: str, site: Path | None, **environ: str) -> Any:
+    """Return what a program prints as JSON, in a process with ``site`` on its path; nothing else may be on its output."""
+    path = os.pathsep.join(filter(None, [str(site or ""), os.environ.get("PYTHONPATH", "")]))
+    done = subprocess.run(
+        [sys.executable, "-c", "import json, sys\n" + code],
+        env=os.environ | {"PYTHONPATH": path} | environ,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+DOCTOR = """
+from armillary.doctor import doctor
+print(json.dumps([
+    {"id": found.record.id, "distribution": found.record.distribution, "healthy": found.healthy,
+     "findings": [[finding.level, finding.text] for finding in found.findings]}
+    for found in doctor(timeout=20)
+]))
+"""
+LIST = """
+from armillary.discovery import discover
+print(json.dumps({"states": [[r.id, r.distribution, r.state] for r in discover()],
+                  "imported": [name for name in sys.modules if name == "torch" or name.startswith("armillary_")]}))
+"""
+EVERYTHING = """
+from armillary.host import Host, KINDS
+host = Host()
+ids = {kind: sorted(host.components(kind)) for kind in KINDS}
+print(json.dumps({"ids": ids, "failures": host.failures}))
+"""
+RESOLVE = """
+from armillary.host import Host, KINDS
+host = Host()
+found = {}
+for plugin in ("std", "worlds", "unsup3d"):
+    for kind, specs in host.load(plugin).components.items():
+        for name in specs:
+            if kind != "recipe":
+                cls = host.resolve(host.component(kind, f"{plugin}:{name}")).cls
+                found[f"{kind} {plugin}:{name}"] = f"{cls.__module__}:{cls.__qualname__}"
+broken = [name for name in sys.modules if name.startswith("armillary_")]
+print(json.dumps({"found": found, "imported": sorted({name.partition(".")[0] for name in broken})}))
+"""
+RECIPES = """
+from armillary.host import Host
+from armillary.check import check
+from armillary.recipe import resolve
+host = Host()
+checked = {}
+for id in sorted(host.load("unsup3d").components["recipe"]):
+    plan = check(host, resolve(host, f"unsup3d:{id}"))
+    checked[id] = sorted(plan.stages)
+print(json.dumps({"checked": checked, "torch": "torch" in sys.modules}))
+"""
+
+
+@pytest.fixture(scope="module")
+def diagnoses(site: Path) -> list[dict[str, Any]]:
+    """What the doctor says with everything installed at once."""
+    return run(DOCTOR, site)
+
+
+@pytest.mark.parametrize("id", BROKEN)
+def test_the_doctor_names_each_broken_plugin_with_its_distribution_and_reason(diagnoses, id):
+    broken = BROKEN[id]
+    found = [entry for entry in diagnoses if entry["id"] == id]
+    assert [entry["distribution"] for entry in found] == list(broken.distributions or (f"armillary-{id}",))
+    for entry in found:
+        ((level, text),) = entry["findings"]
+        assert level == broken.level
+        assert broken.reason in text
+        assert all(distribution in text for distribution in broken.distributions)
+        assert entry["healthy"] == (level == "warning")
+
+
+def test_the_doctor_finds_nothing_wrong_with_the_good_ones(diagnoses):
+    good = {entry["id"]: entry["findings"] for entry in diagnoses if entry["id"] not in BROKEN}
+    assert good == {"std": [], "good": [], "unsup3d": [], "worlds": []}
+
+
+def test_listing_reads_metadata_and_imports_nothing(site):
+    listed = run(LIST, site)
+    assert listed["imported"] == []
+    states = {id: state for id, _, state in listed["states"]}
+    assert {id for id, state in states.items() if state == "conflict"} == {"duplicate-id"}
+    assert {id for id, state in states.items() if state == "incompatible"} == {"too-old", "too-new"}
+    assert all(states[id] == "ok" for id in ("std", "unsup3d", "worlds", "good"))
+    assert {distribution for id, distribution, _ in listed["states"] if id == "duplicate-id"} == {
+        "one-of-two",
+        "two-of-two",
+    }
+
+
+def test_asking_for_everything_gives_the_good_ones_as_if_they_were_alone(site):
+    """Standard output carries the answer and nothing that a plugin prints."""
+    alone = run(EVERYTHING, None)
+    assert alone["failures"] == {}
+    beside = run(EVERYTHING, site, ARMILLARY_BLOCK=",".join(SURVIVED_ALONE))
+    ours = {
+        kind: [id for id in ids if id.partition(":")[0] not in {*BROKEN, "good"}] for kind, ids in beside["ids"].items()
+    }
+    assert ours == alone["ids"]
+    assert "good:net" in beside["ids"]["encoder"]
+    unharmed = {
+        "prints",
+        "imports-torch",
+        "no-target",
+        "wrong-kind",
+    }  # these deliver; what fails is told when it is built
+    assert set(beside["failures"]) == set(BROKEN) - unharmed - set(SURVIVED_ALONE)
+    for id, message in beside["failures"].items():
+        assert BROKEN[id].reason in message
+
+
+def test_first_party_components_resolve_beside_broken_plugins_and_import_none_of_them(site):
+    beside = run(RESOLVE, site)
+    assert beside["found"] == run(RESOLVE, None)["found"]
+    assert set(beside["imported"]) <= {"armillary_unsup3d", "armillary_worlds"}
+
+
+def test_recipes_are_checked_beside_broken_plugins_without_torch(site):
+    beside = run(RECIPES, site)
+    assert beside == run(RECIPES, None)
+    assert {"paper", "quick", "demo", "smoke"} <= set(beside["checked"])
+    assert not beside["torch"]
+
+
+@pytest.mark.parametrize("id", [id for id in BROKEN if BROKEN[id].level == "error" and id not in SURVIVED_ALONE])
+def test_asking_for_a_component_of_a_broken_plugin_says_why(site, id):
+    code = f"""
+from armillary.errors import ArmillaryError
+from armillary.host import Host
+host = Host()
+try:
+    host.resolve(host.component("encoder", "{id}:net"))
+    print(json.dumps("nothing was raised"))
+except ArmillaryError as error:
+    print(json.dumps(str(error)))
+"""
+    message = run(code, site)
+    assert BROKEN[id].reason in message
+    assert f"plugin '{id}' (" in message
+    assert str(site) in message
+
+
+def test_a_fork_that_claims_a_first_party_id_leaves_the_others_alone(tmp_path):
+    install(tmp_path, "worlds", Broken("", distributions=("worlds-fork",)))
+    found = run(EVERYTHING, tmp_path)
+    assert set(found["failures"]) == {"worlds"}
+    assert "armillary-worlds" in found["failures"]["worlds"]
+    assert "worlds-fork 1.0" in found["failures"]["worlds"]
+    assert [id for id in found["ids"]["recipe"] if id.startswith("unsup3d:")]
