@@ -17,19 +17,19 @@ DROP = 0.6
 
 STATIONS = np.array(
     [  # y, half width, depth forward
-        [-9.9, 0.0, 0.0],  # crown
-        [-9.8, 2.4, 2.8],
-        [-9.2, 4.9, 5.6],
-        [-7.7, 6.4, 7.7],  # hairline
-        [-5.6, 7.0, 8.7],  # forehead
+        [-11.3, 0.0, 0.0],  # crown
+        [-11.2, 2.4, 2.6],
+        [-10.4, 4.5, 5.0],
+        [-8.4, 6.2, 7.4],  # hairline
+        [-5.9, 6.9, 8.6],  # forehead
         [-3.2, 7.1, 9.0],
         [-1.0, 7.0, 8.8],  # eyes
         [1.0, 6.8, 8.7],  # cheekbones
         [3.0, 6.4, 8.7],
         [4.8, 5.9, 8.8],  # mouth
-        [6.4, 5.2, 8.8],
-        [7.7, 4.2, 8.3],  # chin
-        [8.5, 3.5, 5.8],
+        [6.4, 5.0, 8.8],
+        [7.8, 3.7, 8.3],  # chin
+        [8.6, 3.0, 5.8],
         [9.1, 3.6, 3.2],  # throat
         [11.0, 3.9, 2.6],
         [15.0, 4.4, 2.4],  # neck, below the picture
@@ -72,11 +72,11 @@ TRAITS: dict[str, tuple[float, float]] = {  # name: mean, standard deviation
     "cheekbone": (0.5, 0.2),
     "mouth_y": (4.75, 0.2),
     "mouth_width": (2.4, 0.25),
-    "lips": (0.5, 0.12),
+    "lips": (0.45, 0.09),
     "smile": (0.08, 0.14),
     "ears": (1.0, 0.2),
     "hair_volume": (0.55, 0.2),
-    "hairline": (-6.9, 0.5),
+    "hairline": (-6.7, 0.5),
     "hair_curve": (0.035, 0.02),
     "temple": (1.28, 0.07),
     "brow_height": (1.45, 0.15),
@@ -86,7 +86,16 @@ TRAITS: dict[str, tuple[float, float]] = {  # name: mean, standard deviation
 """Symmetric traits of identity, drawn independently and normally, clipped at two standard deviations."""
 
 SKIN = np.array([[0.97, 0.82, 0.73], [0.90, 0.70, 0.57], [0.76, 0.54, 0.41], [0.55, 0.37, 0.27], [0.38, 0.25, 0.18]])
-HAIR = np.array([[0.08, 0.07, 0.07], [0.22, 0.14, 0.09], [0.42, 0.27, 0.15], [0.75, 0.58, 0.34], [0.55, 0.24, 0.1], [0.65, 0.64, 0.62]])
+HAIR = np.array(
+    [
+        [0.08, 0.07, 0.07],
+        [0.22, 0.14, 0.09],
+        [0.42, 0.27, 0.15],
+        [0.75, 0.58, 0.34],
+        [0.55, 0.24, 0.1],
+        [0.65, 0.64, 0.62],
+    ]
+)
 IRIS = np.array([[0.22, 0.13, 0.07], [0.36, 0.25, 0.12], [0.35, 0.42, 0.25], [0.3, 0.45, 0.6], [0.45, 0.5, 0.53]])
 """Colours, sRGB."""
 

@@ -23,13 +23,17 @@ class SceneConfig:
         help="horizontal angle between the centres of the corner pixels",
         validator=and_(gt(0), lt(math.pi / 2)),
     )
-    yaw: float = param(0.6, unit="radian", help="the head turns by up to this, either way", validator=and_(ge(0), le(1.2)))
+    yaw: float = param(
+        0.6, unit="radian", help="the head turns by up to this, either way", validator=and_(ge(0), le(1.2))
+    )
     pitch: float = param(0.3, unit="radian", help="the head nods by up to this", validator=and_(ge(0), le(0.8)))
     roll: float = param(0.1, unit="radian", help="the head tilts by up to this", validator=and_(ge(0), le(math.pi)))
     shift: float = param(
         0.005, unit="scene", help="the head moves by up to this along x and y", validator=and_(ge(0), le(0.1))
     )
-    shift_z: float = param(0.005, unit="scene", help="the head moves by up to this along z", validator=and_(ge(0), le(0.1)))
+    shift_z: float = param(
+        0.005, unit="scene", help="the head moves by up to this along z", validator=and_(ge(0), le(0.1))
+    )
     ambient_min: float = param(0.25, help="least ambient light", validator=and_(ge(0), le(1)))
     ambient_max: float = param(0.55, help="most ambient light", validator=and_(ge(0), le(1)))
     diffuse_min: float = param(0.4, help="least diffuse light", validator=and_(ge(0), le(1)))
@@ -41,13 +45,20 @@ class SceneConfig:
     )
     background: Literal["texture", "plain"] = param("texture", help="smooth random colours, or one random colour")
     supersampling: int = param(
-        3, unit="samples a pixel along an axis", help="odd, so that one sample is the centre of the pixel", validator=ge(1)
+        3,
+        unit="samples a pixel along an axis",
+        help="odd, so that one sample is the centre of the pixel",
+        validator=ge(1),
     )
-    far: float = param(1.1, unit="scene", source=f"{_UNSUP3D}: max_depth", help="depth where nothing is hit", validator=gt(0))
+    far: float = param(
+        1.1, unit="scene", source=f"{_UNSUP3D}: max_depth", help="depth where nothing is hit", validator=gt(0)
+    )
 
     def __attrs_post_init__(self) -> None:
         if self.supersampling % 2 == 0:
-            raise ValueError(f"supersampling {self.supersampling} must be odd: depth is read at the centre of the pixel")
+            raise ValueError(
+                f"supersampling {self.supersampling} must be odd: depth is read at the centre of the pixel"
+            )
         for low, high in (("ambient_min", "ambient_max"), ("diffuse_min", "diffuse_max")):
             if getattr(self, low) > getattr(self, high):
                 raise ValueError(f"{low} {getattr(self, low)} must not be above {high} {getattr(self, high)}")
@@ -61,7 +72,9 @@ class HeadsConfig(SceneConfig):
         1.0, help="spread of shape and colour between heads; 0 gives one head", validator=and_(ge(0), le(1.5))
     )
     parting: float = param(0.5, help="share of heads whose hair is parted on one side", validator=and_(ge(0), le(1)))
-    marks: float = param(1.0, unit="marks", help="mean number of moles and patches a head", validator=and_(ge(0), le(20)))
+    marks: float = param(
+        1.0, unit="marks", help="mean number of moles and patches a head", validator=and_(ge(0), le(20))
+    )
     expression: float = param(
         0.5, help="strength of lopsided expression: mouth, brows, gaze, lids", validator=and_(ge(0), le(1))
     )
@@ -78,7 +91,9 @@ class MorphableConfig(SceneConfig):
     )
     crop: Literal["narrow", "face", "head"] = param("face", help="how much of the head is kept")
     identity: float = param(0.8, help="standard deviation of the weights of identity", validator=and_(ge(0), le(1.5)))
-    smile: float = param(0.5, help="largest weight of symmetric expression", validator=and_(ge(0), le(1)))
+    smile: float = param(0.4, help="largest weight of symmetric expression", validator=and_(ge(0), le(1)))
     expression: float = param(0.25, help="largest weight of lopsided expression", validator=and_(ge(0), le(1)))
     blotches: float = param(0.4, help="strength of skin colour that is not mirrored", validator=and_(ge(0), le(2)))
-    marks: float = param(0.5, unit="marks", help="mean number of moles and patches a face", validator=and_(ge(0), le(20)))
+    marks: float = param(
+        0.5, unit="marks", help="mean number of moles and patches a face", validator=and_(ge(0), le(20))
+    )

@@ -9,12 +9,14 @@ import numpy as np
 from numpy.random import Generator
 
 from armillary_worlds.anatomy import HAIR, IRIS, SKIN
-from armillary_worlds.head_shape import Grid, Lopsided, _blob, _bump, _ramp, mouth_line, sections
-from armillary_worlds.noise import smooth_field, spline_basis
+from armillary_worlds.head_shape import Grid, Lopsided, mouth_line, sections
 from armillary_worlds.raster import Floats
+from armillary_worlds.smooth import blob, bump, ramp, smooth_field, spline_basis
 
 _CELLS = (7, 5)
 _STRANDS = 24
+_RED = np.array([0.05, -0.10, -0.10])[:, None, None]
+_DARK = np.array([0.10, 0.12, 0.10])[:, None, None]
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -53,13 +55,13 @@ def draw_palette(generator: Generator, *, variation: float) -> Palette:
         bald=bool(bald < 0.1 * variation),
         beard=float(beard if beard < 0.25 * variation else 0.0) * 2.5,
         sides=float(-2.0 + 2.5 * sides if sides < 0.7 else 7.0),
-        noise=generator.standard_normal((*_CELLS, 3)),
+        noise=generator.standard_normal((3, *_CELLS)),
         strands=generator.standard_normal(_STRANDS),
     )
 
 
-def hair_cover(traits: dict[str, float], lopsided: Lopsided, palette: Palette, grid: Grid) -> Floats:
-    """Return how much hair there is at each grid point, 0 to 1."""
+def hair_cover(traits: dict[str, float], lopsided: Lopsided, palette: Palette, grid: Grid, *, soft: float) -> Floats:
+    """Return how much hair there is at each grid point, 0 to 1; its edge is ``soft`` wide, in units of the anatomy."""
     height, width, _ = sections(traits, grid)
     if palette.bald:
         return np.zeros((len(height), len(grid.across)))
@@ -69,41 +71,43 @@ def hair_cover(traits: dict[str, float], lopsided: Lopsided, palette: Palette, g
         # Beside the parting the hair rises; across the forehead it falls to the other side.
         side = np.sign(lopsided.parting)
         away = side * x + abs(lopsided.parting)
-        line = line - 0.9 * _bump(away, 0.0, 1.0) + 1.3 * _ramp(away, 0.3, 3.0) * _bump(away, 3.5, 3.2)
-    above = _ramp(line - height[:, None], -0.25, 0.35)
+        line = line - 0.9 * bump(away, 0.0, 1.0) + 1.3 * ramp(away, 0.3, 3.0) * bump(away, 3.5, 3.2)
+    above = ramp(line - height[:, None], -soft / 2, soft / 2)
     angle = np.abs(grid.angle)[None]
-    beside = _ramp(angle, traits["temple"] - 0.06, traits["temple"] + 0.08)
-    beside = beside * _ramp(palette.sides - height[:, None], -0.5, 0.5)
+    beside = ramp(angle, traits["temple"] - 0.06, traits["temple"] + 0.08)
+    beside = beside * ramp(palette.sides - height[:, None], -0.5, 0.5)
     return np.maximum(above, beside)
 
 
 def texture_of(
     traits: dict[str, float], lopsided: Lopsided, palette: Palette, hair: Floats, own: Floats, grid: Grid
 ) -> Floats:
-    """Return the texture [R, C, 3].
+    """Return the texture [3, R, C].
 
     Args:
         traits: of identity.
         lopsided: of expression.
         palette: colours.
         hair: [R, C], of :func:`hair_cover` on the same grid.
-        own: control values of skin noise that is not mirrored, [r, c, 3].
+        own: control values of skin noise that is not mirrored, [3, r, c].
         grid: of the texture.
     """
     height, width, _ = sections(traits, grid)
     x, y = width[:, None] * grid.across, np.broadcast_to(height[:, None], hair.shape)
-    front = grid.front[None] > 0.5
+    front = (grid.front[None] > 0.5).astype(np.float64)
     colour = _skin(traits, palette, own, x, y, grid)
     colour = _lay(colour, palette.lips, _lips(traits, lopsided, x, y) * front)
     colour = _lay(colour, palette.lips * 0.35, _mouth(traits, lopsided, x, y) * front)
     colour = _lay(colour, palette.hair * 0.9, _beard(traits, palette, x, y) * grid.front)
-    colour = _lay(colour, palette.skin * 0.25, 0.8 * _blob(np.abs(x), y, 0.55, 2.95 + traits["nose_length"], 0.3, 0.16) * front)
+    colour = _lay(
+        colour, palette.skin * 0.25, 0.8 * blob(np.abs(x), y, 0.55, 2.95 + traits["nose_length"], 0.3, 0.16) * front
+    )
     colour = _eyes(colour, traits, lopsided, palette, x, y, front)
     colour = _lay(colour, palette.hair * 0.85, 0.9 * _brows(traits, lopsided, x, y) * front)
     strand = np.einsum("cs,s->c", spline_basis(np.abs(grid.angle) / grid.angle[-1], _STRANDS), palette.strands)
-    tufts = palette.hair * (1 + 0.13 * strand)[:, None] + 0.02
-    colour = _lay(colour, tufts[None], hair)
-    shirt = _ramp(y, 10.3, 10.6)
+    tufts = palette.hair[:, None, None] * (1 + 0.13 * strand) + 0.02
+    colour = _lay(colour, tufts, hair)
+    shirt = ramp(y, 10.3, 10.6)
     return np.clip(_lay(colour, palette.shirt, shirt), 0.01, 1)
 
 
@@ -111,38 +115,43 @@ def _skin(traits: dict[str, float], palette: Palette, own: Floats, x: Floats, y:
     down = spline_basis(np.linspace(0, 1, len(y)), _CELLS[0])
     across = spline_basis(np.abs(grid.angle) / grid.angle[-1], _CELLS[1])
     even = smooth_field(down, across, palette.noise)
-    uneven = smooth_field(down, spline_basis((grid.angle / grid.angle[-1] + 1) / 2, own.shape[1]), own)
+    uneven = smooth_field(down, spline_basis((grid.angle / grid.angle[-1] + 1) / 2, own.shape[2]), own)
     mirrored = np.abs(x)
-    flush = 0.6 * _blob(mirrored, y, 3.7, 2.2, 1.7, 1.5) + 0.5 * _blob(mirrored, y, 0, 2.4, 1.2, 0.9)
-    shade = _blob(mirrored, y, traits["eye_distance"], traits["eye_y"] + 0.3, 1.6, 0.9)
+    flush = 0.6 * blob(mirrored, y, 3.7, 2.2, 1.7, 1.5) + 0.5 * blob(mirrored, y, 0, 2.4, 1.2, 0.9)
+    shade = blob(mirrored, y, traits["eye_distance"], traits["eye_y"] + 0.3, 1.6, 0.9)
     tint = 1 + 0.035 * even + 0.05 * uneven
-    tint = tint + flush[..., None] * (0.05, -0.10, -0.10) - shade[..., None] * (0.10, 0.12, 0.10)
-    return palette.skin * tint
+    tint = tint + _RED * flush - _DARK * shade
+    return palette.skin[:, None, None] * tint
 
 
 def _lips(traits: dict[str, float], lopsided: Lopsided, x: Floats, y: Floats) -> Floats:
     line = mouth_line(traits, lopsided, x)
     taper = np.sqrt(np.clip(1 - (x / traits["mouth_width"]) ** 2, 0, 1))
-    bow = 1 - 0.25 * _bump(x, 0, 0.35)
+    bow = 1 - 0.25 * bump(x, 0, 0.35)
     top, bottom = line - 0.75 * traits["lips"] / 0.5 * taper * bow, line + 0.95 * traits["lips"] / 0.5 * taper
-    return _ramp(y, top - 0.12, top + 0.12) * _ramp(-y, -bottom - 0.15, -bottom + 0.15) * (taper > 0)
+    return ramp(y, top - 0.12, top + 0.12) * ramp(-y, -bottom - 0.15, -bottom + 0.15) * (taper > 0)
 
 
 def _mouth(traits: dict[str, float], lopsided: Lopsided, x: Floats, y: Floats) -> Floats:
     line = mouth_line(traits, lopsided, x)
-    return 0.9 * _bump(y, line, 0.17) * _ramp(traits["mouth_width"] - np.abs(x), -0.1, 0.25)
+    return 0.9 * bump(y, line, 0.17) * ramp(traits["mouth_width"] - np.abs(x), -0.1, 0.25)
 
 
 def _beard(traits: dict[str, float], palette: Palette, x: Floats, y: Floats) -> Floats:
-    jaw = _ramp(y - 0.16 * x**2 + 0.055 * np.abs(x) ** 3, 3.0, 4.2) * _ramp(-y, -9.3, -8.0)
-    return palette.beard * jaw * (1 - _blob(x, y, 0, traits["mouth_y"] + 1.2, 0.6, 0.4) * 0.4)
+    jaw = ramp(y - 0.16 * x**2 + 0.055 * np.abs(x) ** 3, 3.0, 4.2) * ramp(-y, -9.3, -8.0)
+    return palette.beard * jaw * (1 - blob(x, y, 0, traits["mouth_y"] + 1.2, 0.6, 0.4) * 0.4)
 
 
 def _brows(traits: dict[str, float], lopsided: Lopsided, x: Floats, y: Floats) -> Floats:
     along = np.abs(x) - traits["eye_distance"]
-    middle = traits["eye_y"] - traits["brow_height"] + traits["brow_arch"] * (along - 0.4) ** 2 - lopsided.brow_tilt * np.sign(x)
+    middle = (
+        traits["eye_y"]
+        - traits["brow_height"]
+        + traits["brow_arch"] * (along - 0.4) ** 2
+        - lopsided.brow_tilt * np.sign(x)
+    )
     thick = traits["brow_thickness"] * (1 - 0.22 * (along + 0.6))
-    return _bump(y, middle, np.maximum(thick, 0.05)) * _ramp(1.75 - np.abs(along + 0.1), -0.15, 0.25)
+    return bump(y, middle, np.maximum(thick, 0.05)) * ramp(1.75 - np.abs(along + 0.1), -0.15, 0.25)
 
 
 def _eyes(
@@ -153,18 +162,20 @@ def _eyes(
     inside = np.clip(1 - along**2, 0, 1)
     opened = traits["eye_open"] * size * (1 - np.clip(lopsided.lid * np.sign(x), 0, 0.9))
     top, bottom = traits["eye_y"] - 1.15 * opened * inside**0.7, traits["eye_y"] + 0.85 * opened * inside
-    cover = _ramp(y, top - 0.08, top + 0.08) * _ramp(-y, -bottom - 0.08, -bottom + 0.08) * (inside > 0) * front
+    cover = ramp(y, top - 0.08, top + 0.08) * ramp(-y, -bottom - 0.08, -bottom + 0.08) * (inside > 0) * front
     gaze = lopsided.gaze * 0.5
     centre = np.hypot(x - np.sign(x) * traits["eye_distance"] - gaze, y - traits["eye_y"] + 0.06)
-    eye = _lay(np.full(colour.shape, 0.9), palette.iris, _ramp(-centre, -0.62 * size, -0.5 * size))
-    eye = _lay(eye, np.full(3, 0.03), _ramp(-centre, -0.32 * size, -0.2 * size))
+    eye = _lay(np.full(colour.shape, 0.9), palette.iris, ramp(-centre, -0.62 * size, -0.5 * size))
+    eye = _lay(eye, np.full(3, 0.03), ramp(-centre, -0.32 * size, -0.2 * size))
     colour = _lay(colour, eye, cover)
-    lash = _bump(y, top - 0.02, 0.13) * _ramp(inside, 0.0, 0.12) * front
+    lash = bump(y, top - 0.02, 0.13) * ramp(inside, 0.0, 0.12) * front
     return _lay(colour, palette.hair * 0.4, 0.85 * lash)
 
 
 def _lay(below: Floats, above: Floats, cover: Floats) -> Floats:
-    return below + cover[..., None] * (above - below)
+    """Return a picture [3, R, C] under a cover [R, C] of one colour [3], or of another picture."""
+    above = above[:, None, None] if above.ndim == 1 else above
+    return below + cover * (above - below)
 
 
 def _between(table: Floats, at: float) -> Floats:

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.random import Generator
 
 from armillary_worlds.anatomy import COLUMNS, DROP, EARS, REACH, ROWS, SECTION, STATIONS, TRAITS, UNIT
-from armillary_worlds.noise import spline_basis
 from armillary_worlds.raster import Floats, Indices, unit
+from armillary_worlds.scene import CENTRE
+from armillary_worlds.smooth import blob, bump, ramp, spline_basis
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -56,8 +57,8 @@ def make_grid(step: int) -> Grid:
         sections=spline_basis(rows, len(STATIONS)),
         across=sine / length,
         forward=cosine / length,
-        front=_ramp(cosine, 0.05, 0.45),
-        side=_bump(np.abs(angle), 1.72, 0.17),
+        front=ramp(cosine, 0.05, 0.45),
+        side=bump(np.abs(angle), 1.72, 0.17),
         angle=angle,
     )
 
@@ -105,7 +106,7 @@ def points_of(traits: dict[str, float], lopsided: Lopsided, hair: Floats, grid: 
     y = np.broadcast_to(height[:, None], x.shape)
     z = -depth[:, None] * grid.forward
     z = z - relief(traits, lopsided, x, y) * grid.front
-    ear = traits["ears"] * grid.side * _bump(y, 0.6, 1.5) * (1 - hair)
+    ear = traits["ears"] * grid.side * bump(y, 0.6, 1.5) * (1 - hair)
     volume = traits["hair_volume"] * hair
     outward = np.stack([x, 0.9 * y + 3.0, z], axis=-1)
     outward = unit(outward.reshape(-1, 3)).reshape(outward.shape)
@@ -125,23 +126,23 @@ def relief(traits: dict[str, float], lopsided: Lopsided, x: Floats, y: Floats) -
     root, tip = eye_y - 0.4, 2.45 + t["nose_length"]
     along = (y - root) / (tip - root)
     rise = np.clip(along, 0, 1)
-    ridge = t["nose_bridge"] * _ramp(along, -0.35, 0.25) + (t["nose_tip"] - t["nose_bridge"]) * rise**1.5
+    ridge = t["nose_bridge"] * ramp(along, -0.35, 0.25) + (t["nose_tip"] - t["nose_bridge"]) * rise**1.5
     ridge = ridge * np.where(along > 1, np.exp(-(((along - 1) / 0.17) ** 2)), 1.0)
     ridge = ridge * np.exp(-((mirrored / (t["nose_width"] * (0.75 + 0.35 * rise))) ** 2))
-    wings = t["wings"] * _blob(mirrored, y, 1.05 * t["nose_width"] / 0.95, tip + 0.1, 0.5, 0.45)
+    wings = t["wings"] * blob(mirrored, y, 1.05 * t["nose_width"] / 0.95, tip + 0.1, 0.5, 0.45)
 
-    brow = t["brow_ridge"] * _blob(mirrored, y, 2.4, eye_y - 1.5, 1.7, 0.65)
-    socket = -t["socket"] * _blob(mirrored, y, eye_x - 0.2, eye_y + 0.0, 1.5, 1.0)
-    ball = 0.6 * _blob(mirrored, y, eye_x, eye_y, 0.95 * t["eye_size"], 0.65)
-    cheek = t["cheekbone"] * _blob(mirrored, y, 4.1, 1.4, 1.6, 1.3)
-    beside = -0.25 * _blob(mirrored, y, 2.3, 3.2, 0.7, 1.2)
+    brow = t["brow_ridge"] * blob(mirrored, y, 2.4, eye_y - 1.5, 1.7, 0.65)
+    socket = -t["socket"] * blob(mirrored, y, eye_x - 0.2, eye_y + 0.0, 1.5, 1.0)
+    ball = 0.6 * blob(mirrored, y, eye_x, eye_y, 0.95 * t["eye_size"], 0.65)
+    cheek = t["cheekbone"] * blob(mirrored, y, 4.1, 1.4, 1.6, 1.3)
+    beside = -0.25 * blob(mirrored, y, 2.3, 3.2, 0.7, 1.2)
 
     spread = np.exp(-((x / (0.72 * t["mouth_width"])) ** 4))
-    muzzle = 0.45 * _blob(mirrored, y, 0, t["mouth_y"], 2.1, 1.5)
-    lips = t["lips"] * spread * (_bump(y, mouth - 0.36, 0.34) + 1.1 * _bump(y, mouth + 0.42, 0.38))
-    gap = -0.45 * spread * _bump(y, mouth, 0.16)
-    under = -0.35 * _blob(mirrored, y, 0, t["mouth_y"] + 1.35, 1.5, 0.45)
-    chin = t["chin_forward"] * _blob(mirrored, y, 0, 7.3 + t["chin_drop"], 1.3, 0.9)
+    muzzle = 0.45 * blob(mirrored, y, 0, t["mouth_y"], 2.1, 1.5)
+    lips = t["lips"] * spread * (bump(y, mouth - 0.36, 0.34) + 1.1 * bump(y, mouth + 0.42, 0.38))
+    gap = -0.45 * spread * bump(y, mouth, 0.16)
+    under = -0.35 * blob(mirrored, y, 0, t["mouth_y"] + 1.35, 1.5, 0.45)
+    chin = t["chin_forward"] * blob(mirrored, y, 0, 7.3 + t["chin_drop"], 1.3, 0.9)
     return ridge + wings + brow + socket + ball + cheek + beside + muzzle + lips + gap + under + chin
 
 
@@ -182,17 +183,4 @@ def read_grid(points: Floats, rows: Floats, columns: Floats) -> Floats:
 
 def to_scene(points: Floats) -> Floats:
     """Return points in scene units in the object frame, whose centre of rotation is (0, 0, 1)."""
-    return (points + (0.0, DROP, EARS)) * UNIT + (0.0, 0.0, 1.0)
-
-
-def _bump(value: Floats, centre: Floats | float, width: Floats | float) -> Floats:
-    return np.exp(-(((value - centre) / width) ** 2))
-
-
-def _blob(x: Floats, y: Floats, x0: float, y0: float, width: float, height: float) -> Floats:
-    return np.exp(-(((x - x0) / width) ** 2) - ((y - y0) / height) ** 2)
-
-
-def _ramp(value: Floats, low: float, high: float) -> Floats:
-    t = np.clip((value - low) / (high - low), 0, 1)
-    return t * t * (3 - 2 * t)
+    return (points + np.array([0.0, DROP, EARS])) * UNIT + CENTRE

@@ -27,6 +27,7 @@ from armillary_worlds.raster import Floats
 from armillary_worlds.scene import Surface, describe_scene, draw_background, draw_view, stream, take_picture
 
 _FINE = 2  # texels a cell of the mesh
+_SOFT_VOLUME, _SOFT_COLOUR = 1.6, 0.5  # width of the edge of the hair, in units of the anatomy
 
 
 class Heads(World):
@@ -42,7 +43,7 @@ class Heads(World):
         rows, columns = len(self._mesh.sections), len(self._mesh.across)
         self._triangles = make_triangles(rows, columns)
         row, column = np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij")
-        self._texture_positions = np.stack([row.ravel(), column.ravel()], axis=1) * float(_FINE)
+        self._texture_positions = _FINE * np.stack([row.ravel(), column.ravel()], axis=1).astype(np.float64)
 
     @classmethod
     def build(cls, config: HeadsConfig, *, size: int, seed: int) -> Self:
@@ -63,12 +64,13 @@ class Heads(World):
         palette = draw_palette(stream(self.seed, index, "colour"), variation=config.variation)
         uneven = stream(self.seed, index, "asymmetry")
         lopsided = _draw_lopsided(uneven, config)
-        own = config.blotches * uneven.standard_normal((7, 6, 3))
+        own = config.blotches * uneven.standard_normal((3, 7, 6))
 
-        points = points_of(traits, lopsided, hair_cover(traits, lopsided, palette, self._mesh), self._mesh)
+        volume = hair_cover(traits, lopsided, palette, self._mesh, soft=_SOFT_VOLUME)
+        points = points_of(traits, lopsided, volume, self._mesh)
         texels = self._texels
-        hair = hair_cover(traits, lopsided, palette, texels)
-        texture = texture_of(traits, lopsided, palette, hair, own, texels)
+        hair = hair_cover(traits, lopsided, palette, texels, soft=_SOFT_COLOUR)
+        texture = np.moveaxis(texture_of(traits, lopsided, palette, hair, own, texels), 0, -1)
         texture = self._marked(uneven, traits, texture, hair)
         landmarks = read_grid(points, *locate(traits, self._mesh, *_named_points(traits, lopsided)))
         return Surface(

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 from armillary.interfaces.world import World
-from armillary_worlds.config import MorphableConfig
 from armillary_worlds.colour import add_marks, vary_tone
+from armillary_worlds.config import MorphableConfig
 from armillary_worlds.raster import Floats, Indices, vertex_normals
 from armillary_worlds.scene import CENTRE, Surface, describe_scene, draw_background, draw_view, stream, take_picture
 
@@ -32,8 +33,11 @@ _NEEDED = (
 _FACE, _HEAD, _MOUTH, _SOCKETS, _EYES = range(5)
 _SCALE = 0.0094  # scene units a centimetre: a face 15 cm wide takes 0.14 of a frame of 0.175
 _ORIGIN = np.array([0.0, 0.6, 7.6])  # centimetres: what stands on the centre of rotation
+_TEETH = 1.2  # centimetres from the lips back to the teeth
+_LIPS = slice(48, 60)  # their outline among the 68 landmarks
 _GIVE = 0.6  # radians by which identity and expression may turn a triangle
-_WAVES = 24
+_WAVES = 24  # smooth functions on the face, of which skin noise is made
+_BLOTCHES = np.array([0.03, 0.008, 0.008, 0.008])  # weight of a wave in lightness and in each channel
 
 
 class Morphable(World):
@@ -70,7 +74,8 @@ class Morphable(World):
         use, use_own = generator.random(len(model.sides)) < 0.3, uneven.random(len(model.sides)) < 0.3
         shared = config.smile * both * use
         expression = shared[model.sides] * model.symmetric + config.expression * own * use_own
-        points = model.mean + (_mix(identity, model.identity_modes) + _mix(expression, model.expression_modes)).reshape(-1, 3)
+        moved = _mix(identity, model.identity_modes) + _mix(expression, model.expression_modes)
+        points = model.mean + moved.reshape(-1, 3)
         return Surface(
             points=points,
             normals=vertex_normals(points, model.triangles),
@@ -81,16 +86,14 @@ class Morphable(World):
 
     def _albedo(self, index: int) -> Floats:
         model, config = self.model, self.config
-        generator, uneven = stream(self.seed, index, "colour"), stream(self.seed, index, "asymmetry")
+        generator, uneven = stream(self.seed, index, "colour"), stream(self.seed, index, "marks")
         share = generator.random()  # of the mirrored copy; where 0 or 1 the base's own asymmetry is kept whole
         if config.blotches == 0:
             share = 0.5
         albedo = (1 - share) * model.albedo + share * model.albedo[model.mirror]
         skin = vary_tone(generator, albedo)
-        waves = generator.standard_normal((_WAVES, 3)) * (0.03, 0.02, 0.02)
-        skin = skin * (1 + _blotches(waves, model.even_waves))
-        own = uneven.standard_normal((_WAVES, 3)) * (0.03, 0.02, 0.02)
-        skin = skin * (1 + config.blotches * _blotches(own, model.odd_waves))
+        skin = skin * (1 + _blotches(generator, model.even_waves))
+        skin = skin * (1 + config.blotches * _blotches(uneven, model.odd_waves))
         skin = add_marks(uneven, skin, model.canonical, mean_count=config.marks, extent=(0.05, 0.06))
         iris = generator.uniform(0.3, 1.1)
         eyes = model.albedo * np.where(model.albedo.mean(axis=1, keepdims=True) < 0.5, iris, 1.0)
@@ -116,10 +119,11 @@ class Model:
             "bytes": path.stat().st_size,
             "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         }
+        arrays["vertices"] = _shallow_mouth(arrays)
         triangles, kept = _seen(arrays, crop=crop, tilt=tilt)
         turn = np.array([1.0, -1.0, -1.0]) * _SCALE
         self.triangles: Indices = triangles
-        self.mean = (arrays["vertices"][kept].astype(np.float64) - _ORIGIN) * turn + CENTRE
+        self.mean = (arrays["vertices"][kept] - _ORIGIN) * turn + CENTRE
         self.identity_modes = _rows(arrays["identity_modes"][:, kept] * turn)
         self.expression_modes = _rows(arrays["expression_modes"][:, kept] * turn)
         self.albedo = arrays["albedo_base"][kept] / 255.0
@@ -146,6 +150,25 @@ def _read(path: Path) -> dict[str, np.ndarray]:
             return {name: archive[name] for name in _NEEDED}
     except (OSError, EOFError) as error:
         raise ValueError(f"{path} is not a morphable model ({error}): {hint}") from error
+
+
+def _shallow_mouth(arrays: dict[str, np.ndarray]) -> np.ndarray:
+    """Return vertices with the inside of the mouth brought forward, as far as teeth stand behind lips.
+
+    The file has no teeth: without this, a slit between closed lips would show the back of the mouth.
+    """
+    vertices = arrays["vertices"].astype(np.float64)
+    lips = vertices[arrays["landmarks68"][_LIPS]]
+    inside = np.flatnonzero(arrays["region"] == _MOUTH)
+    x, z = lips[:, 0], lips[:, 2]
+    basis = np.stack([np.ones_like(x), x * x], axis=1)
+    bow = np.linalg.solve(basis.T @ basis, basis.T @ z)  # the row of teeth is bent like the lips
+    teeth = bow[0] + bow[1] * vertices[inside, 0] ** 2 - _TEETH
+    vertices[inside, 2] = np.maximum(vertices[inside, 2], teeth)
+    # Behind the lips only, or its floor would come out through the chin.
+    shown = lips[:, 1].min() + _TEETH / 2, lips[:, 1].max() - _TEETH / 2
+    vertices[inside, 1] = np.clip(vertices[inside, 1], *shown)
+    return vertices
 
 
 def _seen(arrays: dict[str, np.ndarray], *, crop: str, tilt: float) -> tuple[Indices, Indices]:
@@ -189,7 +212,11 @@ def _mirror(points: Floats) -> Indices:
 def _waves(points: Floats) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return smooth functions on the points, [W, N], that keep their value, or change their sign, in the mirror."""
     generator = np.random.default_rng(2020)
-    wave = generator.standard_normal((_WAVES, 3)) * (60.0, 60.0, 30.0)  # radians a scene unit: a face has 2 or 3 of them
+    wave = generator.standard_normal((_WAVES, 3)) * (
+        60.0,
+        60.0,
+        30.0,
+    )  # radians a scene unit: a face has 2 or 3 of them
     phase = generator.uniform(0, 2 * np.pi, (_WAVES, 1))
     across = np.einsum("wk,nk->wn", wave[:, :1], points[:, :1])
     along = np.einsum("wk,nk->wn", wave[:, 1:], points[:, 1:]) + phase
@@ -204,9 +231,11 @@ def _pairs(names: list[str]) -> tuple[Indices, Floats]:
     return np.array([unique.index(s) for s in stems]), np.array([float(s not in one_sided) for s in stems])
 
 
-def _blotches(weights: Floats, waves: NDArray[np.float32]) -> Floats:
-    """Return the sums [N, C] of waves [W, N] with weights [W, C]."""
-    return np.stack([_mix(channel, waves) for channel in weights.T], axis=1)
+def _blotches(generator: Generator, waves: NDArray[np.float32]) -> Floats:
+    """Return smooth changes of colour [N, 3], about 0: mostly of lightness, a little of hue."""
+    weights = generator.standard_normal((4, len(waves))) * _BLOTCHES[:, None]
+    lightness, *hues = (_mix(row, waves) for row in weights)
+    return np.stack([lightness + hue for hue in hues], axis=1)
 
 
 def _rows(modes: Floats) -> NDArray[np.float32]:

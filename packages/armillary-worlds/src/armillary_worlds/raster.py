@@ -5,6 +5,7 @@ viewer looks at it); the others are dropped, so a closed mesh shows its outside 
 coordinates. Depth is distance along z. Attributes are interpolated with perspective-correct weights.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -33,7 +34,9 @@ def project(points: Floats, camera: Floats) -> Floats:
     return xy * np.array([camera[0, 0], camera[1, 1]]) + camera[:2, 2]
 
 
-def rasterise(points: Floats, triangles: Indices, camera: Floats, *, height: int, width: int) -> Fragments:
+def rasterise(
+    points: Floats, triangles: Indices, camera: Floats, *, height: int, width: int, far: float = math.inf
+) -> Fragments:
     """Return the nearest front-facing triangle at each sample.
 
     Args:
@@ -42,6 +45,7 @@ def rasterise(points: Floats, triangles: Indices, camera: Floats, *, height: int
         camera: intrinsics of the grid of samples.
         height: rows of samples.
         width: columns of samples.
+        far: what lies at this depth or behind is not seen.
 
     Returns:
         Covered samples only. A tie goes to the triangle of lower index.
@@ -51,41 +55,41 @@ def rasterise(points: Floats, triangles: Indices, camera: Floats, *, height: int
     seen, left, top, columns, rows = _boxes(x, y, height=height, width=width)
     x, y = x[seen], y[seen]
 
-    # Candidates: every sample of every box.
+    # Candidates: every sample of every box. What a triangle has, its candidates repeat; that is faster than looking it up.
     count = columns * rows
-    owner = np.repeat(np.arange(len(seen)), count)
-    within = np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)
-    row, column = np.divmod(within, columns[owner])
-    row += top[owner]
-    column += left[owner]
+    within = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    row, column = np.divmod(within, np.repeat(columns, count))
+    row += np.repeat(top, count)
+    column += np.repeat(left, count)
 
     # Barycentric coordinates are linear on the screen.
     dx1, dy1, dx2, dy2 = x[:, 1] - x[:, 0], y[:, 1] - y[:, 0], x[:, 2] - x[:, 0], y[:, 2] - y[:, 0]
     area = dx1 * dy2 - dx2 * dy1
-    slopes = np.stack([x[:, 0], y[:, 0], dy2 / area, -dx2 / area, -dy1 / area, dx1 / area], axis=1)[owner]
-    px, py = column - slopes[:, 0], row - slopes[:, 1]
-    second = px * slopes[:, 2] + py * slopes[:, 3]
-    third = px * slopes[:, 4] + py * slopes[:, 5]
+    px, py = column - np.repeat(x[:, 0], count), row - np.repeat(y[:, 0], count)
+    second = px * np.repeat(dy2 / area, count) - py * np.repeat(dx2 / area, count)
+    third = py * np.repeat(dx1 / area, count) - px * np.repeat(dy1 / area, count)
     first = 1.0 - second - third
     slack = -np.finfo(np.float64).eps * width  # no pinhole where a sample lies on a shared edge
     inside = np.flatnonzero((first >= slack) & (second >= slack) & (third >= slack))
 
-    owner, sample = owner[inside], row[inside] * width + column[inside]
-    triangle = seen[owner]
-    weights = np.stack([first[inside], second[inside], third[inside]], axis=1)
-    weights *= (1.0 / points[:, 2])[triangles[triangle]]
-    nearness = weights[:, 0] + weights[:, 1] + weights[:, 2]  # 1 / z is linear on the screen
+    triangle, sample = np.repeat(seen, count)[inside], row[inside] * width + column[inside]
+    corners = triangles[triangle]
+    first, second, third = (
+        weight[inside] / points[:, 2][corners[:, k]] for k, weight in enumerate((first, second, third))
+    )
+    nearness = first + second + third  # 1 / z is linear on the screen
     chosen = _nearest(sample, nearness, height * width)
-    nearness = nearness[chosen]
-    return Fragments(sample[chosen], triangle[chosen], weights[chosen] / nearness[:, None], 1.0 / nearness)
+    chosen = chosen[nearness[chosen] * far > 1]
+    weights = np.stack([first, second, third], axis=1)[chosen] / nearness[chosen, None]
+    return Fragments(sample[chosen], triangle[chosen], weights, 1.0 / nearness[chosen])
 
 
 def interpolate(fragments: Fragments, triangles: Indices, values: Floats) -> Floats:
     """Return vertex values [N, C] at the fragments, [S, C]."""
-    corners = triangles[fragments.triangle]
-    result = values[corners[:, 0]] * fragments.weights[:, :1]
-    result += values[corners[:, 1]] * fragments.weights[:, 1:2]
-    result += values[corners[:, 2]] * fragments.weights[:, 2:]
+    corners = np.take(triangles, fragments.triangle, axis=0)
+    result = np.take(values, corners[:, 0], axis=0) * fragments.weights[:, :1]
+    result += np.take(values, corners[:, 1], axis=0) * fragments.weights[:, 1:2]
+    result += np.take(values, corners[:, 2], axis=0) * fragments.weights[:, 2:]
     return result
 
 
@@ -97,7 +101,9 @@ def vertex_normals(points: Floats, triangles: Indices) -> Floats:
     a, b, c = points[triangles[:, 0]], points[triangles[:, 1]], points[triangles[:, 2]]
     faces = np.cross(b - a, c - a)
     corners = triangles.T.ravel()
-    total = np.stack([np.bincount(corners, np.tile(faces[:, k], 3), minlength=len(points)) for k in range(3)], axis=1)
+    total = np.empty(points.shape)
+    for k in range(3):
+        total[:, k] = np.bincount(corners, weights=np.tile(faces[:, k], 3), minlength=len(points))
     return unit(total)
 
 

@@ -16,13 +16,15 @@ from numpy.random import Generator, Philox, SeedSequence
 from numpy.typing import NDArray
 
 from armillary_worlds.config import SceneConfig
-from armillary_worlds.noise import noise_picture
 from armillary_worlds.raster import Floats, Fragments, Indices, interpolate, project, rasterise, unit
+from armillary_worlds.smooth import noise_picture
 
 CENTRE = np.array([0.0, 0.0, 1.0])
 """Centre of rotation, in scene units."""
 
-STREAMS = ("shape", "colour", "asymmetry", "pose", "light", "background")
+_TOLERANCE = 0.002  # scene units, a tenth of a nose: how far behind the surface a landmark may seem to lie
+
+STREAMS = ("shape", "colour", "asymmetry", "pose", "light", "background", "marks")
 """Each purpose draws from a stream of its own, so that a setting of one does not change the others."""
 
 
@@ -102,8 +104,9 @@ def draw_background(config: SceneConfig, seed: int, index: int, size: int) -> Fl
         return np.broadcast_to(colour, (size, size, 3))
     coarse = noise_picture(generator, size, cells=4, channels=3)
     grey = noise_picture(generator, size, cells=9, channels=1)
-    fine = noise_picture(generator, size, cells=17, channels=3)
-    return np.clip(colour + 0.15 * coarse + 0.3 * grey + 0.08 * fine, 0, 1)
+    fine = noise_picture(generator, size, cells=17, channels=1)
+    colour = (0.5 * colour + 0.5 * colour.mean())[:, None, None]
+    return np.moveaxis(np.clip(colour + 0.12 * coarse + 0.2 * grey + 0.12 * fine, 0, 1), 0, -1)
 
 
 def take_picture(
@@ -113,46 +116,32 @@ def take_picture(
     camera = intrinsics(config.fov, size)
     rotation, translation = view.pose[:, :3], view.pose[:, 3]
     points = _apply(rotation, surface.points) + translation
-    samples = config.supersampling
-    fine_camera = camera * np.array([[samples], [samples], [1]])
-    fine_camera[:2, 2] += (samples - 1) / 2
-    side = samples * size
-    seen = rasterise(points, surface.triangles, fine_camera, height=side, width=side)
-
+    side = config.supersampling * size
+    fine_camera = _finer(camera, config.supersampling)
+    seen = rasterise(points, surface.triangles, fine_camera, height=side, width=side, far=config.far)
     normals, albedo = _read(surface, rotation, seen)
-    ambient, diffuse, direction = view.light[0], view.light[1], view.light[2:]
-    cosine = normals[:, 0] * direction[0] + normals[:, 1] * direction[1] + normals[:, 2] * direction[2]
-    shading = ambient + diffuse * np.maximum(cosine, 0)
-    # Means over the samples of a pixel: albedo, colour, coverage.
+    colour = np.clip(albedo * _shading(normals, view.light)[:, None], 0, 1)
+
     row, column = np.divmod(seen.sample, side)
-    pixel = (row // samples) * size + column // samples
-    colour = np.clip(albedo * shading[:, None], 0, 1)
-    columns = [*albedo.T, *colour.T, None]
-    layers = np.stack([np.bincount(pixel, values, minlength=size * size) for values in columns], axis=1)
-    layers = layers.reshape(size, size, 7) / samples**2
+    layers = _means(np.concatenate([albedo, colour], axis=1), row, column, size=size, samples=config.supersampling)
     behind = background * (1 - layers[..., 6:])
-
-    full = np.full((side * side, 4), (0.0, 0.0, -1.0, np.inf))
-    full[seen.sample, :3] = normals
-    full[seen.sample, 3] = seen.depth
-    full = full.reshape(side, side, 4)
-    middle = full[(samples - 1) // 2 :: samples, (samples - 1) // 2 :: samples]
-    mask = np.isfinite(middle[..., 3])
-
+    centres = _centres(normals, seen.depth, row, column, size=size, samples=config.supersampling)
+    mask = np.isfinite(centres[..., 3])
     landmarks = _apply(rotation, surface.landmarks) + translation
     landmarks2d = project(landmarks, camera) * (2 / (size - 1)) - 1
+    inside = np.abs(landmarks2d).max(axis=1) <= 1
     return {
         "image": _planes(layers[..., 3:6] + behind),
         "camera": camera.astype(np.float32),
-        "true_depth": _planes(np.where(mask, middle[..., 3], config.far)[..., None]),
+        "true_depth": _planes(np.where(mask, centres[..., 3], config.far)[..., None]),
         "true_mask": mask[None],
-        "true_normals": _planes(middle[..., :3]),
+        "true_normals": _planes(centres[..., :3]),
         "true_albedo": _planes(layers[..., :3] + behind),
         "true_pose": view.pose.astype(np.float32),
         "true_light": view.light.astype(np.float32),
         "true_landmarks3d": landmarks.astype(np.float32),
         "true_landmarks2d": landmarks2d.astype(np.float32),
-        "true_visible": _visible(landmarks, landmarks2d, fine_camera, full[..., 3]),
+        "true_visible": _unhidden(landmarks, project(landmarks, fine_camera), inside, seen, side=side),
     }
 
 
@@ -184,8 +173,10 @@ def sample_texture(texture: Floats, positions: Floats) -> Floats:
     top, left = np.minimum(row.astype(np.intp), rows - 2), np.minimum(column.astype(np.intp), columns - 2)
     down, right = (row - top)[:, None], (column - left)[:, None]
     flat, first = texture.reshape(-1, channels), top * columns + left
-    upper = flat[first] * (1 - right) + flat[first + 1] * right
-    lower = flat[first + columns] * (1 - right) + flat[first + columns + 1] * right
+    upper_left, upper_right = np.take(flat, first, axis=0), np.take(flat, first + 1, axis=0)
+    lower_left, lower_right = np.take(flat, first + columns, axis=0), np.take(flat, first + columns + 1, axis=0)
+    upper = upper_left + right * (upper_right - upper_left)
+    lower = lower_left + right * (lower_right - lower_left)
     return upper * (1 - down) + lower * down
 
 
@@ -199,21 +190,55 @@ def _read(surface: Surface, rotation: Floats, seen: Fragments) -> tuple[Floats, 
     return unit(normals), rest if texture is None else sample_texture(surface.colours, rest)
 
 
-def _visible(landmarks: Floats, landmarks2d: Floats, camera: Floats, depth: Floats) -> NDArray[np.bool_]:
-    """Return which landmarks are inside the picture and not behind something else, by the depth of the samples around."""
-    side = depth.shape[0]
-    column, row = np.rint(project(landmarks, camera)).astype(np.intp).T
-    inside = (np.abs(landmarks2d) <= 1).all(axis=1)
-    around = np.stack(
-        [
-            depth[np.clip(row + dy, 0, side - 1), np.clip(column + dx, 0, side - 1)]
-            for dy in (-1, 0, 1)
-            for dx in (-1, 0, 1)
-        ]
-    )
-    deepest = np.where(np.isfinite(around), around, 0).max(axis=0)
-    tolerance = 0.002  # scene units; a tenth of a nose
-    return inside & (landmarks[:, 2] <= deepest + tolerance)
+def _shading(normals: Floats, light: Floats) -> Floats:
+    """Return ambient + diffuse * max(0, normal . direction) of normals [S, 3]."""
+    cosine = normals[:, 0] * light[2] + normals[:, 1] * light[3] + normals[:, 2] * light[4]
+    return light[0] + light[1] * np.maximum(cosine, 0)
+
+
+def _finer(camera: Floats, samples: int) -> Floats:
+    """Return the camera of a grid with ``samples`` samples a pixel along each axis, the middle one at the pixel's centre."""
+    finer = camera * np.array([[samples], [samples], [1.0]])
+    finer[:2, 2] += (samples - 1) / 2
+    return finer
+
+
+def _means(values: Floats, row: Indices, column: Indices, *, size: int, samples: int) -> Floats:
+    """Return means over the samples of each pixel, of values [S, C] and of coverage: [size, size, C + 1]."""
+    pixel = (row // samples) * size + column // samples
+    sums = [np.bincount(pixel, channel, minlength=size * size) for channel in (*values.T, np.ones(len(values)))]
+    return np.stack(sums, axis=1).reshape(size, size, -1) / samples**2
+
+
+def _centres(normals: Floats, depth: Floats, row: Indices, column: Indices, *, size: int, samples: int) -> Floats:
+    """Return normal and depth at the centres of pixels, [size, size, 4]; facing the eye and infinite where nothing is."""
+    middle = (samples - 1) // 2
+    at = np.flatnonzero((row % samples == middle) & (column % samples == middle))
+    result = np.full((size, size, 4), (0.0, 0.0, -1.0, np.inf))
+    result[row[at] // samples, column[at] // samples] = np.concatenate([normals[at], depth[at, None]], axis=1)
+    return result
+
+
+def _unhidden(
+    landmarks: Floats, positions: Floats, inside: NDArray[np.bool_], seen: Fragments, *, side: int
+) -> NDArray[np.bool_]:
+    """Return which landmarks are in the picture and not behind something else.
+
+    A landmark counts as hidden when everything within one sample of it is nearer by more than a tolerance.
+
+    Args:
+        landmarks: [P, 3], camera frame.
+        positions: [P, 2], theirs on the grid of samples.
+        inside: [P], which of them are in the picture.
+        seen: what the picture shows.
+        side: of the grid of samples.
+    """
+    depth = np.zeros((side + 2, side + 2))  # a border of nothing
+    depth[seen.sample // side + 1, seen.sample % side + 1] = seen.depth
+    nearest = np.where(inside[:, None], np.rint(positions), 0).astype(np.intp) + 1
+    column, row = nearest[:, 0], nearest[:, 1]
+    deepest = np.max([depth[row + dy, column + dx] for dy in (-1, 0, 1) for dx in (-1, 0, 1)], axis=0)
+    return inside & (landmarks[:, 2] <= deepest + _TOLERANCE)
 
 
 def _apply(matrix: Floats, points: Floats) -> Floats:
