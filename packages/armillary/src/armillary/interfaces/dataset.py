@@ -1,12 +1,13 @@
 """Readers of data."""
 
 import abc
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import attrs
 
+from armillary.errors import DataError
 from armillary.ports import Shape
 
 
@@ -42,6 +43,16 @@ class Dataset(abc.ABC):
             DataError: there is nothing usable; the message names the path and says what to type.
         """
 
+    @classmethod
+    def read_file(cls, config: Any, path: Path) -> dict[str, Any]:
+        """Return one item made from a file that the user names, for ``predict``.
+
+        Raises:
+            DataError: this data set cannot read single files, or not this one.
+        """
+        del config
+        raise DataError(f"{path}: {cls.__name__} reads folders only, not single files")
+
     @property
     @abc.abstractmethod
     def ids(self) -> Sequence[str]:
@@ -65,6 +76,10 @@ class Dataset(abc.ABC):
     @abc.abstractmethod
     def fingerprint(self) -> Fingerprint:
         """Return what a run remembers of this data."""
+
+    def restrict(self, ports: Collection[str]) -> None:
+        """Need nothing but these ports from now on; a data set may then read less."""
+        del ports
 
     @abc.abstractmethod
     def __len__(self) -> int:

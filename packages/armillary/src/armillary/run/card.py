@@ -133,7 +133,7 @@ def _metrics(metrics: Sequence[Metric]) -> str:
     for metric in metrics:
         spread = f" ± {number(metric['spread'])}" if "spread" in metric else ""
         better = {"low": " ↓", "high": " ↑"}.get(metric.get("better", ""), "")
-        unit = f", {metric['unit']}" if metric.get("unit") else ""
+        unit = f", {text}" if (text := metric.get("unit")) else ""
         beside = [_cell(metric.get("baselines", {}).get(name)) for name in baselines]
         name = f"{_text(metric['name'] + unit)}{better}"
         rows.append([name, f"**{number(metric['value'])}**{spread}", *beside, _code_span(metric["protocol"])])

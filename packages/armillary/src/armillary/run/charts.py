@@ -80,8 +80,8 @@ def line_chart(
             parts.append(f'<circle class="dot {colour}" cx="{right:.1f}" cy="{down:.1f}" r="3"/>')
     parts.append("</g>")
     if peak is not None:
-        text = f"peak {number(peak[1])} at {number(peak[0])}"
-        parts.append(f'<text class="tick" x="{LEFT + 6}" y="{TOP + 12}">{text}</text>')
+        text = f"up to {number(peak[1])} at {x} {number(peak[0])}"
+        parts.append(f'<text class="tick" x="{WIDTH - RIGHT}" y="{TOP + 12}" text-anchor="end">{escape(text)}</text>')
     svg = (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title or y_label)}">{"".join(parts)}</svg>'
     )
@@ -89,10 +89,11 @@ def line_chart(
 
 
 def _legend(lines: Mapping[str, Sequence[Point]], levels: Mapping[str, float]) -> str:
-    """Names with the last value of each line; nothing where a single line stands alone."""
+    """Names with the last value of each line, of its running mean where there is one."""
+    last = {name: running_mean(points)[-1][1] for name, points in lines.items()}
     entries = [
-        f'<span><i class="key series-{index % SERIES + 1}"></i>{escape(name)} <b>{number(points[-1][1])}</b></span>'
-        for index, (name, points) in enumerate(lines.items())
+        f'<span><i class="key series-{index % SERIES + 1}"></i>{escape(name)} <b>{number(last[name])}</b></span>'
+        for index, name in enumerate(lines)
     ]
     entries += [
         f'<span><i class="key level"></i>{escape(name)} <b>{number(v)}</b></span>' for name, v in levels.items()
@@ -138,7 +139,7 @@ def thinned(points: Sequence[Point], *, bins: int = 220) -> Sequence[Point]:
     return kept
 
 
-def ticks(low: float, high: float, *, count: int = 5) -> list[float]:
+def ticks(low: float, high: float, *, count: int = 6) -> list[float]:
     """About ``count`` round numbers between ``low`` and ``high``: 1, 2 or 5 times a power of ten apart."""
     rough = (high - low) / count
     power = 10.0 ** math.floor(math.log10(rough))
@@ -186,6 +187,7 @@ def _vertical(lines, levels, *, log: bool) -> tuple[float, float, Point | None]:
     values = sorted([p[1] for p in points])
     low, high = values[0], values[-1]
     usual = values[min(len(values) - 1, math.floor(0.97 * len(values)))]
+    low = values[math.ceil(0.01 * len(values))] if log and len(values) > 100 else low  # a dip is deep on this axis
     peak = None
     if not log and len(values) > 30 and high - low > 3.0 * (usual - low) > 0.0:
         peak = max(points, key=lambda p: p[1])

@@ -17,6 +17,7 @@ import shutil
 import struct
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import attrs
 import numpy as np
@@ -90,17 +91,18 @@ def compare(mesh: Mesh, path: Path) -> tuple[str, ...]:
         ExportError: names what differs, and by how much.
     """
     read = _read(path)
+    visual: Any = read.visual  # its class depends on the file
     pairs: dict[str, tuple[np.ndarray, np.ndarray, float]] = {
         "positions": (mesh.vertices, read.vertices, _FLOAT * max(1.0, float(np.abs(mesh.vertices).max()))),
         "faces": (mesh.faces, read.faces, 0.0),
         "normals": (mesh.normals, read.vertex_normals, 4.0 * _FLOAT),
     }
     if path.suffix.lower() == ".ply":
-        pairs["colours"] = (mesh.vertex_colours(), read.visual.vertex_colors[:, :3], 0.0)
+        pairs["colours"] = (mesh.vertex_colours(), visual.vertex_colors[:, :3], 0.0)
     else:
         # trimesh keeps v from the bottom, whatever the file does
-        pairs["uv"] = (mesh.uv, read.visual.uv * [1.0, -1.0] + [0.0, 1.0], 4.0 * _FLOAT)
-        pairs["texture"] = (mesh.texture, np.asarray(_texture(read).convert("RGB")), 0.0)
+        pairs["uv"] = (mesh.uv, visual.uv * [1.0, -1.0] + [0.0, 1.0], 4.0 * _FLOAT)
+        pairs["texture"] = (mesh.texture, np.asarray(_texture(visual.material).convert("RGB")), 0.0)
     for what, (ours, theirs, tolerance) in pairs.items():
         if ours.shape != np.shape(theirs):
             raise ExportError(f"{path.name}: wrote {what} of shape {ours.shape}, but read {np.shape(theirs)}")
@@ -122,8 +124,7 @@ def _read(path: Path) -> trimesh.Trimesh:
     return meshes[0]
 
 
-def _texture(read: trimesh.Trimesh) -> Image.Image:
-    material = read.visual.material
+def _texture(material: Any) -> Image.Image:
     image = getattr(material, "baseColorTexture", None) or getattr(material, "image", None)
     if image is None:
         raise ExportError("the texture was not found in the file that was written")

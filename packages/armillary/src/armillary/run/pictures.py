@@ -19,7 +19,7 @@ from armillary.kernels.cameras import intrinsics
 from armillary.kernels.rotations import euler_zyx_from_rotation
 from armillary.kernels.shading import lambert, normals_from_depth
 from armillary.run.colours import BROKEN, NOTHING, colour_map, hues, to_bytes
-from armillary.run.sheets import INK, PALE, Picture, contact_sheet, font
+from armillary.run.sheets import INK, PALE, Picture, contact_sheet, font, stack
 
 Item = Tensor | np.ndarray
 
@@ -181,7 +181,7 @@ def light_picture(light: Shaped[Item, " 5"], *, size: int = 64) -> Picture:
     return picture
 
 
-def pose_picture(pose: Shaped[Item, "3 4"], *, size: int = 128) -> Picture:
+def pose_picture(pose: Shaped[Item, "3 4"], *, size: int = 96) -> Picture:
     """The object's axes as the camera sees them, x red, y green, z blue, with the turns about them in degrees.
 
     The second line of text is the translation, in scene units. A rotation alone, 3 x 3, has none.
@@ -295,10 +295,12 @@ def preview(
     *,
     count: int = 4,
     cell: int = 96,
+    across: int = 10,
 ) -> Picture:
     """A sheet of one row a picture: the batch's images, then each output with the truth of the same name beside it.
 
-    A depth has a second column with its relief. Ports of a kind without a picture are left out.
+    A depth has a second column with its relief. Ports of a kind without a picture are left out. Where there are many
+    columns the sheet goes on below, beginning with the first column again.
 
     Args:
         outputs: what a method produces.
@@ -307,6 +309,7 @@ def preview(
             ``true_x`` has the kind of ``x``.
         count: largest number of rows.
         cell: height of a row in pixels.
+        across: largest number of columns side by side.
 
     Raises:
         ValueError: no port among these has a picture.
@@ -318,8 +321,17 @@ def preview(
         columns += _columns(name, tensors, kinds, count)
     if not columns:
         raise ValueError(f"nothing to draw: none of the ports {', '.join(sorted(ports))} has a picture")
-    rows = [list(row) for row in zip(*(pictures for _, pictures in columns), strict=True)]
-    return contact_sheet(rows, [header for header, _ in columns], cell=cell)
+    bands = [columns]
+    if len(columns) > across:
+        count_of_bands = math.ceil((len(columns) - 1) / (across - 1))
+        share = math.ceil((len(columns) - 1) / count_of_bands)
+        bands = [[columns[0], *columns[k : k + share]] for k in range(1, len(columns), share)]
+    return stack(
+        [
+            contact_sheet(list(zip(*(p for _, p in band), strict=True)), [h for h, _ in band], cell=cell)
+            for band in bands
+        ]
+    )
 
 
 def _order(outputs: Mapping[str, Tensor], tensors: Mapping[str, Item], kinds: Mapping[str, str]) -> list[str]:

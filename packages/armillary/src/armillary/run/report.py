@@ -5,12 +5,15 @@ page's own security policy forbids scripts and anything from elsewhere, so a pag
 """
 
 import base64
+import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from pathlib import Path
 from typing import NotRequired, TypedDict
+
+from PIL import Image, UnidentifiedImageError
 
 from armillary.run.charts import MINUS, line_chart, number
 from armillary.run.sheets import write_whole
@@ -181,43 +184,41 @@ def _part(part: Part) -> str:
 
 # --- figures -------------------------------------------------------------------------------------------------------
 
-_MAGIC = ((b"\x89PNG\r\n\x1a\n", "png"), (b"\xff\xd8\xff", "jpeg"), (b"GIF8", "gif"))
+_COLUMN = 1040  # pixels, as the style sheet has it
+_SMALLEST = 0.55  # of its own width: a picture scrolls on a screen that is narrower
 
 
-def _source(picture: bytes) -> str:
-    kind = next((name for magic, name in _MAGIC if picture.startswith(magic)), "")
-    if picture[:4] == b"RIFF" and picture[8:12] == b"WEBP":
-        kind = "webp"
-    if not kind:
+def _framed(figure: Figure, words: str, *, kind: str = "") -> str:
+    """The figure with its words; one that is wider than the column of text may go beyond it."""
+    content = figure["picture"]
+    try:
+        with Image.open(io.BytesIO(content), formats=("PNG", "WEBP", "JPEG", "GIF")) as picture:
+            (width, height), form = picture.size, str(picture.format).lower()
+    except UnidentifiedImageError:
         raise ValueError(
-            f"a picture must be the bytes of a PNG, WebP, JPEG or GIF file, but begins with {picture[:8]!r}"
-        )
-    return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
-
-
-def _image(figure: Figure) -> str:
-    return f'<div class="scroll"><img src="{_source(figure["picture"])}" alt="{escape(figure["title"])}"></div>'
+            f"{figure['title']}: a picture is the bytes of a PNG, WebP, JPEG or GIF file, but these begin with {content[:8]!r}"
+        ) from None
+    size = f'width="{width}" height="{height}" style="min-width:{round(_SMALLEST * width)}px"'
+    source = f"data:image/{form};base64,{base64.b64encode(content).decode()}"
+    image = f'<div class="scroll"><img src="{source}" {size} alt="{escape(figure["title"])}"></div>'
+    kind = f"{kind} bleed".strip() if width > _COLUMN else kind
+    opening = f'<figure class="{kind}">' if kind else "<figure>"
+    return f"{opening}{image}<figcaption>{words}</figcaption></figure>"
 
 
 def _figure(figure: Figure) -> str:
-    caption = figure.get("caption", "")
-    words = f"<b>{escape(figure['title'])}</b>" + (f" {escape(caption)}" if caption else "")
-    kind = ' class="wide"' if figure.get("wide") else ""
-    return f"<figure{kind}>{_image(figure)}<figcaption>{words}</figcaption></figure>"
+    words = f"<b>{escape(figure['title'])}</b> {escape(figure.get('caption', ''))}"
+    return _framed(figure, words, kind="wide" if figure.get("wide") else "")
 
 
 def _stages(figures: Sequence[Figure]) -> str:
     """The first and the last preview in the open, those between behind a line that opens."""
-
-    def shown(figure: Figure) -> str:
-        label = f"<b>Step {figure.get('step', 0):,}</b> {escape(figure.get('caption', ''))}"
-        return f"<figure>{_image(figure)}<figcaption>{label}</figcaption></figure>"
-
-    between = "".join(map(shown, figures[1:-1]))
+    shown = [_framed(f, f"<b>Step {f.get('step', 0):,}</b> {escape(f.get('caption', ''))}") for f in figures]
+    between = "".join(shown[1:-1])
     if between:
-        between = f"<details><summary>{len(figures) - 2} previews between</summary>{between}</details>"
-    last = shown(figures[-1]) if len(figures) > 1 else ""
-    return f'<section class="stages"><h3>Over time</h3>{shown(figures[0])}{between}{last}</section>'
+        between = f"<details><summary>{len(shown) - 2} previews between</summary>{between}</details>"
+    last = shown[-1] if len(shown) > 1 else ""
+    return f'<section class="stages"><h3>Over time</h3>{shown[0]}{between}{last}</section>'
 
 
 def _curve(curve: Curve) -> str:
@@ -231,7 +232,7 @@ def _curve(curve: Curve) -> str:
         log=curve.get("log", False),
         title=curve["title"],
     )
-    caption = f"<p>{escape(curve['caption'])}</p>" if curve.get("caption") else ""
+    caption = _paragraphs(curve.get("caption", ""))
     return f'<figure class="chart"><figcaption><b>{escape(curve["title"])}</b></figcaption>{chart}{caption}</figure>'
 
 
@@ -267,7 +268,7 @@ def _table(table: Table) -> str:
             side = _side(c, table["rows"])
             cells += f'<th scope="row"{side}>{text}</th>' if c == 0 else f"<td{side}>{text}</td>"
         body += f"<tr{' class=muted' if r in muted else ''}>{cells}</tr>"
-    caption = f'<p class="caption">{escape(table["caption"])}</p>' if table.get("caption") else ""
+    caption = f'<p class="caption">{escape(text)}</p>' if (text := table.get("caption")) else ""
     table_html = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     return f'<section><h3>{escape(table["title"])}</h3><div class="scroll">{table_html}</div>{caption}</section>'
 
@@ -333,4 +334,4 @@ def _value(value: Value) -> str:
         return number(value)
     if isinstance(value, list | tuple):
         return ", ".join(map(_value, value))
-    return escape(str(value))
+    return escape(str(value)).replace(":", ":<wbr>").replace("/", "/<wbr>")

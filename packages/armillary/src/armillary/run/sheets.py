@@ -96,6 +96,17 @@ def strip(pictures: Sequence[Picture], *, gap: int = 2) -> Picture:
     return np.asarray(sheet)
 
 
+def stack(pictures: Sequence[Picture], *, gap: int = 8) -> Picture:
+    """The pictures below each other in their own size."""
+    width = max(p.shape[1] for p in pictures)
+    sheet = Image.new("RGB", (width, sum(len(p) + gap for p in pictures) - gap), color=PAPER)
+    y = 0
+    for shown in pictures:
+        sheet.paste(Image.fromarray(shown), (0, y))
+        y += len(shown) + gap
+    return np.asarray(sheet)
+
+
 def _scaled(shown: Picture, height: int) -> Image.Image:
     whole = Image.fromarray(np.ascontiguousarray(shown))
     width = max(1, round(whole.width * height / whole.height))

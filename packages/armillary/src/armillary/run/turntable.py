@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, interpolate
+from torch.nn.functional import avg_pool2d, interpolate, pad
 
 from armillary.kernels.cameras import back_project, invert_pose, pose_about, project, transform_points
 from armillary.kernels.depth_mesh import render_depth
@@ -116,7 +116,7 @@ def _prepared(
     if mask is not None:
         keep &= _plain(mask) > 0.5
     if max_slope is not None:
-        keep &= _slope(_spread(depth, keep), camera) <= max_slope
+        keep &= _steepest(_spread(depth, keep), camera) <= max_slope
     depth, image = _spread(depth, keep), _spread(image.nan_to_num(), keep)
     height, width = depth.shape[-2:]
     rows, columns = size, max(1, round(size * width / height))
@@ -125,10 +125,11 @@ def _prepared(
     camera[:2, 2] = resize_points(camera[:2, 2], scale)
     camera[:2, :2] *= scale[:, None]
 
-    def resized(x: Tensor) -> Tensor:
-        return interpolate(x[None], size=(rows, columns), mode="bilinear", align_corners=False)[0]
+    def resized(x: Tensor, mode: str) -> Tensor:
+        return interpolate(x[None], size=(rows, columns), mode=mode, align_corners=False)[0]
 
-    return resized(depth), resized(image).clamp(0.0, 1.0), camera, resized(keep.float())
+    rim = avg_pool2d(pad(keep.float()[None], (1, 1, 1, 1), mode="replicate"), 3, stride=1)[0]  # without its stairs
+    return resized(depth, "bilinear"), resized(image, "bicubic").clamp(0.0, 1.0), camera, resized(rim, "bilinear")
 
 
 def _spread(values: Tensor, keep: Tensor, *, steps: int = 3) -> Tensor:
@@ -144,10 +145,14 @@ def _spread(values: Tensor, keep: Tensor, *, steps: int = 3) -> Tensor:
     return torch.where(known > 0, values, far)
 
 
-def _slope(depth: Tensor, camera: Tensor) -> Float[Tensor, "1 rows columns"]:
-    """Tangent of the angle between normal and line of sight, on the axis of the camera."""
-    normals = normals_from_depth(depth, camera)
-    return normals[:2].norm(dim=0, keepdim=True) / normals[2:].abs().clamp_min(torch.finfo(depth.dtype).tiny)
+def _steepest(depth: Tensor, camera: Tensor) -> Float[Tensor, "1 rows columns"]:
+    """Tangent of the steepest step from a pixel to one of its four neighbours, near the axis of the camera."""
+    right = (depth[..., 1:] - depth[..., :-1]).abs() / (depth[..., 1:] + depth[..., :-1]) * 2.0 * camera[0, 0]
+    down = (
+        (depth[..., 1:, :] - depth[..., :-1, :]).abs() / (depth[..., 1:, :] + depth[..., :-1, :]) * 2.0 * camera[1, 1]
+    )
+    sides = (pad(right, (1, 0)), pad(right, (0, 1)), pad(down, (0, 0, 1, 0)), pad(down, (0, 0, 0, 1)))
+    return torch.stack(sides).amax(dim=0)
 
 
 def _plain(value: Tensor) -> Float[Tensor, "*shape"]:

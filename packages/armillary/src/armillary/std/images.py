@@ -22,7 +22,15 @@ from armillary.std import data_folder
 from armillary.std.config import ImagesConfig
 from armillary.std.data_folder import RASTERS, DataFolder, Entry, Splits
 from armillary.std.picture_file import Picture, PictureError, read_picture
-from armillary.std.placing import Placement, place, place_colours, place_mask, place_masked
+from armillary.std.placing import (
+    Placement,
+    place,
+    place_colours,
+    place_mask,
+    place_masked,
+    placed_depth,
+    placed_landmarks,
+)
 from armillary.std.truth import (
     CHANNELS,
     LANDMARK_PORTS,
@@ -30,8 +38,6 @@ from armillary.std.truth import (
     Truth,
     camera_of,
     check_size,
-    placed_depth,
-    placed_landmarks,
     read_array,
 )
 
@@ -91,6 +97,26 @@ class Images(Dataset):
             raise DataError(data_folder.unfinished_text(folder))
         splits = data_folder.assign_splits(folder, rule=config.split_by, val=config.val, test=config.test)
         return cls(folder, splits=splits, split=split, config=config)
+
+    @classmethod
+    def read_file(cls, config: ImagesConfig, path: Path) -> dict[str, Any]:
+        """Return ``image`` and ``id`` of one picture file, placed as the pictures of a folder are.
+
+        Raises:
+            DataError: there is no such file, or it is not a picture that can be read.
+        """
+        if not path.is_file():
+            raise DataError(f"{path}: there is no such file")
+        picture = read_picture(path, background=config.background, max_pixels=config.max_pixels)
+        height, width = picture.rgb.shape[:2]
+        try:
+            placement = place(
+                width=width, height=height, size=config.size, fit=config.fit, crop=config.crop, box=config.box
+            )
+        except ValueError as error:
+            raise DataError(f"{path}: {error}") from error
+        placed = _channels_first(place_colours(picture.rgb, placement, background=config.background))
+        return {"id": path.stem, "image": _usable(placed)}
 
     @property
     def ids(self) -> Sequence[str]:
@@ -199,7 +225,8 @@ class Images(Dataset):
 
         def attempt(entry: Entry) -> dict[str, Tensor] | str:
             try:
-                return self._check(entry)
+                picture = self._check(entry)
+                return picture if keep else {}
             except PictureError as error:
                 return f"{error.path.relative_to(self._folder.root).as_posix()}: {error.reason}"
 
@@ -278,7 +305,7 @@ class Images(Dataset):
         if "true_normals" in ports:
             normals = self._array("true_normals", entry, picture)
             placed = torch.from_numpy(np.array(place_masked(normals, mask, placement)))
-            item["true_normals"] = placed if placement.unchanged else torch.nn.functional.normalize(placed, dim=0)
+            item["true_normals"] = torch.nn.functional.normalize(placed, dim=0)  # files keep them in half precision
         if "true_albedo" in ports:
             albedo = self._side_picture("true_albedo", entry, picture).rgb
             placed_albedo = place_masked(albedo.transpose(2, 0, 1).astype(np.float32), mask, placement)

@@ -1,0 +1,99 @@
+"""The same in Python: train, load, evaluate, predict."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from armillary.host import Host
+from armillary.recipe import Overrides, resolve
+from armillary.run import assets as asset_register
+from armillary.run import evaluate as evaluation
+from armillary.run import predict as prediction
+from armillary.run import train as training
+from armillary.run.folder import RunFolder
+from armillary.run.predict import Geometry
+from armillary.run.reporter import Reporter
+from armillary.run.restore import restore
+from armillary.settings import DeviceConfig
+
+
+@attrs.define(eq=False)
+class Run:
+    """A trained run.
+
+    Args:
+        folder: its files.
+        data: folder that it was trained on in this session, if it was.
+        host: where parts come from.
+    """
+
+    folder: RunFolder
+    data: Path | None = None
+    host: Host = attrs.field(factory=Host)
+
+    def evaluate(self, data: str | Path | None = None, *, split: str | None = None) -> dict[str, Any]:
+        """Return the evaluators' figures beside the trivial baselines; see :func:`armillary.run.evaluate.evaluate`.
+
+        Raises:
+            ValueError: no data is given, and the run was not trained in this session.
+        """
+        where = Path(data) if data is not None else self.data
+        if where is None:
+            raise ValueError('a run does not remember where its data lies: run.evaluate("DIR")')
+        return evaluation.evaluate(self.folder, data=where, host=self.host, split=split)
+
+    def predict(self, picture: str | Path) -> Geometry:
+        """Return the geometry of one picture."""
+        restored = restore(self.folder, host=self.host)
+        return next(iter(prediction.predict(restored, [Path(picture)], host=self.host)))
+
+
+def train(
+    recipe: str,
+    *,
+    data: str | Path,
+    out: str | Path,
+    sets: Mapping[str, Any] | None = None,
+    assets: Mapping[str, str | Path] | None = None,
+    device: DeviceConfig | None = None,
+    observers: Sequence[str] = (),
+    reporter: Reporter | None = None,
+) -> Run:
+    """Train ``recipe`` (``"unsup3d:quick"``, or a TOML file) on a folder of pictures.
+
+    Args:
+        recipe: id or file.
+        data: folder of pictures.
+        out: where the run goes.
+        sets: settings by path: ``{"optimiser.lr": 1e-4}``.
+        assets: files that parts ask for, by name.
+        device: where to compute.
+        observers: ids of plugins that want to be told.
+        reporter: where words go; the logger ``armillary`` where none is given.
+    """
+    host = Host()
+    overrides = Overrides(sets=tuple(f"{path}={_toml(value)}" for path, value in (sets or {}).items()))
+    trained = training.train(
+        resolve(host, recipe, overrides),
+        data=Path(data),
+        out=Path(out),
+        host=host,
+        device=device,
+        assets=asset_register.gather({name: Path(path) for name, path in (assets or {}).items()}),
+        observers=observers,
+        reporter=reporter,
+    )
+    return Run(trained.folder, Path(data), host)
+
+
+def load(run: str | Path) -> Run:
+    """Return a run that was trained before."""
+    return Run(RunFolder.open(Path(run)))
+
+
+def _toml(value: Any) -> str:
+    from armillary.config import write_toml
+
+    return write_toml({"v": value}).removeprefix("v = ").strip()

@@ -1,0 +1,152 @@
+"""Geometry for new pictures."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+import torch
+from torch import Tensor
+
+from armillary.config import structure
+from armillary.errors import DataError, RunError
+from armillary.host import Host
+from armillary.interfaces import Dataset
+from armillary.run.batches import collate, to_device
+from armillary.run.build import call_method
+from armillary.run.meshes import Mesh, mesh_from_depth
+from armillary.run.restore import Restored, kinds_of
+
+_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm")
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Geometry:
+    """What a run finds in one picture; each output of the method is an attribute: ``geometry.depth``.
+
+    Args:
+        id: the picture's name.
+        image: as the method saw it.
+        outputs: tensors by port name, without the batch axis, on the CPU.
+        kinds: kind of each.
+        centre: rotation centre of the method in the camera's frame, where it has one.
+    """
+
+    id: str
+    image: Tensor
+    outputs: Mapping[str, Tensor]
+    kinds: Mapping[str, str]
+
+    def __getattr__(self, name: str) -> Tensor:
+        outputs = object.__getattribute__(self, "outputs")
+        if name in outputs:
+            return outputs[name]
+        raise AttributeError(f"this method produces no {name!r}; it produces {', '.join(outputs)}")
+
+    def mesh(self, *, texture: str = "") -> Mesh:
+        """Return the surface with its texture: of the canonical view where the method has one, else of the picture.
+
+        Args:
+            texture: output to paint it with; where it is not given the canonical image, the albedo, or the picture.
+
+        Raises:
+            RunError: the method produces no depth, or no such output.
+        """
+        canonical = "canonical_depth" in self.outputs
+        depth = self.outputs.get("canonical_depth", self.outputs.get("depth"))
+        camera = self.outputs.get("canonical_camera" if canonical else "camera")
+        if depth is None or camera is None:
+            raise RunError(f"{self.id}: this method produces no depth with a camera, so there is no mesh to export")
+        choices = [texture] if texture else ["canonical_image", "albedo", "image"] if canonical else ["image"]
+        everything = {**self.outputs, "image": self.image}
+        for name in choices:
+            if name in everything:
+                paint = everything[name].clamp(0.0, 1.0)
+                return mesh_from_depth(depth, paint, camera, lit=name == "albedo")
+        raise RunError(f"--texture {texture}: no such output; there are {', '.join(everything)}")
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return every output, and the picture, as arrays."""
+        return {name: value.numpy() for name, value in {"image": self.image, **self.outputs}.items()}
+
+
+def picture_files(paths: Sequence[Path]) -> list[Path]:
+    """Return the files among ``paths``, and the pictures in the folders among them, sorted.
+
+    Raises:
+        DataError: a path that is not there, or a folder without pictures.
+    """
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in _SUFFIXES)
+            if not inside:
+                raise DataError(f"{path}: no pictures in this folder (looked for {', '.join(_SUFFIXES)})")
+            files += inside
+        elif path.is_file():
+            files.append(path)
+        else:
+            raise DataError(f"{path}: there is no such file or folder")
+    return files
+
+
+def predict(
+    restored: Restored, files: Sequence[Path], *, host: Host, device: torch.device | None = None
+) -> Iterator[Geometry]:
+    """Yield one result a picture, in order.
+
+    Raises:
+        DataError: a file cannot be read; the method needs more than a picture.
+    """
+    stage = restored.model.plan
+    if stage.data is None:
+        raise RunError(f"stage {stage.name} has no data set, so it does not say how a picture is read")
+    resolved = host.resolve(stage.data.spec)
+    config = structure(stage.data.settings, resolved.config)
+    reader: type[Dataset] = resolved.cls
+    size = stage.body.get("batch_size", 1)
+    for start in range(0, len(files), size):
+        samples = []
+        for file in files[start : start + size]:
+            sample = reader.read_file(config, file)
+            needs = [p.name for p in stage.method.predicts_from if not p.optional and p.name not in sample]
+            if needs:
+                raise DataError(f"{file}: {stage.method_id} predicts from {', '.join(needs)}; a picture alone is not enough")
+            samples.append(sample)
+        yield from _batch(restored, collate(samples), device or torch.device("cpu"))
+
+
+def _batch(restored: Restored, batch: dict[str, Any], device: torch.device) -> Iterator[Geometry]:
+    batch = to_device(batch, device)
+    with torch.no_grad():
+        outputs = call_method(restored.model, batch, predict=True)
+    kinds = kinds_of(restored.model)
+    for index, id in enumerate(batch["id"]):
+        yield Geometry(
+            id=id,
+            image=batch["image"][index].cpu(),
+            outputs={name: value[index].detach().cpu() for name, value in outputs.items()},
+            kinds=kinds,
+        )
+
+
+def write_prediction(geometry: Geometry, out: Path) -> list[Path]:
+    """Write one picture's results: ``ID.npz`` with every output, and a PNG of each that has a picture.
+
+    Raises:
+        RunError: the disk is full or cannot be written.
+    """
+    from armillary.run.folder import atomic
+    from armillary.run.pictures import picture
+    from armillary.run.sheets import write_png
+
+    written = [out / f"{geometry.id}.npz"]
+    out.mkdir(parents=True, exist_ok=True)
+    with atomic(written[0]) as draft, draft.open("wb") as file:
+        np.savez_compressed(file, **geometry.arrays())
+    for name, value in {"image": geometry.image, **geometry.outputs}.items():
+        shown = picture("image" if name == "image" else geometry.kinds.get(name, ""), value)
+        if shown is not None:
+            written.append(write_png(out / f"{geometry.id}.{name}.png", shown))
+    return written

@@ -1,0 +1,89 @@
+"""A trained run, read back: its plan, its modules with the weights of a checkpoint."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import attrs
+import torch
+
+from armillary.check import Plan
+from armillary.errors import RunError
+from armillary.host import Host
+from armillary.run import checkpoint as checkpoints
+from armillary.run.build import Model, build
+from armillary.run.folder import RunFolder
+from armillary.run.train import plan_recipe
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Restored:
+    """The stage of a run that serves.
+
+    Args:
+        folder: of the run.
+        plan: of the whole recipe.
+        model: of the serving stage, in eval mode.
+        step: of its checkpoint.
+        notes: what a person should know: newer checkpoints that were passed over.
+    """
+
+    folder: RunFolder
+    plan: Plan
+    model: Model
+    step: int
+    notes: tuple[str, ...] = ()
+
+
+def restore(
+    folder: RunFolder, *, host: Host, checkpoint: str | None = None, device: torch.device | None = None
+) -> Restored:
+    """Return the serving stage of a run with its weights.
+
+    Args:
+        folder: of the run.
+        host: where parts come from.
+        checkpoint: ``step-500`` or ``500``; the newest whole one where it is not given.
+        device: where the modules go.
+
+    Raises:
+        RunError: there is no such checkpoint, it is corrupted, or its weights are of another method.
+    """
+    plan = plan_recipe(host, folder.recipe())
+    models: dict[str, Model] = {}
+    notes: list[str] = []
+    step = 0
+    for name, stage in plan.stages.items():
+        models[name] = build(host, stage, seed=plan.recipe.seed, earlier=models, with_losses=False)
+        chosen = checkpoint if name == plan.serves else None
+        found, passed = _find(folder, name, chosen)
+        notes += passed
+        if found is not None:
+            models[name].load(found.weights(), where=str(found.path))
+            step = found.step
+        elif stage.body["budget"]["steps"] > 0 or chosen:
+            raise RunError(f"{folder.path}: stage {name} has no whole checkpoint yet: train on with --resume {folder.path}")
+        if name == plan.serves:
+            break
+    model = models[plan.serves]
+    model.eval()
+    if device is not None:
+        model.method.to(device)
+    return Restored(folder=folder, plan=plan, model=model, step=step, notes=tuple(notes))
+
+
+def _find(folder: RunFolder, stage: str, wanted: str | None) -> tuple[checkpoints.Checkpoint | None, list[str]]:
+    place = folder.checkpoints(stage)
+    if wanted is None:
+        return checkpoints.newest(place)
+    match = re.fullmatch(r"(?:step-)?(\d+)", Path(wanted).name)
+    there = {each.step: each for each in checkpoints.found(place)}
+    if match is None or int(match[1]) not in there:
+        names = ", ".join(each.path.name for each in there.values()) or "none"
+        raise RunError(f"--checkpoint {wanted}: there is no such checkpoint in {place}; there are: {names}")
+    return there[int(match[1])], []
+
+
+def kinds_of(model: Model) -> Mapping[str, str]:
+    """Return the kind of each port of the batch and of the outputs."""
+    return {name: port.kind for name, port in {**model.plan.batch, **model.plan.outputs}.items()}
