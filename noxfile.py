@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import nox
+from packaging.requirements import Requirement
 
 nox.needs_version = ">=2024.10.9"
 nox.options.default_venv_backend = "virtualenv"
@@ -109,6 +110,17 @@ def shapes(session: nox.Session) -> None:
     for package in PROJECTS:
         hook = f"--jaxtyping-packages={modules},beartype.beartype"
         environment.run("python", "-m", "pytest", f"packages/{package}/tests", hook, *session.posargs)
+
+
+@nox.session
+def lowest(session: nox.Session) -> None:
+    """Run the tests of all packages with the lowest versions that they declare; torch stays as constrained."""
+    declared = (Requirement(need) for project in PROJECTS.values() for need in project["project"]["dependencies"])
+    needs = {need.name: need for need in declared if need.name not in {"torch", *PROJECTS}}
+    pins = [f"{name}=={next(iter(need.specifier)).version}.*" for name, need in sorted(needs.items())]
+    session.install(*constraints(), *local(*PROJECTS), *test_needs(*PROJECTS), *pins)
+    for package in PROJECTS:
+        session.run("python", "-m", "pytest", f"packages/{package}/tests", *session.posargs)
 
 
 @nox.session(venv_backend="none")

@@ -13,23 +13,21 @@ MEGABYTE = 1e6
 
 def closure(names: Iterable[str]) -> set[str]:
     """Return distributions and, recursively, what they need and what is installed of it."""
-    found: set[str] = set()
-    waiting = [Requirement(name) for name in names]
+    seen: set[tuple[str, str]] = set()
+    waiting = [(canonicalize_name(name), "") for name in names]
     while waiting:
-        need = waiting.pop()
-        name = canonicalize_name(need.name)
+        name, extra = waiting.pop()
+        if (name, extra) in seen:
+            continue
         try:
             requires = importlib.metadata.requires(name) or []
         except importlib.metadata.PackageNotFoundError:
             continue
-        seen = name in found
-        found.add(name)
-        extras = need.extras or ([] if seen else [""])
-        for further in map(Requirement, requires):
-            wanted = further.marker is None or any(further.marker.evaluate({"extra": extra}) for extra in extras)
-            if wanted and (canonicalize_name(further.name) not in found or further.extras):
-                waiting.append(further)
-    return found
+        seen.add((name, extra))
+        for need in map(Requirement, requires):
+            if need.marker is None or need.marker.evaluate({"extra": extra}):
+                waiting += [(canonicalize_name(need.name), wanted) for wanted in ("", *need.extras)]
+    return {name for name, _ in seen}
 
 
 def size(distribution: importlib.metadata.Distribution) -> int:

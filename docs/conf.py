@@ -14,7 +14,7 @@ author = "The Armillary contributors"
 copyright = "2026, The Armillary contributors"
 release = version = installed_version("armillary")
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.viewcode"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax", "sphinx.ext.viewcode"]
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build"]
@@ -23,7 +23,7 @@ html_title = "Armillary"
 html_static_path = ["_static"]
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
-nitpicky = False
+napoleon_custom_sections = ["Undefined", "Source", "Deviates"]
 
 
 def setup(app: object) -> None:
