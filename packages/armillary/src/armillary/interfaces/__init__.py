@@ -2,17 +2,40 @@
 
 A part is called by keyword, by port name, and returns a dict with exactly its declared names. ``build`` is given resolved
 shapes, so that a head learns the encoder's width. A concrete class is ``class X(torch.nn.Module, Encoder)`` and is final.
+
+Each name is imported when it is first asked for, so that a world, which is numpy alone, brings no torch.
 """
 
-from armillary.interfaces.dataset import Dataset
-from armillary.interfaces.encoder import Encoder
-from armillary.interfaces.evaluator import Evaluation, Evaluator, Figure
-from armillary.interfaces.head import Head
-from armillary.interfaces.loss import Loss, StepCache
-from armillary.interfaces.method import Branch, Method
-from armillary.interfaces.renderer import Renderer
-from armillary.interfaces.transform import Transform
-from armillary.interfaces.world import World
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from armillary.interfaces.dataset import Dataset, Fingerprint
+    from armillary.interfaces.encoder import Encoder
+    from armillary.interfaces.evaluator import Evaluation, Evaluator, Figure
+    from armillary.interfaces.head import Head
+    from armillary.interfaces.loss import Loss, StepCache
+    from armillary.interfaces.method import Branch, Method
+    from armillary.interfaces.renderer import Renderer
+    from armillary.interfaces.transform import Transform
+    from armillary.interfaces.world import World
+
+_HOME = {
+    "Branch": "method",
+    "Dataset": "dataset",
+    "Encoder": "encoder",
+    "Evaluation": "evaluator",
+    "Evaluator": "evaluator",
+    "Figure": "evaluator",
+    "Fingerprint": "dataset",
+    "Head": "head",
+    "Loss": "loss",
+    "Method": "method",
+    "Renderer": "renderer",
+    "StepCache": "loss",
+    "Transform": "transform",
+    "World": "world",
+}
 
 __all__ = [
     "Branch",
@@ -21,6 +44,7 @@ __all__ = [
     "Evaluation",
     "Evaluator",
     "Figure",
+    "Fingerprint",
     "Head",
     "Loss",
     "Method",
@@ -29,3 +53,9 @@ __all__ = [
     "Transform",
     "World",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f"armillary.interfaces.{_HOME[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -400,7 +400,8 @@ class _StageLoop:
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         self.step += 1
-        return {"loss": total, **{f"losses.{name}": value for name, value in terms.items()}, "gradient": norm}
+        row = {"loss": total, **{f"losses.{name}": value for name, value in terms.items()}, "gradient": norm}
+        return {key: value.detach() for key, value in row.items() if value is not None}
 
     def _check_finite(self, total: torch.Tensor, terms: Mapping[str, torch.Tensor]) -> None:
         if torch.isfinite(total):
@@ -420,8 +421,7 @@ class _StageLoop:
     def _log(self, row: Mapping[str, Any]) -> None:
         plain: dict[str, Any] = {"stage": self.name, "step": self.step, "seconds": round(self.elapsed, 3)}
         for key, value in row.items():
-            if value is not None:
-                plain[key] = float(value)
+            plain[key] = float(value)
         plain["lr"] = self.optimiser.param_groups[0]["lr"]
         if self.fabric.is_global_zero:
             self.folder.add_metrics(plain)
