@@ -1,0 +1,86 @@
+"""The installed command, data that it made, and a run that it trained: what the tests across packages stand on."""
+
+import os
+import shutil
+import subprocess
+import sysconfig
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+Armillary = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def environment(home: Path, **more: str) -> dict[str, str]:
+    """Return an environment in which nothing of this user's settings reaches the command."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ARMILLARY_")}
+    folders = {name: str(home) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME")}
+    return kept | folders | {"OMP_NUM_THREADS": "1", "COLUMNS": "120"} | more
+
+
+def call(*arguments: object, env: dict[str, str], cwd: Path, status: int = 0) -> subprocess.CompletedProcess[str]:
+    """Run the installed command and hold it to an exit status."""
+    command = [str(Path(sysconfig.get_path("scripts")) / "armillary"), *map(str, arguments)]
+    done = subprocess.run(command, env=env, cwd=cwd, capture_output=True, text=True, check=False, timeout=300)
+    words = " ".join(map(str, arguments))
+    assert done.returncode == status, f"armillary {words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home without settings."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture
+def clean_environment(home: Path) -> dict[str, str]:
+    """Environment variables that let nothing of this user's settings through."""
+    return environment(home)
+
+
+@pytest.fixture
+def armillary(home: Path, tmp_path: Path) -> Armillary:
+    """The installed command, run in a folder of the test's own: ``armillary("train", ..., status=0, env={})``."""
+
+    def run(*arguments: object, status: int = 0, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        return call(*arguments, env=environment(home, **(env or {})), cwd=tmp_path, status=status)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def heads(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 24 heads with ground truth. Read only."""
+    folder = tmp_path_factory.mktemp("data")
+    make = ("data", "make", "worlds:heads", "heads", "--count", 24, "--size", 32, "--seed", 0)
+    call(*make, env=environment(home), cwd=folder)
+    return folder / "heads"
+
+
+@pytest.fixture(scope="session")
+def smoke_run(home: Path, heads: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of ``unsup3d:smoke``, trained on ``heads``. Read only: copy it to change it."""
+    folder = tmp_path_factory.mktemp("runs")
+    call("train", "unsup3d:smoke", "--data", heads, "--out", "smoke", env=environment(home), cwd=folder)
+    return folder / "smoke"
+
+
+@pytest.fixture
+def example_plugin(tmp_path: Path) -> dict[str, str]:
+    """Environment variables with which the plugin of the documentation is installed beside the others."""
+    source = ROOT / "docs/examples/armillary-charbonnier"
+    project = tomllib.loads((source / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    site = tmp_path / "site"
+    shutil.copytree(source / "src", site)
+    info = site / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+    info.mkdir()
+    needs = "".join(f"Requires-Dist: {need}\n" for need in project["dependencies"])
+    head = f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
+    (info / "METADATA").write_text(head + needs, encoding="utf-8")
+    lines = [f"{name} = {module}" for name, module in project["entry-points"]["armillary.plugins"].items()]
+    (info / "entry_points.txt").write_text("\n".join(["[armillary.plugins]", *lines, ""]), encoding="utf-8")
+    return {"PYTHONPATH": str(site)}
