@@ -249,6 +249,19 @@ def test_first_line_of_an_error():
     assert first_line(ValueError()) == "ValueError"
 
 
+def test_an_error_whose_text_fails_is_named_by_its_type(site):
+    """Making the message of one plugin must not hurt the others."""
+    mute = "class Mute(Exception):\n    def __str__(self):\n        return 1 / 0\n    __repr__ = __str__\n"
+    site.install("raises", mute + "raise Mute")
+    site.install("returns", mute + hook("return Mute()"))
+    site.install("lists", mute + hook("return [Mute()]"))
+    host = site.host()
+    host.components("encoder")
+    assert host.failures["raises"].endswith("cannot be imported: Mute")
+    assert host.failures["returns"].endswith("armillary_encoders returned a Mute, not a list")
+    assert host.failures["lists"].endswith("returned a Mute in its list, not EncoderSpec")
+
+
 # --- resolution
 
 

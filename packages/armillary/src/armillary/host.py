@@ -312,7 +312,10 @@ def interface_of(kind: str) -> type:
 
 def first_line(error: BaseException) -> str:
     """Return ``ImportError: no module named 'x'``: the type and the first line that says something."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    try:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    except Exception:  # a plugin's exception whose own text cannot be made
+        lines = []
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
@@ -455,8 +458,9 @@ def _a(thing: Any) -> str:
     """Return what a wrong value is, in few words: ``int 42``, ``class x.y.Z``."""
     if isinstance(thing, type):
         return f"the class {_dotted(thing)}"
-    text = repr(thing)
-    return f"{type(thing).__name__} {text}" if len(text) <= 40 else f"a {type(thing).__name__}"
+    if isinstance(thing, int | float | str | None) and len(repr(thing)) <= 40:  # no repr of a plugin's own
+        return f"{type(thing).__name__} {thing!r}"
+    return f"a {type(thing).__name__}"
 
 
 def _dotted(cls: type) -> str:
