@@ -74,7 +74,9 @@ def test_resizing_there_and_back():
 
 def test_gradients():
     image = torch.rand(2, 1, 4, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64).requires_grad_()
-    grid = (torch.rand(2, 3, 3, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64) - 0.5).requires_grad_()
+    grid = (
+        torch.rand(2, 3, 3, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64) - 0.5
+    ).requires_grad_()
     assert torch.autograd.gradcheck(sampling.sample, (image, grid))
 
 

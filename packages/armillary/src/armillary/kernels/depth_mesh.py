@@ -19,17 +19,18 @@ at z <= 0, or one that is not finite, is not drawn either.
 """
 
 import itertools
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
 
 from armillary.kernels.cameras import invert_intrinsics, require_depth_and_camera
 from armillary.kernels.sampling import pixels_to_grid
 
 _CANDIDATES_PER_BLOCK = {"cpu": 2**17, "cuda": 2**22}
-_ROUNDINGS = 8  # half-width of the inclusive edge, in roundings of a float32 pixel coordinate
+_ROUNDINGS = 4  # half-width of the inclusive edge, in roundings of a float32 pixel coordinate
 _FAR = torch.iinfo(torch.int64).max
 
 
@@ -271,7 +272,7 @@ class _RayPlane(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: FunctionCtx,
+        ctx: Any,
         vertices: Float[Tensor, "items 3 points"],
         rays: Float[Tensor, "items 2 pixels"],
         face: Int[Tensor, "items pixels"],
@@ -302,7 +303,7 @@ class _RayPlane(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, grad: Float[Tensor, "items pixels"]) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad: Float[Tensor, "items pixels"]) -> tuple[Tensor | None, ...]:
         face, weights, normal, z = ctx.saved_tensors
         seen = face >= 0
         grad = torch.where(seen, grad, 0.0)
