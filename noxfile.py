@@ -102,16 +102,6 @@ def types(session: nox.Session) -> None:
     environment.run("pyright", "--pythonpath", environment.python)
 
 
-@nox.session(venv_backend="none")
-def shapes(session: nox.Session) -> None:
-    """Run the tests of all packages with the shapes in the annotations checked at every call."""
-    environment = everything(session, *test_needs(*PROJECTS), "beartype")
-    modules = ",".join(name.replace("-", "_") for name in PROJECTS)
-    for package in PROJECTS:
-        hook = f"--jaxtyping-packages={modules},beartype.beartype"
-        environment.run("python", "-m", "pytest", f"packages/{package}/tests", hook, *session.posargs)
-
-
 @nox.session
 def lowest(session: nox.Session) -> None:
     """Run the tests of all packages with the lowest versions that they declare; torch stays as constrained."""

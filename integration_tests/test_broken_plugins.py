@@ -170,11 +170,11 @@ print(json.dumps({"found": found, "imported": sorted({name.partition(".")[0] for
 RECIPES = """
 from armillary.host import Host
 from armillary.check import check
-from armillary.recipe import resolve
+from armillary.recipe import complete, resolve
 host = Host()
 checked = {}
 for id in sorted(host.load("unsup3d").components["recipe"]):
-    plan = check(host, resolve(host, f"unsup3d:{id}"))
+    plan = check(host, complete(host, resolve(host, f"unsup3d:{id}")))
     checked[id] = sorted(plan.stages)
 print(json.dumps({"checked": checked, "torch": "torch" in sys.modules}))
 """

@@ -147,11 +147,13 @@ def test_annotations_are_not_postponed():
 def defaults_by_position(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.FunctionDef) and not node.name.startswith("_") and node.args.defaults:
-            yield f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
+            given = [a.arg for a in (*node.args.posonlyargs, *node.args.args) if a.arg not in {"self", "cls"}]
+            if len(given) > 1:
+                yield f"{path.relative_to(ROOT)}:{node.lineno} {node.name}({', '.join(given)})"
 
 
 def test_defaults_are_keyword_only():
-    """A setting that may be left out is named where it is given."""
+    """A setting that may be left out is named where it is given; only a function's sole argument need not be."""
     wrong = [found for package in PACKAGES for path in source_files(package) for found in defaults_by_position(path)]
     assert not wrong, "\n".join(wrong)
 
