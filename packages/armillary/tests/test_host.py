@@ -213,6 +213,8 @@ def test_what_a_plugin_prints_does_not_reach_standard_output(site, capsys, caplo
         ("encoder", "rings:nte", "unknown encoder 'rings:nte': did you mean 'rings:net'?"),
         ("encoder", "rinsg:net", "no plugin 'rinsg' is installed; did you mean 'rings'?"),
         ("encoder", "net", "write plugin:component; did you mean 'rings:net'?"),
+        ("encoder", 3, "encoder 3: write plugin:component"),
+        ("encoder", ":net", "encoder ':net': write plugin:component"),
         ("head", "rings:net", "'rings:net' is of kind encoder, not head"),
         ("encodr", "rings:net", "unknown kind of component 'encodr': did you mean 'encoder'?"),
         ("recipe", "spherical:quick", "unknown recipe 'spherical:quick': .*pip install armillary-spherical"),

@@ -148,6 +148,8 @@ class Host:
             PluginError: as :meth:`load`.
         """
         kind = kind_of(kind)
+        if not isinstance(id, str):  # a recipe file may hold anything
+            raise UnknownNameError(f"{kind} {id!r}: write plugin:component")
         plugin, colon, name = id.partition(":")
         if not colon or not plugin or not name:
             near = [each for each in self.components(kind) if each.partition(":")[2] == id]
