@@ -29,7 +29,8 @@ from torch.autograd.function import once_differentiable
 from armillary.kernels.cameras import invert_intrinsics, require_depth_and_camera
 from armillary.kernels.sampling import pixels_to_grid
 
-_CANDIDATES_PER_BLOCK = {"cpu": 2**17, "cuda": 2**22}
+_FACES_PER_BLOCK = {"cpu": 2**16, "cuda": 2**23}  # a processor's cache; a device's memory
+_CANDIDATES_PER_BLOCK = {"cpu": 2**17, "cuda": 2**23}
 _ROUNDINGS = 4  # half-width of the inclusive edge, in roundings of a float32 pixel coordinate
 _FAR = torch.iinfo(torch.int64).max
 
@@ -176,95 +177,123 @@ def _visible_faces(
     *,
     size: tuple[int, int],
 ) -> Int[Tensor, "items pixels"]:
-    """Number of the nearest face at every pixel centre, -1 where there is none."""
+    """Number of the nearest face at every pixel centre, -1 where there is none.
+
+    Works through the items in blocks of a bounded number of faces: a block's tables stay in the processor's cache.
+    """
     rows, columns = size
-    items, pixels = vertices.shape[0], rows * columns
-    faces = _FaceTable(vertices.float(), sound, camera.float(), size=size)
-    nearest = torch.full((items * pixels,), _FAR, dtype=torch.int64, device=vertices.device)
-    for first, last in faces.blocks():
-        target, key = faces.candidates(first, last)
-        nearest.scatter_reduce_(0, target, key, "amin")
-    face = torch.where(nearest == _FAR, -1, nearest & 0xFFFFFFFF)
-    return face.reshape(items, pixels)
+    items, _, height, width = vertices.shape
+    faces = 2 * (height - 1) * (width - 1)
+    step = max(1, _limit(_FACES_PER_BLOCK, vertices.device) // faces)
+    nearest = torch.full((items, rows * columns), _FAR, dtype=torch.int64, device=vertices.device)
+    for first in range(0, items, step):
+        block = slice(first, first + step)
+        picture = _pictures(vertices[block].float(), sound[block], camera[block].float())
+        table, counts, start = _face_table(picture, _edge_width(camera[block], size), size)
+        flat = nearest[block].view(-1)
+        for some in _ranges(counts, _limit(_CANDIDATES_PER_BLOCK, vertices.device)):
+            target, key = _candidates(table, counts, start, some, columns)
+            flat.scatter_reduce_(0, target, key, "amin")
+    number = nearest & 0xFFFFFFFF
+    number -= (torch.arange(items, device=number.device) % step * faces)[:, None]
+    return torch.where(nearest == _FAR, -1, number)
 
 
-class _FaceTable:
-    """Faces of all items, flat: what is needed to tell which pixel centres one covers, and how deep it is there."""
+def _pictures(
+    vertices: Float[Tensor, "items 3 height width"],
+    sound: Bool[Tensor, "items height width"],
+    camera: Float[Tensor, "items 3 3"],
+) -> Float[Tensor, "3 items height width"]:
+    """Pixel coordinates x and y and inverse depth of the vertices; nan for those that may not be drawn."""
+    x, y, z = vertices.unbind(1)
+    inverse = torch.where(sound & (z > 0), z, torch.nan).reciprocal()
+    entries = camera[..., None, None]
+    u = (entries[:, 0, 0] * x + entries[:, 0, 1] * y) * inverse + entries[:, 0, 2]
+    v = entries[:, 1, 1] * y * inverse + entries[:, 1, 2]
+    return torch.stack((u, v, inverse))
 
-    def __init__(
-        self,
-        vertices: Float[Tensor, "items 3 height width"],
-        sound: Bool[Tensor, "items height width"],
-        camera: Float[Tensor, "items 3 3"],
-        *,
-        size: tuple[int, int],
-    ) -> None:
-        rows, columns = size
-        z = vertices[:, 2]
-        sound = sound & (z > 0) & z.isfinite()
-        pixels = _project(vertices, sound, camera)
-        scale = torch.maximum(camera[:, 0, 0], camera[:, 1, 1]).abs().clamp_min(max(size))
-        width = (_ROUNDINGS * torch.finfo(torch.float32).eps * scale)[:, None, None, None]
-        inverse = torch.where(sound, z, 1.0).reciprocal()
-        u, v, w = _corners(pixels[:, 0]), _corners(pixels[:, 1]), _corners(inverse)
-        drawn = _corners(sound)
 
-        # Edges as (a, b): a dx + b dy is the distance to the line inwards, in half-widths of the inclusive edge.
-        e01, e12, e20 = ((u[j] - u[i], v[j] - v[i]) for i, j in ((0, 1), (1, 2), (2, 0)))
-        area = e01[1] * e20[0] - e01[0] * e20[1]
-        lengths = [torch.hypot(*e) for e in (e01, e12, e20)]
-        drawn = drawn[0] & drawn[1] & drawn[2] & (area.abs() > width * torch.stack(lengths).amax(0))
-        area = torch.where(drawn, area, 1.0)
-        sign = area.sign() / width
-        (a0, b0), (a1, b1), (a2, b2) = (
-            (-e[1] * (sign / n), e[0] * (sign / n)) for e, n in zip((e01, e12, e20), lengths, strict=True)
-        )
-        c1 = a1 * (u[0] - u[1]) + b1 * (v[0] - v[1])
-        # Inverse depth is affine in the pixel: w = w0 + p dx + q dy.
-        w1, w2 = w[1] - w[0], w[2] - w[0]
-        p = -(w2 * e01[1] + w1 * e20[1]) / area
-        q = (w2 * e01[0] + w1 * e20[0]) / area
-        nearest = torch.maximum(torch.maximum(w[0], w[1]), w[2])
-        columns_of_table = (u[0], v[0], a0, b0, a1, b1, c1, a2, b2, w[0], p, q, nearest)
-        self.table = torch.stack([column.flatten() for column in columns_of_table], dim=-1)
+def _edge_width(camera: Float[Tensor, "items 3 3"], size: tuple[int, int]) -> Float[Tensor, "items 1 1 1"]:
+    """How far outside of an edge a pixel centre still counts: a few roundings of what its coordinate is made of."""
+    scale = torch.maximum(camera[:, 0, 0].abs(), camera[:, 1, 1].abs()).clamp_min(max(size)).float()
+    return (_ROUNDINGS * torch.finfo(torch.float32).eps * scale)[:, None, None, None]
 
-        left, across = _span(u, width, columns)
-        top, down = _span(v, width, rows)
-        self.counts = torch.where(drawn, across * down, 0).flatten()
-        self.across = across.flatten()
-        item = torch.arange(u[0].shape[0], device=z.device)[:, None, None, None]
-        self.start = ((item * rows + top) * columns + left).flatten()
-        self.columns, self.rows = columns, rows
-        self.left, self.top = left.flatten(), top.flatten()
-        self.faces_per_item = u[0][0].numel()
 
-    def blocks(self) -> list[tuple[int, int]]:
-        """Ranges of faces with a bounded number of candidates each, a single face apart."""
-        limit = _CANDIDATES_PER_BLOCK.get(self.counts.device.type, _CANDIDATES_PER_BLOCK["cuda"])
-        return _ranges(self.counts, limit)
+def _face_table(
+    picture: Float[Tensor, "3 items height width"], edge: Float[Tensor, "items 1 1 1"], size: tuple[int, int]
+) -> tuple[Float[Tensor, "11 faces"], Int[Tensor, "2 faces"], Int[Tensor, " faces"]]:
+    """What a face is in the picture: its edges and its depth, its box of pixels, and the first pixel of that.
 
-    def candidates(self, first: int, last: int) -> tuple[Int[Tensor, " n"], Int[Tensor, " n"]]:
-        """For each pixel centre in the box of each face: the pixel, and depth and face packed in one number.
+    Twice the area that a point P spans with an edge is affine in P, and so is inverse depth. Their values are those at
+    the first pixel of the box. The areas with the first two edges have the edge's width added and so has their sum
+    with the third, so that a pixel belongs to the face where none of the three is negative.
+    """
+    rows, columns = size
+    (u0, v0, w0), (u1, v1, w1), (u2, v2, w2) = _corners(picture)
+    left, across = _span((u0, u1, u2), edge, columns)
+    top, down = _span((v0, v1, v2), edge, rows)
+    x0, y0, x1, y1 = u1 - u0, v1 - v0, u2 - u1, v2 - v1
+    area = x0 * y1 - y0 * x1
+    sign = area.sign()
+    f0, f1, signed = w1 - w0, w2 - w1, area.reciprocal()
+    slope_x, slope_y = (f0 * y1 - f1 * y0) * signed, (f1 * x0 - f0 * x1) * signed
 
-        A positive float32 orders as its bits do, so the smallest key is the nearest face, and of those the first.
-        """
-        counts = self.counts[first:last]
-        face = torch.repeat_interleave(counts)
-        offset = torch.arange(face.numel(), device=face.device) - (counts.cumsum(0) - counts).index_select(0, face)
-        across = self.across[first:last].index_select(0, face)
-        down = torch.div(offset, across, rounding_mode="floor")
-        right = offset - down * across
-        target = self.start[first:last].index_select(0, face) + down * self.columns + right
-        table = self.table[first:last].index_select(0, face)
-        u0, v0, a0, b0, a1, b1, c1, a2, b2, w0, p, q, nearest = table.unbind(-1)
-        dx = (self.left[first:last].index_select(0, face) + right) - u0
-        dy = (self.top[first:last].index_select(0, face) + down) - v0
-        inside = torch.minimum(torch.minimum(a0 * dx + b0 * dy, a2 * dx + b2 * dy), a1 * dx + b1 * dy + c1) >= -1
-        w = torch.minimum(w0 + p * dx + q * dy, nearest)
-        inside &= w > 0
-        number = (face + first) % self.faces_per_item
-        key = (w.reciprocal().view(torch.int32).to(torch.int64) << 32) | number
-        return target, torch.where(inside, key, _FAR)
+    b0, b1, sign = x0 * sign, x1 * sign, -sign
+    a0, a1 = y0 * sign, y1 * sign
+    # The sum of absolute values: between the length and 1.41 times that.
+    width0, width1 = (a0.abs() + b0.abs()) * edge, (a1.abs() + b1.abs()) * edge
+    width2 = ((a0 + a1).abs() + (b0 + b1).abs()) * edge
+    drawn = area.abs() > torch.maximum(torch.maximum(width0, width1), width2)
+    dx, dy = left - u0, top - v0
+    columns_of_table = (
+        a0 * dx + b0 * dy + width0,
+        a0,
+        b0,
+        a1 * (left - u1) + b1 * (top - v1) + width1,
+        a1,
+        b1,
+        area.abs() + (width0 + width1 + width2),
+        w0 + slope_x * dx + slope_y * dy,
+        slope_x,
+        slope_y,
+        torch.maximum(torch.maximum(w0, w1), w2),
+    )
+    item = torch.arange(u0.shape[0], device=u0.device)[:, None, None, None]
+    start = (item * rows + top.long()) * columns + left.long()
+    counts = torch.stack((across, torch.where(drawn, across * down, 0.0))).long()
+    return torch.stack(columns_of_table).flatten(1), counts.flatten(1), start.flatten()
+
+
+def _candidates(
+    table: Float[Tensor, "11 faces"],
+    counts: Int[Tensor, "2 faces"],
+    start: Int[Tensor, " faces"],
+    some: slice,
+    columns: int,
+) -> tuple[Int[Tensor, " candidates"], Int[Tensor, " candidates"]]:
+    """For each pixel centre in the box of each face: the pixel, and depth and face packed in one number.
+
+    A positive float32 orders as its bits do, so the smallest key is the nearest face, and of those the first.
+    """
+    across, number = counts[:, some]
+    ends = number.cumsum(0)
+    total = int(ends[-1])
+    # The face of a candidate is the number of faces that end before it; much faster than repeat_interleave.
+    face = torch.zeros(total + 1, dtype=torch.int64, device=ends.device)
+    face = face.scatter_add_(0, ends, torch.ones_like(ends)).cumsum(0)[:-1]
+    offset = torch.arange(total, device=face.device) - (ends - number).index_select(0, face)
+    across = across.index_select(0, face)
+    down = torch.div(offset, across, rounding_mode="floor")
+    right = offset - down * across
+    target = start[some].index_select(0, face).add_(down * columns).add_(right)
+    x, y = right.float(), down.float()
+    e0, a0, b0, e1, a1, b1, whole, w, p, q, nearest = table[:, some].index_select(1, face)
+    e0 = e0.addcmul_(a0, x).addcmul_(b0, y)
+    e1 = e1.addcmul_(a1, x).addcmul_(b1, y)
+    w = torch.minimum(w.addcmul_(p, x).addcmul_(q, y), nearest)
+    least = torch.minimum(torch.minimum(e0, e1), torch.minimum(whole - e0 - e1, w))
+    key = (w.reciprocal_().view(torch.int32).long() << 32) + face.add_(some.start)
+    return target, key.masked_fill_(least < 0, _FAR)
 
 
 class _RayPlane(torch.autograd.Function):
@@ -319,10 +348,16 @@ class _RayPlane(torch.autograd.Function):
         return to_vertices, to_rays, None, None
 
 
-def _corners(grid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Values at the three vertices of every face: ``items kind rows columns``."""
-    a, b, c, d = grid[:, :-1, :-1], grid[:, 1:, :-1], grid[:, :-1, 1:], grid[:, 1:, 1:]
-    return torch.stack((a, c), dim=1), torch.stack((b, b), dim=1), torch.stack((c, d), dim=1)
+def _corners(
+    grid: Float[Tensor, "3 items height width"],
+) -> tuple[
+    Float[Tensor, "3 items 2 rows columns"],
+    Float[Tensor, "3 items 2 rows columns"],
+    Float[Tensor, "3 items 2 rows columns"],
+]:
+    """Values at the three vertices of every face, by item, kind, row and column of its cell."""
+    a, b, c, d = grid[..., :-1, :-1], grid[..., 1:, :-1], grid[..., :-1, 1:], grid[..., 1:, 1:]
+    return torch.stack((a, c), dim=2), torch.stack((b, b), dim=2), torch.stack((c, d), dim=2)
 
 
 def _vertices_of(face: Int[Tensor, "*pixels"], points: int, width: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -336,22 +371,26 @@ def _vertices_of(face: Int[Tensor, "*pixels"], points: int, width: int) -> tuple
 
 def _span(
     corners: tuple[Tensor, Tensor, Tensor], margin: Tensor, pixels: int
-) -> tuple[Int[Tensor, "*faces"], Int[Tensor, "*faces"]]:
-    """First pixel and number of pixels of each face along one axis, within the picture."""
-    low = torch.minimum(torch.minimum(*corners[:2]), corners[2]) - margin
-    high = torch.maximum(torch.maximum(*corners[:2]), corners[2]) + margin
-    first = low.ceil().clamp(0, pixels)
-    last = high.floor().clamp(-1, pixels - 1)
-    return first.long(), (last - first + 1).clamp_min(0).long()
+) -> tuple[Float[Tensor, "*faces"], Float[Tensor, "*faces"]]:
+    """First pixel and number of pixels of each face along one axis, within the picture; whole numbers."""
+    low = torch.minimum(torch.minimum(*corners[:2]), corners[2])
+    high = torch.maximum(torch.maximum(*corners[:2]), corners[2])
+    first = (low - margin).ceil_().clamp_(0, pixels)
+    count = (high + margin).floor_().clamp_(-1, pixels - 1).sub_(first).add_(1).clamp_(min=0)
+    return first, count
 
 
-def _ranges(counts: Int[Tensor, " n"], limit: int) -> list[tuple[int, int]]:
-    """Consecutive ranges, together all that counts, each with a sum of at most ``limit`` and one entry more."""
-    ends = counts.cumsum(0)
+def _ranges(counts: Int[Tensor, "2 faces"], limit: int) -> list[slice]:
+    """Consecutive ranges, together all faces that count, each with a sum of at most ``limit`` and one face more."""
+    ends = counts[1].cumsum(0)
     total = int(ends[-1])
     steps = torch.arange(limit, total + limit, limit, device=counts.device)
-    cuts = [0, *torch.searchsorted(ends, steps, right=True).unique_consecutive().tolist()]
-    return [(first, last) for first, last in itertools.pairwise(cuts) if first < last]
+    cuts = [0, *torch.searchsorted(ends, steps, right=True).tolist()]
+    return [slice(first, last) for first, last in itertools.pairwise(cuts) if first < last]
+
+
+def _limit(limits: dict[str, int], device: torch.device) -> int:
+    return limits.get(device.type, limits["cuda"])
 
 
 def _cross(a: Float[Tensor, "items 2 pixels"], b: Float[Tensor, "items 2 pixels"]) -> Float[Tensor, "items pixels"]:
