@@ -134,9 +134,10 @@ def _distributions(path: Iterable[str] | None) -> list[importlib.metadata.Distri
 
 def _metadata(distribution: importlib.metadata.Distribution) -> Message:
     try:
-        return cast(Message, distribution.metadata)
-    except Exception:  # later Pythons raise where METADATA is missing, earlier ones return an empty message
-        return Message()
+        found = cast(Message | None, distribution.metadata)
+    except Exception:  # where METADATA is missing, Pythons differ: an empty message, None, an error
+        found = None
+    return Message() if found is None else found
 
 
 def _name(distribution: importlib.metadata.Distribution) -> str:
@@ -157,22 +158,22 @@ def _claims(distribution: importlib.metadata.Distribution, *, core: str) -> list
     version = _metadata(distribution)["Version"] or "unknown"
     location = _location(distribution)
     try:
-        points = [point for point in distribution.entry_points if point.group == GROUP]
+        points = [(point.name, point.value) for point in distribution.entry_points if point.group == GROUP]
     except Exception:  # a line without "=": nothing in the file can be trusted, but its owner is known
-        points = [importlib.metadata.EntryPoint(_normalised(name).removeprefix(f"{CORE}-"), "", GROUP)]
+        points = [(_normalised(name).removeprefix(f"{CORE}-"), "")]
     requires, unreadable, fits = _core_requirement(distribution, core)
     records = []
-    for point in points:
-        reason = _refused(point.name, point.value, distribution=name) or unreadable
+    for id, module in points:
+        reason = _refused(id, module, distribution=name) or unreadable
         state: State = "broken" if reason else "ok"
         if not reason and not fits:
             state = "incompatible"
             reason = f"needs {CORE}{requires}, but {CORE} {core} is installed: install a {name} made for {CORE} {core}"
         record = PluginRecord(
-            id=point.name,
+            id=id,
             distribution=name,
             version=version,
-            module=point.value,
+            module=module,
             location=location,
             requires_core=requires,
             state=state,
