@@ -141,7 +141,7 @@ def _metadata(distribution: importlib.metadata.Distribution) -> Message:
 
 
 def _name(distribution: importlib.metadata.Distribution) -> str:
-    name = _metadata(distribution)["Name"]
+    name = _metadata(distribution).get("Name")
     if name:
         return name
     folder = getattr(distribution, "_path", None)
@@ -155,7 +155,7 @@ def _normalised(name: str) -> str:
 def _claims(distribution: importlib.metadata.Distribution, *, core: str) -> list[PluginRecord]:
     """Return what one distribution claims: a record for each entry point in the group."""
     name = _name(distribution)
-    version = _metadata(distribution)["Version"] or "unknown"
+    version = _metadata(distribution).get("Version") or "unknown"
     location = _location(distribution)
     try:
         points = [(point.name, point.value) for point in distribution.entry_points if point.group == GROUP]
