@@ -1,13 +1,17 @@
 """Pages of reference that are written from what is installed, so that they cannot fall behind it. Needs no torch."""
 
 import inspect
+import io
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import attrs
+from cyclopts import App
+from rich.console import Console
 
 from armillary import hookspecs, ports
+from armillary.cli.app import app
 from armillary.host import KINDS, Host
 
 _LINE = "<!-- Written by docs/generate.py; edit the plugin, not this page. -->\n"
@@ -31,7 +35,37 @@ def pages() -> dict[str, str]:
     host = Host()
     if host.failures:
         raise RuntimeError("\n".join(host.failures.values()))
-    return {"components": components(host), "recipes": recipes(host), "ports": port_kinds(), "hooks": hooks()}
+    return {
+        "commands": commands(),
+        "components": components(host),
+        "recipes": recipes(host),
+        "ports": port_kinds(),
+        "hooks": hooks(),
+    }
+
+
+def commands() -> str:
+    """Return the help of every verb."""
+    text = "# Commands\n\nExit status: 0; 1 for a failure, told in words; 2 for a command that was typed wrongly.\n"
+    text += "Data go to standard output, progress and messages to standard error.\n\n"
+    return text + "\n".join(
+        f"## armillary {' '.join(words)}\n\n```text\n{help_of(words)}\n```\n" for words in verbs(app, ())
+    )
+
+
+def verbs(parent: App, words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Yield the words of each verb, groups left out."""
+    for name in parent:
+        if not name.startswith("-"):
+            children = list(verbs(parent[name], (*words, name)))
+            yield from children or [(*words, name)]
+
+
+def help_of(words: tuple[str, ...]) -> str:
+    """Return what a verb's ``--help`` prints."""
+    stream = io.StringIO()
+    app.help_print(list(words), console=Console(file=stream, width=100, force_terminal=False))
+    return "\n".join(line.rstrip() for line in stream.getvalue().strip().splitlines())
 
 
 def components(host: Host) -> str:
