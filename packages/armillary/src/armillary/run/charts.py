@@ -8,14 +8,44 @@ import math
 from collections.abc import Mapping, Sequence
 from html import escape
 
+import attrs
+
 WIDTH, HEIGHT = 440, 270
 LEFT, RIGHT, TOP, BOTTOM = 54, 14, 12, 40
 SERIES = 8
 """Colours that the style sheet has; the ninth series begins again."""
 
+FEW = 80
+"""Points of a line that is drawn as it is; with more, as a running mean."""
+
 MINUS = "\N{MINUS SIGN}"
 
 Point = tuple[float, float]
+
+
+@attrs.frozen
+class Axes:
+    """Limits of the values, and the way from a value to its place in the picture."""
+
+    x_low: float
+    x_high: float
+    y_low: float
+    y_high: float
+    log: bool
+
+    def right(self, x: float) -> float:
+        """Horizontal place."""
+        return LEFT + (x - self.x_low) / (self.x_high - self.x_low) * (WIDTH - LEFT - RIGHT)
+
+    def down(self, y: float) -> float:
+        """Vertical place; not far beyond the picture, whatever the value."""
+        low, high, y = (math.log10(v) if self.log else v for v in (self.y_low, self.y_high, y))
+        down = TOP + (high - y) / (high - low) * (HEIGHT - TOP - BOTTOM)
+        return min(max(down, -10.0 * HEIGHT), 10.0 * HEIGHT)
+
+    def path(self, points: Sequence[Point]) -> str:
+        """The line through the points, as the ``d`` of a path."""
+        return "M" + "L".join(f"{self.right(x):.1f} {self.down(y):.1f}" for x, y in points)
 
 
 def line_chart(
@@ -29,14 +59,14 @@ def line_chart(
     log: bool = False,
     title: str = "",
 ) -> str:
-    """An SVG element with one line a series, axes, and a legend where there is more than one line.
+    """An SVG element with one line a series and axes, and a legend with the last values.
 
     Args:
         rows: records of numbers; a series has a point in each row where it and ``x`` are finite numbers.
         series: key in the rows to name in the legend.
         x: key of the horizontal axis.
         x_label: text below the horizontal axis; ``x`` by default.
-        y_label: text at the top of the vertical axis.
+        y_label: text along the vertical axis.
         levels: constants to compare with (baselines), drawn as dashed lines over the whole width.
         log: a logarithmic vertical axis, for values above 0; others are left out.
         title: what a screen reader says.
@@ -44,53 +74,47 @@ def line_chart(
     A series of more than 80 points is drawn twice, faint with every value and strong as a running mean. The vertical axis
     leaves out a first burst of values far above the rest, and says how high it went.
     """
-    levels = dict(levels or {})
-    lines = {name: _points(rows, x, key, log=log) for key, name in series.items()}
-    lines = {name: points for name, points in lines.items() if points}
+    found = {name: _points(rows, x, key, log=log) for key, name in series.items()}
+    lines = {name: points for name, points in found.items() if points}
     if not lines:
         return '<p class="empty">No values yet.</p>'
-    levels = {name: value for name, value in levels.items() if math.isfinite(value) and (value > 0 or not log)}
-    x_low, x_high = _spread(*_range([p[0] for points in lines.values() for p in points]))
-    y_low, y_high, peak = _vertical(lines.values(), levels.values(), log=log)
-    to_y = (lambda v: math.log10(v)) if log else (lambda v: v)
-    low, high = to_y(y_low), to_y(y_high)
+    levels = {k: v for k, v in (levels or {}).items() if math.isfinite(v) and (v > 0 or not log)}
+    points = [point for line in lines.values() for point in line]
+    y_low, y_high, peak = _vertical(points, list(levels.values()), log=log)
+    x_low, x_high = _opened(min(p[0] for p in points), max(p[0] for p in points))
+    axes = Axes(x_low, x_high, y_low, y_high, log)
+    parts = _frame(axes, x_label=x_label or x, y_label=y_label) + _drawn(axes, lines, levels)
+    if peak is not None:
+        text = f"up to {number(peak[1])} at {x} {number(peak[0])}"
+        parts.append(_text(WIDTH - RIGHT, TOP + 12, text, anchor="end"))
+    head = f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title or y_label)}">'
+    return f"{head}{''.join(parts)}</svg>{_legend(lines, levels)}"
 
-    def place(point: Point) -> Point:
-        right = LEFT + (point[0] - x_low) / (x_high - x_low) * (WIDTH - LEFT - RIGHT)
-        down = TOP + (high - to_y(point[1])) / (high - low) * (HEIGHT - TOP - BOTTOM)
-        return right, min(max(down, TOP - 50.0), HEIGHT)
 
-    parts = _frame(x_low, x_high, y_low, y_high, place, log=log, x_label=x_label or x, y_label=y_label)
-    clip = f"clip-{abs(hash((title, tuple(lines), x_low, x_high, y_low, y_high))):x}"
-    parts.append(
-        f'<clipPath id="{clip}"><rect x="{LEFT}" y="{TOP}" width="{WIDTH - LEFT - RIGHT}" height="{HEIGHT - TOP - BOTTOM}"/></clipPath>'
-    )
-    parts.append(f'<g clip-path="url(#{clip})">')
-    for value in levels.values():
-        down = place((x_low, value))[1]
-        parts.append(f'<path class="level" d="M{LEFT} {down:.1f}H{WIDTH - RIGHT}"/>')
+def _drawn(axes: Axes, lines: Mapping[str, Sequence[Point]], levels: Mapping[str, float]) -> list[str]:
+    width, height = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
+    box = f'x="{LEFT}" y="{TOP}" width="{width}" height="{height}" viewBox="{LEFT} {TOP} {width} {height}"'
+    parts = [f"<svg {box}>"]  # an inner svg element cuts off what leaves it
+    parts += [f'<path class="level" d="M{LEFT} {axes.down(value):.1f}H{WIDTH - RIGHT}"/>' for value in levels.values()]
     for index, points in enumerate(lines.values()):
         colour = f"series-{index % SERIES + 1}"
         smooth = running_mean(points)
         if smooth is not points:
-            parts.append(f'<path class="raw {colour}" d="{_path(thinned(points), place)}"/>')
-        parts.append(f'<path class="line {colour}" d="{_path(smooth, place)}"/>')
+            parts.append(f'<path class="raw {colour}" d="{axes.path(thinned(points))}"/>')
+        parts.append(f'<path class="line {colour}" d="{axes.path(smooth)}"/>')
         if len(points) == 1:
-            right, down = place(points[0])
+            right, down = axes.right(points[0][0]), axes.down(points[0][1])
             parts.append(f'<circle class="dot {colour}" cx="{right:.1f}" cy="{down:.1f}" r="3"/>')
-    parts.append("</g>")
-    if peak is not None:
-        text = f"up to {number(peak[1])} at {x} {number(peak[0])}"
-        parts.append(f'<text class="tick" x="{WIDTH - RIGHT}" y="{TOP + 12}" text-anchor="end">{escape(text)}</text>')
-    svg = (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title or y_label)}">{"".join(parts)}</svg>'
-    )
-    return svg + _legend(lines, levels)
+    return [*parts, "</svg>"]
 
 
 def _legend(lines: Mapping[str, Sequence[Point]], levels: Mapping[str, float]) -> str:
-    """Names with the last value of each line, of its running mean where there is one."""
-    last = {name: running_mean(points)[-1][1] for name, points in lines.items()}
+    """Names with the last value of each line; where it is drawn as a running mean, the mean of its last fortieth."""
+    tails = {
+        name: points[-max(1, len(points) // 40) :] if len(points) > FEW else points[-1:]
+        for name, points in lines.items()
+    }
+    last = {name: math.fsum(p[1] for p in tail) / len(tail) for name, tail in tails.items()}
     entries = [
         f'<span><i class="key series-{index % SERIES + 1}"></i>{escape(name)} <b>{number(last[name])}</b></span>'
         for index, name in enumerate(lines)
@@ -112,12 +136,12 @@ def number(value: float) -> str:
     return (text.rstrip("0").rstrip(".") if "." in text else text).replace("-", MINUS)
 
 
-def running_mean(points: Sequence[Point], *, most: int = 80) -> Sequence[Point]:
+def running_mean(points: Sequence[Point], *, few: int = FEW) -> Sequence[Point]:
     """The mean over a centred window of a fortieth of the points; the points themselves where they are few."""
     count = len(points)
-    if count <= most:
+    if count <= few:
         return points
-    half = max(1, count // most)
+    half = max(1, count // few)
     sums = [0.0]
     for _, value in points:
         sums.append(sums[-1] + value)
@@ -167,12 +191,8 @@ def _points(rows: Sequence[Mapping[str, object]], x: str, key: str, *, log: bool
     return sorted(points, key=lambda p: p[0])
 
 
-def _range(values: Sequence[float]) -> tuple[float, float]:
-    return min(values), max(values)
-
-
-def _spread(low: float, high: float, *, log: bool = False) -> tuple[float, float]:
-    """The range, opened where it is a single number."""
+def _opened(low: float, high: float, *, log: bool = False) -> tuple[float, float]:
+    """The range, made wider where it is a single number."""
     if high > low:
         return low, high
     if log:
@@ -181,48 +201,40 @@ def _spread(low: float, high: float, *, log: bool = False) -> tuple[float, float
     return low - room, high + room
 
 
-def _vertical(lines, levels, *, log: bool) -> tuple[float, float, Point | None]:
+def _vertical(points: Sequence[Point], levels: Sequence[float], *, log: bool) -> tuple[float, float, Point | None]:
     """Limits of the vertical axis, and the point that stands out of it."""
-    points = [p for line in lines for p in line]
     values = sorted([p[1] for p in points])
     low, high = values[0], values[-1]
     usual = values[min(len(values) - 1, math.floor(0.97 * len(values)))]
-    low = values[math.ceil(0.01 * len(values))] if log and len(values) > 100 else low  # a dip is deep on this axis
     peak = None
-    if not log and len(values) > 30 and high - low > 3.0 * (usual - low) > 0.0:
+    if log and len(values) > 100:
+        low = values[math.ceil(0.01 * len(values))]  # a dip is deep on this axis
+    elif not log and len(values) > 30 and high - low > 3.0 * (usual - low) > 0.0:
         peak = max(points, key=lambda p: p[1])
         high = usual + 0.25 * (usual - low)
-    low, high = min([low, *levels]), max([high, *levels])
-    low, high = _spread(low, high, log=log)
+    low, high = _opened(min(low, *levels, high), max(high, *levels, low), log=log)
     if log:
         return low / 1.1, high * 1.1, None
     room = 0.04 * (high - low)
     return (low if low == 0.0 else low - room), high + room, peak
 
 
-def _frame(x_low, x_high, y_low, y_high, place, *, log: bool, x_label: str, y_label: str) -> list[str]:
+def _frame(axes: Axes, *, x_label: str, y_label: str) -> list[str]:
     parts = []
-    for value in log_ticks(y_low, y_high) if log else ticks(y_low, y_high):
-        down = place((x_low, value))[1]
+    for value in (log_ticks if axes.log else ticks)(axes.y_low, axes.y_high):
+        down = axes.down(value)
         parts.append(f'<path class="grid" d="M{LEFT} {down:.1f}H{WIDTH - RIGHT}"/>')
-        parts.append(f'<text class="tick" x="{LEFT - 7}" y="{down + 4:.1f}" text-anchor="end">{number(value)}</text>')
-    for value in ticks(x_low, x_high):
-        right = place((value, y_low))[0]
-        parts.append(f'<path class="axis" d="M{right:.1f} {HEIGHT - BOTTOM}v4"/>')
-        text = number(value)
-        parts.append(
-            f'<text class="tick" x="{right:.1f}" y="{HEIGHT - BOTTOM + 17}" text-anchor="middle">{text}</text>'
-        )
+        parts.append(_text(LEFT - 7, down + 4, number(value), anchor="end"))
+    for value in ticks(axes.x_low, axes.x_high):
+        parts.append(f'<path class="axis" d="M{axes.right(value):.1f} {HEIGHT - BOTTOM}v4"/>')
+        parts.append(_text(axes.right(value), HEIGHT - BOTTOM + 17, number(value)))
     parts.append(f'<path class="axis" d="M{LEFT} {HEIGHT - BOTTOM}H{WIDTH - RIGHT}"/>')
-    middle = (LEFT + WIDTH - RIGHT) / 2
-    parts.append(f'<text class="tick" x="{middle}" y="{HEIGHT - 6}" text-anchor="middle">{escape(x_label)}</text>')
+    parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, x_label))
     if y_label:
-        turned = (TOP + HEIGHT - BOTTOM) / 2
-        parts.append(
-            f'<text class="tick" transform="translate(12 {turned}) rotate(-90)" text-anchor="middle">{escape(y_label)}</text>'
-        )
+        turned = f"translate(12 {(TOP + HEIGHT - BOTTOM) / 2}) rotate(-90)"
+        parts.append(f'<text class="tick" transform="{turned}" text-anchor="middle">{escape(y_label)}</text>')
     return parts
 
 
-def _path(points: Sequence[Point], place) -> str:
-    return "M" + "L".join("{:.1f} {:.1f}".format(*place(point)) for point in points)
+def _text(right: float, down: float, text: str, *, anchor: str = "middle") -> str:
+    return f'<text class="tick" x="{right:.1f}" y="{down:.1f}" text-anchor="{anchor}">{escape(text)}</text>'

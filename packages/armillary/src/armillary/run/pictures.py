@@ -106,7 +106,7 @@ def normals_picture(normals: Shaped[Item, "3 height width"], *, mask: Item | Non
     """The usual colours of a normal map: red right, green up, blue towards the viewer; flat is (128, 128, 255)."""
     toward_up_right = _array(normals) * np.array([1.0, -1.0, -1.0], dtype=np.float32)[:, None, None]
     picture = image_picture(0.5 + 0.5 * toward_up_right)
-    length = np.linalg.norm(np.nan_to_num(toward_up_right), axis=0)
+    length = np.linalg.norm(_finite(normals), axis=0)
     picture[length < 0.5] = NOTHING
     if mask is not None:
         picture[_plane(mask) < 0.5] = NOTHING
@@ -139,13 +139,13 @@ def label_map_picture(labels: Shaped[Item, "3 height width"]) -> Picture:
     The point (x, y, z) of the object's unit sphere has the colour ((x, y, z) + 1) / 2.
     """
     values = _array(labels)
-    length = np.linalg.norm(np.nan_to_num(values), axis=0)
+    length = np.linalg.norm(_finite(labels), axis=0)
     return image_picture(0.5 + 0.5 * values / np.maximum(length, 1.0))
 
 
 def heatmap_picture(heatmap: Shaped[Item, "points height width"]) -> Picture:
     """Each point's heat in a colour of its own, scaled to its largest value."""
-    values = np.nan_to_num(_array(heatmap)).clip(0.0, None)
+    values = _finite(heatmap).clip(0.0, None)
     peak = values.max(axis=(1, 2), keepdims=True, initial=0.0)
     share = values / np.where(peak > 0.0, peak, 1.0)
     colours = hues(len(values)).astype(np.float32) / 255.0
@@ -154,7 +154,7 @@ def heatmap_picture(heatmap: Shaped[Item, "points height width"]) -> Picture:
 
 def feature_map_picture(features: Shaped[Item, "channel height width"]) -> Picture:
     """The three directions of largest variance as red, green and blue, each over its middle 98 %."""
-    values = np.nan_to_num(_array(features))
+    values = _finite(features)
     channels, height, width = values.shape
     rows = values.reshape(channels, -1).T
     rows = rows - rows.mean(axis=0)
@@ -186,7 +186,7 @@ def pose_picture(pose: Shaped[Item, "3 4"], *, size: int = 96) -> Picture:
 
     The second line of text is the translation, in scene units. A rotation alone, 3 x 3, has none.
     """
-    values = np.nan_to_num(_array(pose)).astype(np.float64)
+    values = _finite(pose)
     rotation = values[:, :3]
     scale = 4  # drawn large, then made small: smooth lines
     canvas = Image.new("RGB", (scale * size, scale * size), PALE)
@@ -382,6 +382,11 @@ def _array(value: Item) -> np.ndarray:
         value = value.detach().cpu()
         value = value.float().numpy() if value.dtype != torch.float64 else value.numpy()
     return value if value.dtype in (np.float32, np.float64) else value.astype(np.float32)
+
+
+def _finite(value: Item) -> np.ndarray:
+    """The item in double precision, 0 where it is not finite, and small enough to be squared."""
+    return np.nan_to_num(_array(value).astype(np.float64), posinf=0.0, neginf=0.0).clip(-1e100, 1e100)
 
 
 def _plane(value: Item) -> np.ndarray:

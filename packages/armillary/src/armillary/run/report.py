@@ -196,7 +196,7 @@ def _framed(figure: Figure, words: str, *, kind: str = "") -> str:
             (width, height), form = picture.size, str(picture.format).lower()
     except UnidentifiedImageError:
         raise ValueError(
-            f"{figure['title']}: a picture is the bytes of a PNG, WebP, JPEG or GIF file, but these begin with {content[:8]!r}"
+            f"{figure['title']!r}: a picture is the bytes of a PNG, WebP, JPEG or GIF file, but these begin with {content[:8]!r}"
         ) from None
     size = f'width="{width}" height="{height}" style="min-width:{round(_SMALLEST * width)}px"'
     source = f"data:image/{form};base64,{base64.b64encode(content).decode()}"
@@ -216,7 +216,7 @@ def _stages(figures: Sequence[Figure]) -> str:
     shown = [_framed(f, f"<b>Step {f.get('step', 0):,}</b> {escape(f.get('caption', ''))}") for f in figures]
     between = "".join(shown[1:-1])
     if between:
-        between = f"<details><summary>{len(shown) - 2} previews between</summary>{between}</details>"
+        between = f"<details><summary>{len(shown) - 2} preview{'s' if len(shown) > 3 else ''} between</summary>{between}</details>"
     last = shown[-1] if len(shown) > 1 else ""
     return f'<section class="stages"><h3>Over time</h3>{shown[0]}{between}{last}</section>'
 
@@ -260,14 +260,14 @@ def _table(table: Table) -> str:
     winners = {
         (r, c) for c, name in enumerate(table["columns"]) for r in _best_rows(table["rows"], c, best.get(name, ""))
     }
-    body = ""
+    body, quiet = "", ' class="muted"'
     for r, row in enumerate(table["rows"]):
         cells = ""
         for c, value in enumerate(row):
             text = f"<strong>{_value(value)}</strong>" if (r, c) in winners else _value(value)
             side = _side(c, table["rows"])
             cells += f'<th scope="row"{side}>{text}</th>' if c == 0 else f"<td{side}>{text}</td>"
-        body += f"<tr{' class=muted' if r in muted else ''}>{cells}</tr>"
+        body += f"<tr{quiet if r in muted else ''}>{cells}</tr>"
     caption = f'<p class="caption">{escape(text)}</p>' if (text := table.get("caption")) else ""
     table_html = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     return f'<section><h3>{escape(table["title"])}</h3><div class="scroll">{table_html}</div>{caption}</section>'

@@ -1,0 +1,183 @@
+"""Pictures by kind: golden values, orientation, and that no value breaks them."""
+
+import numpy as np
+import pytest
+import torch
+
+from armillary import ports
+from armillary.run import pictures
+from armillary.run.colours import NOTHING
+
+WITHOUT_PICTURE = {"grid", "camera", "visibility", "sphere_coefficients", "feature_vector", "class_scores", "mesh"}
+
+SHAPES = {"batch": 1, "channel": 5, "height": 12, "width": 10, "points": 4, "colatitude": 8, "azimuth": 8}
+
+
+def item_of(kind, fill):
+    shape = [int(axis) if axis.isdigit() else SHAPES.get(axis, 6) for axis in ports.KINDS[kind].shape.split()[1:]]
+    return (
+        torch.full(shape, fill) if fill is not None else torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    )
+
+
+def test_every_kind_has_a_picture_or_is_known_to_have_none():
+    assert {kind for kind in ports.KINDS if pictures.picture(kind, item_of(kind, 0.5)) is None} == WITHOUT_PICTURE
+
+
+@pytest.mark.parametrize("fill", [None, 0.0, -1.0, 1e30, float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("kind", sorted(set(ports.KINDS) - WITHOUT_PICTURE))
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_no_value_breaks_a_picture(kind, fill, dtype):
+    shown = pictures.picture(kind, item_of(kind, fill).to(dtype))
+    assert shown.dtype == np.uint8
+    assert shown.ndim == 3
+    assert shown.shape[2] == 3
+
+
+def test_image_goldens():
+    """0, 1/2 and 1 are 0, 128 and 255; one channel is grey; what is not finite is magenta."""
+    image = torch.tensor([0.0, 0.5, 1.0, float("nan")]).reshape(1, 1, 4)
+    expected = [[0, 0, 0], [128, 128, 128], [255, 255, 255], [255, 0, 255]]
+    np.testing.assert_array_equal(pictures.image_picture(image)[0], expected)
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 4), (4, 4), (1, 3, 4, 4)])
+def test_an_image_of_another_shape_is_refused(shape):
+    with pytest.raises(ValueError, match="image needs the shape"):
+        pictures.image_picture(torch.zeros(shape))
+
+
+def test_a_map_of_two_channels_is_refused():
+    with pytest.raises(ValueError, match="map of one channel"):
+        pictures.depth_picture(torch.ones(2, 4, 4))
+
+
+def test_near_is_light():
+    """By the luma of Rec. 709, which is what a grey print shows."""
+    shown = pictures.depth_picture(torch.linspace(0.9, 1.1, 50).expand(1, 4, 50)) @ np.array([0.2126, 0.7152, 0.0722])
+    assert (np.diff(shown[0]) <= 0).all()
+    assert shown[0, 0] > shown[0, -1] + 150
+
+
+def test_depth_that_does_not_count_is_grey_and_off_the_scale():
+    depth = torch.tensor([0.9, 1.0, 1.1, 1e6, 0.0, float("nan")]).reshape(1, 1, 6)
+    mask = torch.tensor([1, 1, 1, 0, 1, 1]).bool().reshape(1, 1, 6)
+    shown = pictures.depth_picture(depth, mask=mask)
+    assert [tuple(pixel) == NOTHING for pixel in shown[0]] == [False, False, False, True, True, True]
+    np.testing.assert_array_equal(shown[:, :3], pictures.depth_picture(depth[..., :3]))
+
+
+def test_flat_normals_are_the_usual_blue():
+    """(0, 0, -1) faces the viewer: (128, 128, 255). Facing right is red, facing up (y < 0) is green."""
+    normals = torch.tensor([[0.0, 0.0, -1.0], [1.0, 0.0, 0.0], [0.0, -1.0, 0.0], [0.0, 0.0, 0.0]]).T.reshape(3, 1, 4)
+    shown = pictures.normals_picture(normals)
+    np.testing.assert_array_equal(shown[0], [[128, 128, 255], [255, 128, 128], [128, 255, 128], NOTHING])
+
+
+def test_confidence_is_white_where_sigma_is_small():
+    """1 / (1 + 0) = 1, 1 / (1 + 1) = 1/2."""
+    shown = pictures.confidence_picture(torch.tensor([0.0, 1.0, 1e9]).reshape(1, 1, 3))
+    assert shown[0, :, 0].tolist() == [255, 128, 0]
+
+
+def test_shading_above_one_is_scaled_as_a_whole():
+    shown = pictures.shading_picture(torch.tensor([0.0, 1.0, 2.0]).reshape(1, 1, 3))
+    assert shown[0, :, 0].tolist() == [0, 128, 255]
+
+
+def test_label_map_fades_with_certainty():
+    """Direction (1, 0, 0) is (255, 128, 128) at length 1, and at length 3; at length 0 it is grey."""
+    labels = torch.tensor([[1.0, 0, 0], [3.0, 0, 0], [0.0, 0, 0]]).T.reshape(3, 1, 3)
+    np.testing.assert_array_equal(
+        pictures.label_map_picture(labels)[0], [[255, 128, 128], [255, 128, 128], [128, 128, 128]]
+    )
+
+
+def test_light_from_the_upper_left_lights_the_upper_left():
+    shown = pictures.light_picture(torch.tensor([0.1, 0.9, -0.6, -0.6, -0.53]), size=64).astype(int)[..., 0]
+    assert shown[20, 20] > shown[44, 44] + 100
+
+
+def test_relief_is_lit_from_the_upper_left(head):
+    for camera in (None, head.camera):
+        shown = pictures.relief_picture(head.depth, camera=camera, mask=head.mask).astype(int)[..., 0]
+        assert shown[20, 20] > shown[50, 42] + 40
+
+
+def test_pose_points_red_right_and_green_down():
+    shown = pictures.pose_picture(torch.eye(4)[:3], size=100).astype(int)
+    red, green = shown[40, 75], shown[65, 50]
+    assert red[0] > red[1] + 100
+    assert green[1] > green[0] + 60
+
+
+def test_turning_the_object_turns_its_axes():
+    """A quarter turn about z takes the x axis, red, to y, which points down."""
+    quarter = torch.tensor([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
+    red = pictures.pose_picture(quarter, size=100).astype(int)[65, 50]
+    assert red[0] > red[1] + 100
+
+
+def test_key_points_lie_where_they_are(head):
+    """(-1, -1) is the centre of the upper left pixel; (0, 0) is the middle of the picture."""
+    shown = pictures.keypoints_picture(torch.tensor([[0.0, 0.0], [-1.0, -1.0]]), size=65).astype(int)
+    assert np.ptp(shown[32, 32]) > 50
+    assert np.ptp(shown[0, 0]) > 50
+    assert np.ptp(shown[50, 50]) < 10
+    over = pictures.keypoints_picture(torch.zeros(1, 2), image=head.image, size=128)
+    assert over.shape == (128, 128, 3)
+    assert np.ptp(over.astype(int)[63, 63]) > 50
+
+
+def test_features_do_not_depend_on_the_order_of_channels():
+    features = torch.randn(6, 9, 9, generator=torch.Generator().manual_seed(1))
+    one, other = pictures.feature_map_picture(features), pictures.feature_map_picture(features[[3, 1, 5, 0, 2, 4]])
+    assert np.abs(one.astype(int) - other.astype(int)).max() <= 1
+
+
+def batch_and_outputs(head, items=3):
+    def many(value):
+        return value[None].repeat(items, *[1] * value.ndim)
+
+    batch = {"image": many(head.image), "true_depth": many(head.depth), "true_mask": many(head.mask)}
+    batch |= {"camera": many(head.camera), "id": ["a"] * items}
+    outputs = {"depth": many(head.depth), "albedo": many(head.albedo), "light": many(head.light)}
+    kinds = {"image": "image", "depth": "depth", "albedo": "albedo", "light": "light", "camera": "camera"}
+    return outputs, batch, kinds
+
+
+def test_preview_draws_what_it_knows(head):
+    """Columns: image, depth and its relief, true depth and its relief, albedo, light; rows: at most ``count``."""
+    outputs, batch, kinds = batch_and_outputs(head)
+    shown = pictures.preview(outputs, batch, kinds, count=2, cell=50)
+    assert shown.shape[1] == 7 * 50 + 8 * 4
+    assert 2 * 50 < shown.shape[0] < 3 * 50 + 40
+
+
+def test_preview_leaves_out_what_it_does_not_know(head):
+    outputs, batch, kinds = batch_and_outputs(head)
+    outputs |= {"code": torch.zeros(3, 7), "extra": torch.zeros(3, 3, 4, 4), "own": torch.zeros(3, 2)}
+    kinds |= {"code": "feature_vector", "own": "x.mine.thing"}
+    assert pictures.preview(outputs, batch, kinds, cell=50).shape[1] == 7 * 50 + 8 * 4
+
+
+def test_preview_goes_on_below_with_the_image_again(head):
+    outputs, batch, kinds = batch_and_outputs(head)
+    shown = pictures.preview(outputs, batch, kinds, count=1, cell=64, across=4)
+    assert shown.shape[1] == 4 * 64 + 5 * 4
+    first = pictures.image_picture(head.image)
+    found = [y for y in range(len(shown) - 63) if (shown[y : y + 64, 4:68] == first).all()]
+    assert len(found) == 2
+
+
+def test_preview_of_nothing_is_refused(head):
+    with pytest.raises(ValueError, match="none of the ports code has a picture"):
+        pictures.preview({"code": torch.zeros(2, 7)}, {}, {"code": "feature_vector"})
+
+
+def test_preview_keeps_no_graph_and_changes_nothing(head):
+    outputs, batch, kinds = batch_and_outputs(head)
+    depth = outputs["depth"].requires_grad_()
+    before = depth.detach().clone()
+    pictures.preview(outputs, batch, kinds)
+    torch.testing.assert_close(depth.detach(), before)
