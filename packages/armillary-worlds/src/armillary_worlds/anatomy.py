@@ -49,6 +49,9 @@ REACH = np.radians(132.0)
 SECTION = 2.25
 """Exponent of the super-ellipse of a section; 2 would be an ellipse."""
 
+NOISE_ROWS, NOISE_FOLDED, NOISE_COLUMNS, STRANDS = 7, 5, 6, 24
+"""Control values of skin noise from the crown down, from the middle round to one side, and from side to side; of hair."""
+
 TRAITS: dict[str, tuple[float, float]] = {  # name: mean, standard deviation
     "width": (1.0, 0.045),
     "height": (0.97, 0.03),

@@ -8,13 +8,15 @@ import attrs
 import numpy as np
 from numpy.random import Generator
 
-from armillary_worlds.anatomy import HAIR, IRIS, SKIN
-from armillary_worlds.head_shape import Grid, Lopsided, mouth_line, sections
+from armillary_worlds.anatomy import HAIR, IRIS, NOISE_FOLDED, NOISE_ROWS, SKIN, STRANDS
+from armillary_worlds.head_shape import Form, mouth_line
 from armillary_worlds.raster import Floats
-from armillary_worlds.smooth import blob, bump, ramp, smooth_field, spline_basis
+from armillary_worlds.smooth import blob, bump, ramp, smooth_field
 
-_CELLS = (7, 5)
-_STRANDS = 24
+_USUAL_HAIR, _USUAL_IRIS = 1, 0  # rows of the tables, where nothing varies
+_LIPS = np.array([0.86, 0.60, 0.60])  # times the colour of the skin
+_BALD, _BEARDED, _SHORT = 0.1, 0.25, 0.7  # shares of heads: bald; bearded; with hair that ends at the ears
+_BEARD = 0.6  # how much of the skin the thickest beard hides
 _RED = np.array([0.05, -0.10, -0.10])[:, None, None]
 _DARK = np.array([0.10, 0.12, 0.10])[:, None, None]
 
@@ -40,83 +42,77 @@ def draw_palette(generator: Generator, *, variation: float) -> Palette:
     """Return the colours of one head."""
     tone = np.clip(1.5 + variation * generator.uniform(-1.5, 2.0), 0, len(SKIN) - 1)
     skin = _between(SKIN, tone) * (1 + variation * generator.normal(0, 0.04, 3))
-    kind = generator.integers(len(HAIR)) if variation > 0 else 1
-    hair = HAIR[kind] * (1 + variation * generator.normal(0, 0.12))
-    iris = IRIS[generator.integers(len(IRIS))]
-    lips = skin * (0.86, 0.60, 0.60) * (1 + variation * generator.normal(0, 0.06, 3))
-    shirt = generator.uniform(0.1, 0.9, 3)
+    hair, iris = generator.integers(len(HAIR)), generator.integers(len(IRIS))
+    shade, lips, shirt = generator.normal(0, 0.12), generator.normal(0, 0.06, 3), generator.uniform(-0.4, 0.4, 3)
     bald, beard, sides = generator.random(3)
+    if variation == 0:
+        hair, iris, sides = _USUAL_HAIR, _USUAL_IRIS, 0.0
     return Palette(
         skin=np.clip(skin, 0.05, 1),
-        hair=np.clip(hair, 0.03, 0.9),
-        iris=iris,
-        lips=np.clip(lips, 0.05, 1),
-        shirt=shirt,
-        bald=bool(bald < 0.1 * variation),
-        beard=float(beard if beard < 0.25 * variation else 0.0) * 2.5,
-        sides=float(-2.0 + 2.5 * sides if sides < 0.7 else 7.0),
-        noise=generator.standard_normal((3, *_CELLS)),
-        strands=generator.standard_normal(_STRANDS),
+        hair=np.clip(HAIR[hair] * (1 + variation * shade), 0.03, 0.9),
+        iris=IRIS[iris],
+        lips=np.clip(skin * _LIPS * (1 + variation * lips), 0.05, 1),
+        shirt=0.5 + variation * shirt,
+        bald=bool(bald < _BALD * variation),
+        beard=float(beard / _BEARDED * _BEARD) if beard < _BEARDED * variation else 0.0,
+        sides=float(-2.0 + 2.5 * sides if sides < _SHORT else 7.0),
+        noise=variation * generator.standard_normal((3, NOISE_ROWS, NOISE_FOLDED)),
+        strands=variation * generator.standard_normal(STRANDS),
     )
 
 
-def hair_cover(traits: dict[str, float], lopsided: Lopsided, palette: Palette, grid: Grid, *, soft: float) -> Floats:
+def hair_cover(form: Form, palette: Palette, *, soft: float) -> Floats:
     """Return how much hair there is at each grid point, 0 to 1; its edge is ``soft`` wide, in units of the anatomy."""
-    height, width, _ = sections(traits, grid)
+    traits, parting, x = form.traits, form.lopsided.parting, form.x
     if palette.bald:
-        return np.zeros((len(height), len(grid.across)))
-    x = width[:, None] * grid.across
+        return np.zeros(x.shape)
     line = traits["hairline"] + traits["hair_curve"] * x**2
-    if lopsided.parting:
+    if parting:
         # Beside the parting the hair rises; across the forehead it falls to the other side.
-        side = np.sign(lopsided.parting)
-        away = side * x + abs(lopsided.parting)
+        side = np.sign(parting)
+        away = side * x + abs(parting)
         line = line - 0.9 * bump(away, 0.0, 1.0) + 1.3 * ramp(away, 0.3, 3.0) * bump(away, 3.5, 3.2)
-    above = ramp(line - height[:, None], -soft / 2, soft / 2)
-    angle = np.abs(grid.angle)[None]
+    above = ramp(line - form.y, -soft / 2, soft / 2)
+    angle = np.abs(form.grid.angle)
     beside = ramp(angle, traits["temple"] - 0.06, traits["temple"] + 0.08)
-    beside = beside * ramp(palette.sides - height[:, None], -0.5, 0.5)
+    beside = beside * ramp(palette.sides - form.height[:, None], -0.5, 0.5)
     return np.maximum(above, beside)
 
 
-def texture_of(
-    traits: dict[str, float], lopsided: Lopsided, palette: Palette, hair: Floats, own: Floats, grid: Grid
-) -> Floats:
+def texture_of(form: Form, palette: Palette, hair: Floats, own: Floats) -> Floats:
     """Return the texture [3, R, C].
 
     Args:
-        traits: of identity.
-        lopsided: of expression.
+        form: on the grid of the texture.
         palette: colours.
         hair: [R, C], of :func:`hair_cover` on the same grid.
         own: control values of skin noise that is not mirrored, [3, r, c].
-        grid: of the texture.
     """
-    height, width, _ = sections(traits, grid)
-    x, y = width[:, None] * grid.across, np.broadcast_to(height[:, None], hair.shape)
-    front = (grid.front[None] > 0.5).astype(np.float64)
-    colour = _skin(traits, palette, own, x, y, grid)
-    colour = _lay(colour, palette.lips, _lips(traits, lopsided, x, y) * front)
-    colour = _lay(colour, palette.lips * 0.35, _mouth(traits, lopsided, x, y) * front)
-    colour = _lay(colour, palette.hair * 0.9, _beard(traits, palette, x, y) * grid.front)
+    x, y, grid = form.x, form.y, form.grid
+    front = (grid.front > 0.5).astype(np.float64)
+    colour = _skin(form, palette, own)
+    colour = _lay(colour, palette.lips, _lips(form) * front)
+    colour = _lay(colour, palette.lips * 0.35, _mouth(form) * front)
+    colour = _lay(colour, palette.hair * 0.9, _beard(form, palette) * grid.front)
     colour = _lay(
-        colour, palette.skin * 0.25, 0.8 * blob(np.abs(x), y, 0.55, 2.95 + traits["nose_length"], 0.3, 0.16) * front
+        colour,
+        palette.skin * 0.25,
+        0.8 * blob(np.abs(x), y, 0.55, 2.95 + form.traits["nose_length"], 0.3, 0.16) * front,
     )
-    colour = _eyes(colour, traits, lopsided, palette, x, y, front)
-    colour = _lay(colour, palette.hair * 0.85, 0.9 * _brows(traits, lopsided, x, y) * front)
-    strand = np.einsum("cs,s->c", spline_basis(np.abs(grid.angle) / grid.angle[-1], _STRANDS), palette.strands)
+    colour = _eyes(colour, form, palette, front)
+    colour = _lay(colour, palette.hair * 0.85, 0.9 * _brows(form) * front)
+    strand = np.einsum("cs,s->c", grid.strands, palette.strands)
     tufts = palette.hair[:, None, None] * (1 + 0.13 * strand) + 0.02
     colour = _lay(colour, tufts, hair)
     shirt = ramp(y, 10.3, 10.6)
     return np.clip(_lay(colour, palette.shirt, shirt), 0.01, 1)
 
 
-def _skin(traits: dict[str, float], palette: Palette, own: Floats, x: Floats, y: Floats, grid: Grid) -> Floats:
-    down = spline_basis(np.linspace(0, 1, len(y)), _CELLS[0])
-    across = spline_basis(np.abs(grid.angle) / grid.angle[-1], _CELLS[1])
-    even = smooth_field(down, across, palette.noise)
-    uneven = smooth_field(down, spline_basis((grid.angle / grid.angle[-1] + 1) / 2, own.shape[2]), own)
-    mirrored = np.abs(x)
+def _skin(form: Form, palette: Palette, own: Floats) -> Floats:
+    traits, y, grid = form.traits, form.y, form.grid
+    even = smooth_field(grid.noise_down, grid.noise_folded, palette.noise)
+    uneven = smooth_field(grid.noise_down, grid.noise_across, own)
+    mirrored = np.abs(form.x)
     flush = 0.6 * blob(mirrored, y, 3.7, 2.2, 1.7, 1.5) + 0.5 * blob(mirrored, y, 0, 2.4, 1.2, 0.9)
     shade = blob(mirrored, y, traits["eye_distance"], traits["eye_y"] + 0.3, 1.6, 0.9)
     tint = 1 + 0.035 * even + 0.05 * uneven
@@ -124,25 +120,28 @@ def _skin(traits: dict[str, float], palette: Palette, own: Floats, x: Floats, y:
     return palette.skin[:, None, None] * tint
 
 
-def _lips(traits: dict[str, float], lopsided: Lopsided, x: Floats, y: Floats) -> Floats:
-    line = mouth_line(traits, lopsided, x)
+def _lips(form: Form) -> Floats:
+    traits, x, y = form.traits, form.x, form.y
+    line = mouth_line(form, x)
     taper = np.sqrt(np.clip(1 - (x / traits["mouth_width"]) ** 2, 0, 1))
     bow = 1 - 0.25 * bump(x, 0, 0.35)
     top, bottom = line - 0.75 * traits["lips"] / 0.5 * taper * bow, line + 0.95 * traits["lips"] / 0.5 * taper
     return ramp(y, top - 0.12, top + 0.12) * ramp(-y, -bottom - 0.15, -bottom + 0.15) * (taper > 0)
 
 
-def _mouth(traits: dict[str, float], lopsided: Lopsided, x: Floats, y: Floats) -> Floats:
-    line = mouth_line(traits, lopsided, x)
-    return 0.9 * bump(y, line, 0.17) * ramp(traits["mouth_width"] - np.abs(x), -0.1, 0.25)
+def _mouth(form: Form) -> Floats:
+    line = mouth_line(form, form.x)
+    return 0.9 * bump(form.y, line, 0.17) * ramp(form.traits["mouth_width"] - np.abs(form.x), -0.1, 0.25)
 
 
-def _beard(traits: dict[str, float], palette: Palette, x: Floats, y: Floats) -> Floats:
+def _beard(form: Form, palette: Palette) -> Floats:
+    x, y = form.x, form.y
     jaw = ramp(y - 0.16 * x**2 + 0.055 * np.abs(x) ** 3, 3.0, 4.2) * ramp(-y, -9.3, -8.0)
-    return palette.beard * jaw * (1 - blob(x, y, 0, traits["mouth_y"] + 1.2, 0.6, 0.4) * 0.4)
+    return palette.beard * jaw * (1 - blob(x, y, 0, form.traits["mouth_y"] + 1.2, 0.6, 0.4) * 0.4)
 
 
-def _brows(traits: dict[str, float], lopsided: Lopsided, x: Floats, y: Floats) -> Floats:
+def _brows(form: Form) -> Floats:
+    traits, lopsided, x, y = form.traits, form.lopsided, form.x, form.y
     along = np.abs(x) - traits["eye_distance"]
     middle = (
         traits["eye_y"]
@@ -154,9 +153,8 @@ def _brows(traits: dict[str, float], lopsided: Lopsided, x: Floats, y: Floats) -
     return bump(y, middle, np.maximum(thick, 0.05)) * ramp(1.75 - np.abs(along + 0.1), -0.15, 0.25)
 
 
-def _eyes(
-    colour: Floats, traits: dict[str, float], lopsided: Lopsided, palette: Palette, x: Floats, y: Floats, front: Floats
-) -> Floats:
+def _eyes(colour: Floats, form: Form, palette: Palette, front: Floats) -> Floats:
+    traits, lopsided, x, y = form.traits, form.lopsided, form.x, form.y
     size = traits["eye_size"]
     along = (np.abs(x) - traits["eye_distance"]) / (1.3 * size)
     inside = np.clip(1 - along**2, 0, 1)

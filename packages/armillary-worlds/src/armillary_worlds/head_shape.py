@@ -9,7 +9,21 @@ import attrs
 import numpy as np
 from numpy.random import Generator
 
-from armillary_worlds.anatomy import COLUMNS, DROP, EARS, REACH, ROWS, SECTION, STATIONS, TRAITS, UNIT
+from armillary_worlds.anatomy import (
+    COLUMNS,
+    DROP,
+    EARS,
+    NOISE_COLUMNS,
+    NOISE_FOLDED,
+    NOISE_ROWS,
+    REACH,
+    ROWS,
+    SECTION,
+    STATIONS,
+    STRANDS,
+    TRAITS,
+    UNIT,
+)
 from armillary_worlds.raster import Floats, Indices, unit
 from armillary_worlds.scene import CENTRE
 from armillary_worlds.smooth import blob, bump, ramp, spline_basis
@@ -31,6 +45,11 @@ class Grid:
     """[C], 1 at the ears, 0 in the middle of the face."""
     angle: Floats
     """[C], radians."""
+    noise_down: Floats
+    noise_folded: Floats
+    noise_across: Floats
+    strands: Floats
+    """Bases of splines over the rows, over the absolute angle, over the angle; of hair over the absolute angle."""
 
 
 @attrs.frozen(kw_only=True)
@@ -44,6 +63,25 @@ class Lopsided:
     parting: float = 0.0
 
 
+@attrs.frozen(kw_only=True, eq=False)
+class Form:
+    """One head's sections on a grid, before anything stands out of them."""
+
+    traits: dict[str, float]
+    lopsided: Lopsided
+    grid: Grid
+    height: Floats
+    """[R], of each row."""
+    width: Floats
+    """[R], half of it."""
+    depth: Floats
+    """[R]."""
+    x: Floats
+    """[R, C]."""
+    y: Floats
+    """[R, C]."""
+
+
 def make_grid(step: int) -> Grid:
     """Return the grid with ``step`` cells for each cell of the mesh: 1 for the mesh, 2 for a texture twice as fine."""
     knots = np.array(ROWS)
@@ -53,6 +91,7 @@ def make_grid(step: int) -> Grid:
     angle = np.concatenate([-half[:0:-1], half])
     sine, cosine = np.sin(angle), np.cos(angle)
     length = (np.abs(sine) ** SECTION + np.abs(cosine) ** SECTION) ** (1 / SECTION)
+    folded = np.abs(angle) / REACH
     return Grid(
         sections=spline_basis(rows, len(STATIONS)),
         across=sine / length,
@@ -60,6 +99,10 @@ def make_grid(step: int) -> Grid:
         front=ramp(cosine, 0.05, 0.45),
         side=bump(np.abs(angle), 1.72, 0.17),
         angle=angle,
+        noise_down=spline_basis(np.linspace(0, 1, len(rows)), NOISE_ROWS),
+        noise_folded=spline_basis(folded, NOISE_FOLDED),
+        noise_across=spline_basis((angle / REACH + 1) / 2, NOISE_COLUMNS),
+        strands=spline_basis(folded, STRANDS),
     )
 
 
@@ -80,47 +123,50 @@ def draw_traits(generator: Generator, *, variation: float) -> dict[str, float]:
     return {name: mean + spread * float(z) for (name, (mean, spread)), z in zip(TRAITS.items(), draws, strict=True)}
 
 
-def sections(traits: dict[str, float], grid: Grid) -> tuple[Floats, Floats, Floats]:
-    """Return height, half width and depth of each row, [R] each."""
+def form_of(traits: dict[str, float], lopsided: Lopsided, grid: Grid) -> Form:
+    """Return the sections of a head with these traits."""
     y, width, depth = STATIONS.T.copy()
     width[3:6] += traits["forehead"]
     width[6:9] += traits["cheek_width"]
     width[9:12] += traits["jaw_width"]
     y[11:] += traits["chin_drop"]
-    y, width, depth = (np.einsum("rs,s->r", grid.sections, c) for c in (y * traits["height"], width, depth))
+    height, width, depth = (np.einsum("rs,s->r", grid.sections, c) for c in (y * traits["height"], width, depth))
     width[0] = depth[0] = 0.0  # the crown closes
-    return y, width * traits["width"], depth * traits["depth"]
+    width *= traits["width"]
+    return Form(
+        traits=traits,
+        lopsided=lopsided,
+        grid=grid,
+        height=height,
+        width=width,
+        depth=depth * traits["depth"],
+        x=width[:, None] * grid.across,
+        y=np.repeat(height[:, None], len(grid.across), axis=1),
+    )
 
 
-def points_of(traits: dict[str, float], lopsided: Lopsided, hair: Floats, grid: Grid) -> Floats:
+def points_of(form: Form, hair: Floats) -> Floats:
     """Return the surface [R, C, 3]: x, y down, and z away from the viewer, from the plane of the ears.
 
     Args:
-        traits: of identity.
-        lopsided: of expression.
+        form: on the grid of the mesh.
         hair: [R, C], how much hair there is, 0 to 1.
-        grid: of the mesh.
     """
-    height, width, depth = sections(traits, grid)
-    x = width[:, None] * grid.across
-    y = np.broadcast_to(height[:, None], x.shape)
-    z = -depth[:, None] * grid.forward
-    z = z - relief(traits, lopsided, x, y) * grid.front
-    ear = traits["ears"] * grid.side * bump(y, 0.6, 1.5) * (1 - hair)
-    volume = traits["hair_volume"] * hair
-    outward = np.stack([x, 0.9 * y + 3.0, z], axis=-1)
+    z = -form.depth[:, None] * form.grid.forward - relief(form) * form.grid.front
+    skin = np.stack([form.x, form.y, z], axis=-1)
+    outward = np.stack([form.x, 0.9 * form.y + 3.0, z], axis=-1)
     outward = unit(outward.reshape(-1, 3)).reshape(outward.shape)
     outward[..., 1] = np.minimum(outward[..., 1], 0)
-    result = np.stack([x, y, z], axis=-1) + volume[..., None] * outward
-    result[..., 0] += ear * np.sign(x)
-    return result
+    skin += (form.traits["hair_volume"] * hair)[..., None] * outward
+    skin[..., 0] += form.traits["ears"] * form.grid.side * bump(form.y, 0.6, 1.5) * (1 - hair) * np.sign(form.x)
+    return skin
 
 
-def relief(traits: dict[str, float], lopsided: Lopsided, x: Floats, y: Floats) -> Floats:
-    """Return how far the face stands forward of its sections at (x, y)."""
-    t = traits
+def relief(form: Form) -> Floats:
+    """Return how far the face stands forward of its sections, [R, C]."""
+    t, x, y = form.traits, form.x, form.y
     mirrored = np.abs(x)
-    eye_x, eye_y, mouth = t["eye_distance"], t["eye_y"], mouth_line(t, lopsided, x)
+    eye_x, eye_y, mouth = t["eye_distance"], t["eye_y"], mouth_line(form, x)
 
     # Nose: a ridge that grows to its tip, then falls to the lip; two wings.
     root, tip = eye_y - 0.4, 2.45 + t["nose_length"]
@@ -146,10 +192,14 @@ def relief(traits: dict[str, float], lopsided: Lopsided, x: Floats, y: Floats) -
     return ridge + wings + brow + socket + ball + cheek + beside + muzzle + lips + gap + under + chin
 
 
-def mouth_line(traits: dict[str, float], lopsided: Lopsided, x: Floats) -> Floats:
+def mouth_line(form: Form, x: Floats) -> Floats:
     """Return the height of the line between the lips at x: corners rise with a smile, one of them with a tilt."""
-    across = np.clip(x / traits["mouth_width"], -1.5, 1.5)
-    return traits["mouth_y"] - traits["smile"] * 2 * across**2 - lopsided.mouth_tilt * across * np.abs(across)
+    across = np.clip(x / form.traits["mouth_width"], -1.5, 1.5)
+    return (
+        form.traits["mouth_y"]
+        - form.traits["smile"] * 2 * across**2
+        - form.lopsided.mouth_tilt * across * np.abs(across)
+    )
 
 
 def normals_of(points: Floats) -> Floats:
@@ -160,13 +210,12 @@ def normals_of(points: Floats) -> Floats:
     return unit(normals.reshape(-1, 3)).reshape(points.shape)
 
 
-def locate(traits: dict[str, float], grid: Grid, x: Floats, y: Floats) -> tuple[Floats, Floats]:
+def locate(form: Form, x: Floats, y: Floats) -> tuple[Floats, Floats]:
     """Return (row, column) positions on the grid of the face's points (x, y)."""
-    height, width, _ = sections(traits, grid)
-    row = np.interp(y, height, np.arange(len(height)))
-    rising = np.flatnonzero(np.abs(grid.angle) <= np.pi / 2)  # in front of the ears x grows with the column
-    column = np.interp(x / np.interp(row, np.arange(len(width)), width), grid.across[rising], rising)
-    return row, column
+    row = np.interp(y, form.height, np.arange(len(form.height)))
+    rising = np.flatnonzero(np.abs(form.grid.angle) <= np.pi / 2)  # in front of the ears x grows with the column
+    width = np.interp(row, np.arange(len(form.width)), form.width)
+    return row, np.interp(x / width, form.grid.across[rising], rising)
 
 
 def read_grid(points: Floats, rows: Floats, columns: Floats) -> Floats:

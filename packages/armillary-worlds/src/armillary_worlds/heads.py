@@ -6,13 +6,15 @@ import numpy as np
 from numpy.random import Generator
 
 from armillary.interfaces.world import World
-from armillary_worlds.anatomy import POINTS
+from armillary_worlds.anatomy import NOISE_COLUMNS, NOISE_ROWS, POINTS, UNIT
 from armillary_worlds.colour import add_marks
 from armillary_worlds.config import HeadsConfig
 from armillary_worlds.head_colour import draw_palette, hair_cover, texture_of
 from armillary_worlds.head_shape import (
+    Form,
     Lopsided,
     draw_traits,
+    form_of,
     locate,
     make_grid,
     make_triangles,
@@ -20,11 +22,18 @@ from armillary_worlds.head_shape import (
     normals_of,
     points_of,
     read_grid,
-    sections,
     to_scene,
 )
 from armillary_worlds.raster import Floats
-from armillary_worlds.scene import Surface, describe_scene, draw_background, draw_view, stream, take_picture
+from armillary_worlds.scene import (
+    Surface,
+    check_numbers,
+    describe_scene,
+    draw_background,
+    draw_view,
+    stream,
+    take_picture,
+)
 
 _FINE = 2  # texels a cell of the mesh
 _SOFT_VOLUME, _SOFT_COLOUR = 1.6, 0.5  # width of the edge of the hair, in units of the anatomy
@@ -47,7 +56,8 @@ class Heads(World):
 
     @classmethod
     def build(cls, config: HeadsConfig, *, size: int, seed: int) -> Self:
-        """Return the world."""
+        """Return the world; raise ValueError for a size or a seed that cannot be."""
+        check_numbers(size=size, seed=seed)
         return cls(config, size=size, seed=seed)
 
     def item(self, index: int) -> dict[str, np.ndarray]:
@@ -64,36 +74,29 @@ class Heads(World):
         palette = draw_palette(stream(self.seed, index, "colour"), variation=config.variation)
         uneven = stream(self.seed, index, "asymmetry")
         lopsided = _draw_lopsided(uneven, config)
-        own = config.blotches * uneven.standard_normal((3, 7, 6))
+        own = config.blotches * uneven.standard_normal((3, NOISE_ROWS, NOISE_COLUMNS))
 
-        volume = hair_cover(traits, lopsided, palette, self._mesh, soft=_SOFT_VOLUME)
-        points = points_of(traits, lopsided, volume, self._mesh)
-        texels = self._texels
-        hair = hair_cover(traits, lopsided, palette, texels, soft=_SOFT_COLOUR)
-        texture = np.moveaxis(texture_of(traits, lopsided, palette, hair, own, texels), 0, -1)
-        texture = self._marked(uneven, traits, texture, hair)
-        landmarks = read_grid(points, *locate(traits, self._mesh, *_named_points(traits, lopsided)))
+        form, fine = form_of(traits, lopsided, self._mesh), form_of(traits, lopsided, self._texels)
+        points = points_of(form, hair_cover(form, palette, soft=_SOFT_VOLUME))
+        hair = hair_cover(fine, palette, soft=_SOFT_COLOUR)
+        texture = np.moveaxis(texture_of(fine, palette, hair, own), 0, -1)
+        landmarks = read_grid(points, *locate(form, *_named_points(form)))
         return Surface(
             points=to_scene(points).reshape(-1, 3),
             normals=normals_of(points).reshape(-1, 3),
             triangles=self._triangles,
-            colours=texture,
+            colours=self._marked(stream(self.seed, index, "marks"), fine, texture, hair),
             texture_positions=self._texture_positions,
             landmarks=to_scene(landmarks),
         )
 
-    def _marked(self, generator: Generator, traits: dict[str, float], texture: Floats, hair: Floats) -> Floats:
-        height, width, _ = sections(traits, self._texels)
-        face = np.stack([width[:, None] * self._texels.across, np.broadcast_to(height[:, None], hair.shape)], axis=-1)
-        flat = add_marks(
-            generator,
-            texture.reshape(-1, 3),
-            0.01 * face.reshape(-1, 2),
-            mean_count=self.config.marks,
-            extent=(0.05, 0.06),
-        )
-        shown = (self._texels.front * (1 - hair))[..., None]
-        return texture + shown * (flat.reshape(texture.shape) - texture)
+    def _marked(self, generator: Generator, form: Form, texture: Floats, hair: Floats) -> Floats:
+        """Return the texture [R, C, 3] with moles and patches on the skin of the face."""
+        face = np.stack([form.x.ravel(), form.y.ravel()], axis=1) * UNIT
+        flat = texture.reshape(-1, 3)
+        marked = add_marks(generator, flat, face, mean_count=self.config.marks, extent=(0.05, 0.06))
+        shown = form.grid.front * (1 - hair)
+        return (flat + shown.reshape(-1, 1) * (marked - flat)).reshape(texture.shape)
 
     def describe(self) -> dict[str, Any]:
         """Return camera, conventions and names of landmarks."""
@@ -108,11 +111,11 @@ def _draw_lopsided(generator: Generator, config: HeadsConfig) -> Lopsided:
     return Lopsided(mouth_tilt=0.7 * mouth, brow_tilt=0.5 * brow, lid=0.9 * lid, gaze=gaze, parting=parting)
 
 
-def _named_points(traits: dict[str, float], lopsided: Lopsided) -> tuple[Floats, Floats]:
+def _named_points(form: Form) -> tuple[Floats, Floats]:
     """Return (x, y) on the face of :data:`POINTS`, in their order."""
-    t = traits
+    t = form.traits
     tip, eye, eye_y, corner = 2.45 + t["nose_length"], t["eye_distance"], t["eye_y"], t["mouth_width"]
-    mouth = mouth_line(t, lopsided, np.array([0.0, corner, -corner]))
+    mouth = mouth_line(form, np.array([0.0, corner, -corner]))
     brow = eye_y - t["brow_height"]
     middle = [
         (0, tip),
@@ -129,7 +132,7 @@ def _named_points(traits: dict[str, float], lopsided: Lopsided) -> tuple[Floats,
         (eye, eye_y, 0.0),
         (eye - 1.25 * t["eye_size"], eye_y, 0.0),
         (eye + 1.25 * t["eye_size"], eye_y, 0.0),
-        (eye, brow, lopsided.brow_tilt),
+        (eye, brow, form.lopsided.brow_tilt),
         (1.1, tip + 0.2, 0.0),
         (4.1, 1.6, 0.0),
         (4.4, 5.2, 0.0),

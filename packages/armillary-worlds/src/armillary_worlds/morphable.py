@@ -5,7 +5,10 @@ so that the subject's left is on the right of the picture.
 """
 
 import hashlib
+import io
 import math
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,19 +20,28 @@ from armillary.interfaces.world import World
 from armillary_worlds.colour import add_marks, vary_tone
 from armillary_worlds.config import MorphableConfig
 from armillary_worlds.raster import Floats, Indices, vertex_normals
-from armillary_worlds.scene import CENTRE, Surface, describe_scene, draw_background, draw_view, stream, take_picture
-
-_NEEDED = (
-    "vertices",
-    "triangles",
-    "region",
-    "narrow_face",
-    "identity_modes",
-    "expression_modes",
-    "expression_names",
-    "landmarks68",
-    "albedo_base",
+from armillary_worlds.scene import (
+    CENTRE,
+    Surface,
+    check_numbers,
+    describe_scene,
+    draw_background,
+    draw_view,
+    stream,
+    take_picture,
 )
+
+_SHAPES = {
+    "vertices": "vertices 3",
+    "triangles": "triangles 3",
+    "region": "vertices",
+    "narrow_face": "vertices",
+    "identity_modes": "identities vertices 3",
+    "expression_modes": "expressions vertices 3",
+    "expression_names": "expressions",
+    "landmarks68": "68",
+    "albedo_base": "vertices 3",
+}
 _FACE, _HEAD, _MOUTH, _SOCKETS, _EYES = range(5)
 _SCALE = 0.0094  # scene units a centimetre: a face 15 cm wide takes 0.14 of a frame of 0.175
 _ORIGIN = np.array([0.0, 0.6, 7.6])  # centimetres: what stands on the centre of rotation
@@ -54,6 +66,7 @@ class Morphable(World):
     @classmethod
     def build(cls, config: MorphableConfig, *, size: int, seed: int) -> Self:
         """Return the world; raise ValueError where the file is missing or is no morphable model."""
+        check_numbers(size=size, seed=seed)
         tilt = math.hypot(config.yaw, config.pitch) + config.fov
         model = Model(Path(config.model), crop=config.crop, tilt=tilt)
         return cls(config, size=size, seed=seed, model=model)
@@ -113,11 +126,11 @@ class Model:
     """What of a morphable model file can be seen, in scene units, and what is the same for every face."""
 
     def __init__(self, path: Path, *, crop: str, tilt: float) -> None:
-        arrays = _read(path)
+        arrays, content = _read(path)
         self.identity_card = {
             "name": path.name,
-            "bytes": path.stat().st_size,
-            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            "bytes": len(content),
+            "sha256": hashlib.sha256(content).hexdigest(),
         }
         arrays["vertices"] = _shallow_mouth(arrays)
         triangles, kept = _seen(arrays, crop=crop, tilt=tilt)
@@ -128,6 +141,7 @@ class Model:
         self.expression_modes = _rows(arrays["expression_modes"][:, kept] * turn)
         self.albedo = arrays["albedo_base"][kept] / 255.0
         region = arrays["region"][kept]
+        self.region = region
         self.is_eye = (region == _EYES)[:, None]
         self.mirror = _mirror(self.mean)
         position = np.full(len(arrays["vertices"]), -1)
@@ -138,18 +152,37 @@ class Model:
         self.sides, self.symmetric = _pairs([str(name) for name in arrays["expression_names"]])
 
 
-def _read(path: Path) -> dict[str, np.ndarray]:
-    hint = "give the file with --set model=FILE"
+def _read(path: Path) -> tuple[dict[str, np.ndarray], bytes]:
+    """Return the arrays of a model file, and its bytes; raise ValueError for anything else."""
+    hint = "give a morphable model with --set model=FILE"
     if not path.is_file():
-        raise ValueError(f"no morphable model at {path}: {hint}")
+        raise ValueError(f"no file at {path}: {hint}")
+    content = path.read_bytes()
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            missing = [name for name in _NEEDED if name not in archive]
-            if missing:
-                raise ValueError(f"{path} lacks {', '.join(missing)}: {hint}")
-            return {name: archive[name] for name in _NEEDED}
-    except (OSError, EOFError) as error:
-        raise ValueError(f"{path} is not a morphable model ({error}): {hint}") from error
+        archive = np.load(io.BytesIO(content), allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise ValueError("a single array")
+        arrays = {name: archive[name] for name in archive.files if name in _SHAPES}
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{path} is no npz file ({error}): {hint}") from error
+    missing = [name for name in _SHAPES if name not in arrays]
+    if missing:
+        raise ValueError(f"{path} lacks {', '.join(missing)}: {hint}")
+    _check_shapes(path, arrays)
+    return arrays, content
+
+
+def _check_shapes(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    sizes: dict[str, int] = {}
+    for name, tokens in _SHAPES.items():
+        shape = arrays[name].shape
+        wanted = tuple(int(t) if t.isdigit() else sizes.get(t, -1) for t in tokens.split())
+        if len(shape) != len(wanted) or any(w not in (-1, s) for w, s in zip(wanted, shape, strict=True)):
+            raise ValueError(f"{path}: {name} has shape {shape}, needs [{tokens}] with {sizes}")
+        sizes |= {t: s for t, s in zip(tokens.split(), shape, strict=True) if not t.isdigit()}
+    for name in ("triangles", "landmarks68"):
+        if arrays[name].min() < 0 or arrays[name].max() >= sizes["vertices"]:
+            raise ValueError(f"{path}: {name} points outside its {sizes['vertices']} vertices")
 
 
 def _shallow_mouth(arrays: dict[str, np.ndarray]) -> np.ndarray:

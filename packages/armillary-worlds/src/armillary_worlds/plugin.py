@@ -9,7 +9,7 @@ _PORTS = (
     Port("camera", kind="camera"),
     Port("true_depth", kind="depth", frame="image"),
     Port("true_mask", kind="mask", frame="image"),
-    Port("true_normals", kind="normals", frame="image"),
+    Port("true_normals", kind="normals", frame="camera"),
     Port("true_albedo", kind="albedo", frame="image"),
     Port("true_pose", kind="pose"),
     Port("true_light", kind="light"),

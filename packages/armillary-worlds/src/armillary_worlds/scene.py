@@ -22,6 +22,8 @@ from armillary_worlds.smooth import noise_picture
 CENTRE = np.array([0.0, 0.0, 1.0])
 """Centre of rotation, in scene units."""
 
+_SMALLEST = 8  # pixels; smaller pictures show no face
+
 _TOLERANCE = 0.002  # scene units, a tenth of a nose: how far behind the surface a landmark may seem to lie
 
 STREAMS = ("shape", "colour", "asymmetry", "pose", "light", "background", "marks")
@@ -56,8 +58,22 @@ class View:
     """[5], ambient, diffuse, unit direction to the light in the camera frame."""
 
 
+def check_numbers(*, size: int, seed: int) -> None:
+    """Raise ValueError where no picture can be made of this size, or no stream of this seed."""
+    if size < _SMALLEST:
+        raise ValueError(f"size needs at least {_SMALLEST} pixels, got {size}")
+    if seed < 0:
+        raise ValueError(f"seed needs at least 0, got {seed}")
+
+
 def stream(seed: int, index: int, purpose: str) -> Generator:
-    """Return the random stream of one purpose of one item; it depends on nothing else."""
+    """Return the random stream of one purpose of one item; it depends on nothing else.
+
+    Raises:
+        IndexError: the index is negative.
+    """
+    if index < 0:
+        raise IndexError(f"items are counted from 0, got {index}")
     return Generator(Philox(SeedSequence((seed, index, STREAMS.index(purpose)))))
 
 
@@ -111,7 +127,7 @@ def draw_background(config: SceneConfig, seed: int, index: int, size: int) -> Fl
 
 def take_picture(
     surface: Surface, view: View, background: Floats, config: SceneConfig, *, size: int
-) -> dict[str, NDArray[np.generic]]:
+) -> dict[str, NDArray[Any]]:
     """Return the picture of a surface and its ground truth, by the names of the data ports."""
     camera = intrinsics(config.fov, size)
     rotation, translation = view.pose[:, :3], view.pose[:, 3]
@@ -120,6 +136,7 @@ def take_picture(
     fine_camera = _finer(camera, config.supersampling)
     seen = rasterise(points, surface.triangles, fine_camera, height=side, width=side, far=config.far)
     normals, albedo = _read(surface, rotation, seen)
+    albedo = np.clip(albedo, 0, 1)  # random tones and marks may leave the range
     colour = np.clip(albedo * _shading(normals, view.light)[:, None], 0, 1)
 
     row, column = np.divmod(seen.sample, side)
@@ -151,7 +168,7 @@ def describe_scene(config: SceneConfig, *, size: int) -> dict[str, Any]:
         "camera": {
             "fov": config.fov,
             "focal": "corners",
-            "intrinsics": intrinsics(config.fov, size).tolist(),
+            "intrinsics": intrinsics(config.fov, size).astype(np.float32).tolist(),
         },
         "centre": CENTRE.tolist(),
         "far": config.far,

@@ -3,6 +3,8 @@
 Products are sums in a fixed order (einsum without BLAS), so that the number of threads changes no bit.
 """
 
+import functools
+
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
@@ -36,8 +38,15 @@ def smooth_field(rows: Floats, columns: Floats, values: Floats) -> Floats:
 def noise_picture(generator: Generator, size: int, *, cells: int, channels: int) -> Floats:
     """Return smooth noise [channels, size, size] of unit variance at the control points; the draw ignores ``size``."""
     values = generator.standard_normal((channels, cells, cells))
-    basis = spline_basis(np.linspace(0, 1, size), cells)
+    basis = _even_basis(size, cells)
     return smooth_field(basis, basis, values)
+
+
+@functools.lru_cache(maxsize=16)
+def _even_basis(size: int, cells: int) -> Floats:
+    basis = spline_basis(np.linspace(0, 1, size), cells)
+    basis.setflags(write=False)  # shared by all callers
+    return basis
 
 
 def bump(value: Floats, centre: Floats | float, width: Floats | float) -> Floats:
