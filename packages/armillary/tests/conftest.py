@@ -98,3 +98,17 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
 def _lies_in(module: ModuleType, folder: Path) -> bool:
     return (getattr(module, "__file__", None) or "").startswith(str(folder))
+
+
+TOY = Path(__file__).parent / "toy"
+
+
+@pytest.fixture
+def toy_host(monkeypatch) -> Host:
+    """A host with the built-in parts and the toy plugin of ``tests/toy``, and nothing else that is installed."""
+    monkeypatch.syspath_prepend(str(TOY))
+    standard = next(record for record in discover(path=[]) if record.id == "std")
+    toy = PluginRecord(
+        id="toy", distribution="armillary-toy", version="1.0", module="armillary_toy.plugin", location=str(TOY)
+    )
+    return Host([standard, toy])

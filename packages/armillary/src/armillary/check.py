@@ -75,7 +75,8 @@ class StagePlan:
         data: the data set's part, None where the stage has none.
         transforms: in order.
         batch: ports of a batch after the transforms, by name.
-        outputs: ports of the method, without those of empty optional slots.
+        outputs: ports of the method's forward, without those of empty optional slots.
+        predictions: the same of its predict.
         shapes: resolved shapes of ``batch`` and ``outputs`` ports, by name.
         losses: instance name to loss.
         evaluators: name to evaluator.
@@ -90,6 +91,7 @@ class StagePlan:
     transforms: tuple[PartPlan, ...]
     batch: Mapping[str, Port]
     outputs: Mapping[str, Port]
+    predictions: Mapping[str, Port]
     shapes: Mapping[str, Shape]
     losses: Mapping[str, BoundPlan]
     evaluators: Mapping[str, BoundPlan]
@@ -131,9 +133,7 @@ def fitting(host: Host, slot: Slot) -> list[str]:
     for id, spec in host.components(slot.kind).items():
         shapes = Shapes()
         try:
-            settings = {
-                name: field.default for name, field in attrs.fields_dict(host.config(spec)).items()
-            }  # type: ignore[arg-type]
+            settings = {name: field.default for name, field in attrs.fields_dict(host.config(spec)).items()}  # type: ignore[arg-type]
             ports = _Ports(shapes, spec, settings, {}, scope=id)
         except (ArmillaryError, ValueError):
             continue
@@ -158,7 +158,9 @@ class _Ports:
         own = {port.name for port in (*spec.consumes, *spec.produces)}
         for name in rename:
             if name not in own:
-                raise ValueError(f"rename: it has no port {name!r};{did_you_mean(name, own) or ' ports: ' + ', '.join(own)}")
+                raise ValueError(
+                    f"rename: it has no port {name!r};{did_you_mean(name, own) or ' ports: ' + ', '.join(own)}"
+                )
         self.consumes = {rename.get(p.name, p.name): (p, shapes.bind(p, scope, settings)) for p in spec.consumes}
         self.produces = {rename.get(p.name, p.name): (p, shapes.bind(p, scope, settings)) for p in spec.produces}
 
@@ -203,6 +205,7 @@ class _Stage:
         self.problems: list[str] = []
         self.batch: dict[str, tuple[Port, tuple[Axis, ...]]] = {}
         self.outputs: dict[str, tuple[Port, tuple[Axis, ...]]] = {}
+        self.predictions: dict[str, tuple[Port, tuple[Axis, ...]]] = {}
 
     def plan(self) -> StagePlan | None:
         """Return the plan; None, with problems, where the stage does not fit."""
@@ -218,14 +221,16 @@ class _Stage:
         transforms = self._transforms()
         self._feed(method)
         slots = self._slots(method)
-        for port in method.produces:
-            if method.depends.get(port.name, "") in slots or port.name not in method.depends:
-                self.outputs[port.name] = (port, self.shapes.bind(port, "method", {}))
-        losses = self._bound("losses", "loss")
-        evaluators = self._bound("evaluators", "evaluator")
+        for place, ports in ((self.outputs, method.produces), (self.predictions, method.predicts or method.produces)):
+            for port in ports:
+                if method.depends.get(port.name, "") in slots or port.name not in method.depends:
+                    place[port.name] = (port, self.shapes.bind(port, "method", {}))
+        losses = self._bound("losses", "loss", self.outputs)
+        evaluators = self._bound("evaluators", "evaluator", self.predictions)
         if self.problems:
             return None
-        resolved = {name: self.shapes.resolve(axes) for name, (_, axes) in {**self.batch, **self.outputs}.items()}
+        known = {**self.batch, **self.predictions, **self.outputs}
+        resolved = {name: self.shapes.resolve(axes) for name, (_, axes) in known.items()}
         return StagePlan(
             name=self.name,
             body=self.body,
@@ -236,6 +241,7 @@ class _Stage:
             transforms=tuple(self._resolve(plan, ports) for plan, ports in transforms),
             batch={name: port for name, (port, _) in self.batch.items()},
             outputs={name: port for name, (port, _) in self.outputs.items()},
+            predictions={name: port for name, (port, _) in self.predictions.items()},
             shapes=resolved,
             losses=losses,
             evaluators=evaluators,
@@ -256,9 +262,7 @@ class _Stage:
         except (ArmillaryError, ValueError) as error:
             self._problem(path, str(error))
             return None
-        plan = PartPlan(
-            id=entry["use"], spec=spec, settings=entry.get("settings", {}), rename=entry.get("rename", {})
-        )
+        plan = PartPlan(id=entry["use"], spec=spec, settings=entry.get("settings", {}), rename=entry.get("rename", {}))
         return plan, ports
 
     def _data(self) -> PartPlan | None:
@@ -281,7 +285,9 @@ class _Stage:
             for name, (port, axes) in ports.consumes.items():
                 if name not in self.batch:
                     if not port.optional:
-                        self._problem(path, f"{plan.id} needs {port}, the batch has {_list(p for p, _ in self.batch.values())}")
+                        self._problem(
+                            path, f"{plan.id} needs {port}, the batch has {_list(p for p, _ in self.batch.values())}"
+                        )
                     continue
                 given, given_axes = self.batch[name]
                 reason = misfit(given, port) or self.shapes.unify(given_axes, axes)
@@ -305,7 +311,9 @@ class _Stage:
     def _feed(self, method: MethodSpec) -> None:
         for port in method.trains_on:
             if port.name not in self.batch:
-                self._problem("data", f"{method.name} trains on {port}, the batch has {_list(p for p, _ in self.batch.values())}")
+                self._problem(
+                    "data", f"{method.name} trains on {port}, the batch has {_list(p for p, _ in self.batch.values())}"
+                )
                 continue
             given, axes = self.batch[port.name]
             reason = misfit(given, port) or self.shapes.unify(axes, self.shapes.bind(port, "method", {}))
@@ -328,7 +336,9 @@ class _Stage:
             if "same_as" in entry:
                 owner = entry["same_as"]
                 if owner not in entries or "use" not in entries[owner]:
-                    self._problem(f"slots.{name}", f"same_as {owner!r}: no such filled slot;{did_you_mean(owner, entries)}")
+                    self._problem(
+                        f"slots.{name}", f"same_as {owner!r}: no such filled slot;{did_you_mean(owner, entries)}"
+                    )
                     continue
                 part = self._part(slot.kind, entries[owner], f"slots.{owner}")
                 part = (attrs.evolve(part[0], shares=owner), part[1]) if part else None
@@ -350,11 +360,20 @@ class _Stage:
         path = f"slots.{name}"
         stage, slot, frozen = take.get("stage", ""), take.get("slot", ""), take.get("frozen", True)
         if stage not in self.earlier:
-            self._problem(path, f"take: there is no earlier stage {stage!r}; earlier: {', '.join(self.earlier) or 'none'}")
+            self._problem(
+                path, f"take: there is no earlier stage {stage!r}; earlier: {', '.join(self.earlier) or 'none'}"
+            )
             return None
         source = self.earlier[stage]
         if slot == "*":
-            spec: Any = attrs.evolve(source.method, consumes=source.method.predicts_from)
+            method = source.method
+            spec: Any = attrs.evolve(
+                method,
+                consumes=[_fixed(port, source.shapes.get(port.name)) for port in method.predicts_from],
+                produces=[_fixed(port, source.shapes.get(port.name)) for port in source.predictions.values()],
+                depends={},
+                predicts=(),
+            )
             id, settings = source.method_id, source.body.get("settings", {})
         elif slot in source.slots:
             taken = source.slots[slot]
@@ -374,7 +393,9 @@ class _Stage:
         found = fitting(self.host, slot)
         return f"installed parts that would fit: {', '.join(found)}" if found else "no installed part would fit"
 
-    def _bound(self, section: str, kind: str) -> dict[str, BoundPlan]:
+    def _bound(
+        self, section: str, kind: str, outputs: Mapping[str, tuple[Port, tuple[Axis, ...]]]
+    ) -> dict[str, BoundPlan]:
         plans = {}
         for name, entry in self.body.get(section, {}).items():
             path = f"{section}.{name}"
@@ -390,7 +411,7 @@ class _Stage:
                     self._problem(path, f"bind: {entry['use']} has no port {port_name!r};{hint}")
             bound = {}
             for port in spec.consumes:
-                found = self._look_up(path, entry["use"], port, bind, part[1])
+                found = self._look_up(path, entry["use"], port, bind, part[1], outputs)
                 if found:
                     bound[port.name] = found
             plans[name] = BoundPlan(
@@ -404,26 +425,42 @@ class _Stage:
         return plans
 
     def _look_up(
-        self, path: str, id: str, port: Port, bind: Mapping[str, str], part: _Ports
+        self,
+        path: str,
+        id: str,
+        port: Port,
+        bind: Mapping[str, str],
+        part: _Ports,
+        outputs: Mapping[str, tuple[Port, tuple[Axis, ...]]],
     ) -> tuple[str, str] | None:
         name = bind.get(port.name, port.name)
-        places = [place for place, has in (("outputs", self.outputs), ("batch", self.batch)) if name in has]
+        places = [place for place, has in (("outputs", outputs), ("batch", self.batch)) if name in has]
         if not places:
             if not port.optional or port.name in bind:
-                everything = [p for p, _ in (*self.outputs.values(), *self.batch.values())]
+                everything = [p for p, _ in (*outputs.values(), *self.batch.values())]
                 near = did_you_mean(name, [p.name for p in everything])
-                self._problem(path, f"{id} needs {port}, which nothing gives as {name!r};{near} there are {_list(everything)}")
+                self._problem(
+                    path, f"{id} needs {port}, which nothing gives as {name!r};{near} there are {_list(everything)}"
+                )
             return None
         if len(places) == 2:
             self._problem(path, f"{name!r} is both an output of the method and a port of the batch: rename one")
             return None
-        given, axes = (self.outputs if places[0] == "outputs" else self.batch)[name]
+        given, axes = (outputs if places[0] == "outputs" else self.batch)[name]
         own_axes = next(own for p, own in part.consumes.values() if p.name == port.name)
         reason = misfit(given, port) or self.shapes.unify(axes, own_axes)
         if reason:
             self._problem(path, f"{places[0]} give {given}, {id} takes {port}: {reason}")
             return None
         return places[0], name
+
+
+def _fixed(port: Port, shape: Shape | None) -> Port:
+    """Return ``port`` with the numbers that its shape has in a method that is trained already."""
+    if shape is None:
+        return port
+    tokens = [token if size is None else str(size) for token, size in zip(port.shape.split(), shape, strict=True)]
+    return attrs.evolve(port, shape=" ".join(tokens))
 
 
 def _list(ports: Iterable[Port]) -> str:

@@ -72,7 +72,9 @@ def structure(table: Mapping[str, Any], config: type[C], *, path: str = "") -> C
     for name, field in fields.items():
         if name not in table:
             if field.default is attrs.NOTHING:
-                problems.append(f"{prefix}{name}: required, {_type_name(hints[name])}; {field.metadata.get('help', '')}")
+                problems.append(
+                    f"{prefix}{name}: required, {_type_name(hints[name])}; {field.metadata.get('help', '')}"
+                )
             continue
         try:
             value = strict(table[name], hints[name])
@@ -108,7 +110,9 @@ def strict(value: Any, kind: Any) -> Any:
         if value in arguments and type(value) in {type(a) for a in arguments}:
             return value
         choices = [str(a) for a in arguments]
-        raise TypeError(f"needs one of {', '.join(choices)}, got {value!r};{did_you_mean(str(value), choices)}".rstrip(";"))
+        raise TypeError(
+            f"needs one of {', '.join(choices)}, got {value!r};{did_you_mean(str(value), choices)}".rstrip(";")
+        )
     if origin in (types.UnionType, typing.Union):
         for option in arguments:
             try:

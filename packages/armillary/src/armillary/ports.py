@@ -37,10 +37,14 @@ class Kind:
 
 KINDS: Mapping[str, Kind] = {
     "image": Kind(
-        "batch 3 height width", "image", "sRGB in [0, 1]; x right, y down; pixel (i, j) has its centre at integer coordinates"
+        "batch 3 height width",
+        "image",
+        "sRGB in [0, 1]; x right, y down; pixel (i, j) has its centre at integer coordinates",
     ),
     "grid": Kind(
-        "batch height width 2", "normalised", "sampling positions (x, y) in [-1, 1], corners at the corner pixels' centres"
+        "batch height width 2",
+        "normalised",
+        "sampling positions (x, y) in [-1, 1], corners at the corner pixels' centres",
     ),
     "depth": Kind("batch 1 height width", "scene", "distance along the camera's z axis, z forward"),
     "camera": Kind("batch 3 3", "pixel", "pinhole intrinsics K, pixel centres at integers"),
@@ -65,7 +69,9 @@ KINDS: Mapping[str, Kind] = {
         "batch 3 height width", "none", "direction: point on the object's sphere; length: certainty; at its own stride"
     ),
     "sphere_signal": Kind("batch channel colatitude azimuth", "none", "samples on a named grid, unit sphere, z up"),
-    "sphere_coefficients": Kind("batch channel coefficient", "none", "real spherical harmonics in e3nn's order and norm"),
+    "sphere_coefficients": Kind(
+        "batch channel coefficient", "none", "real spherical harmonics in e3nn's order and norm"
+    ),
     "feature_map": Kind("batch channel height width", "any", "features of a network on a grid"),
     "feature_vector": Kind("batch channel", "any", "one vector of features an item"),
     "class_label": Kind("batch", "none", "integer class"),

@@ -115,7 +115,9 @@ def resolve(host: Host, name: str, overrides: Overrides | None = None) -> Recipe
     for path in (overrides or Overrides()).files:
         patch = read_toml(path)
         if "extends" in patch:
-            raise RecipeError([f"{path}: a file given with --recipe patches {name}; give it alone to use its own extends"])
+            raise RecipeError(
+                [f"{path}: a file given with --recipe patches {name}; give it alone to use its own extends"]
+            )
         layers.append((str(path), patch, {}))
     merger = _Merger(host)
     for layer, table, sources in layers:
@@ -146,7 +148,7 @@ def complete(host: Host, recipe: Recipe) -> Recipe:
     problems: list[str] = []
     table = copy.deepcopy(dict(recipe.table))
     staged = "stages" in table
-    for stage, body in (table["stages"].items() if staged else [("", table)]):
+    for stage, body in table["stages"].items() if staged else [("", table)]:
         at = f"stages.{stage}." if staged else ""
         for section, config in SECTIONS.items():
             try:
@@ -268,7 +270,9 @@ class _Merger:
             if not isinstance(known, dict):
                 raise RecipeError([f"{layer}: {path!r}: there is no {key!r};{did_you_mean(key, node)}"])
             first = tail.split(".")[0]
-            if ("use" in known and first not in {k for keys in ENTRY_KEYS.values() for k in keys}) and key != "optimiser":
+            if (
+                "use" in known and first not in {k for keys in ENTRY_KEYS.values() for k in keys}
+            ) and key != "optimiser":
                 if key != "schedule":
                     known = known.setdefault("settings", {})
             node, rest = known, tail
@@ -350,7 +354,9 @@ def _apply_overrides(merger: _Merger, overrides: Overrides) -> None:
             method = merger.host.component("method", merger.table["method"]) if "method" in merger.table else None
             if method is None or name not in method.slots:
                 raise RecipeError(
-                    [f"--use {text}: there is no slot {name!r};{did_you_mean(name, slots) or ' slots: ' + ', '.join(slots)}"]
+                    [
+                        f"--use {text}: there is no slot {name!r};{did_you_mean(name, slots) or ' slots: ' + ', '.join(slots)}"
+                    ]
                 )
             section = "slots"
         patch = {"slots": {name: {"use": use}}} if section == "slots" else {section: {"use": use}}

@@ -174,6 +174,7 @@ class MethodSpec(ComponentSpec):
         slots: slot name (``depth.encoder``) to what fits.
         trains_on: ports of the batch in training.
         predicts_from: ports that prediction needs.
+        predicts: ports that ``predict`` returns; those of ``produces`` where none are given.
         depends: output port to the optional slot with which it comes and goes.
     """
 
@@ -182,13 +183,16 @@ class MethodSpec(ComponentSpec):
     slots: Mapping[str, Slot]
     trains_on: tuple[Port, ...] = attrs.field(converter=_ports)
     predicts_from: tuple[Port, ...] = attrs.field(converter=_ports)
+    predicts: tuple[Port, ...] = attrs.field(default=(), converter=_ports)
     depends: Mapping[str, str] = attrs.field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
-        produced = {port.name for port in self.produces}
+        produced = {port.name for port in (*self.produces, *self.predicts)}
         for port, slot in self.depends.items():
             if port not in produced or slot not in self.slots or not self.slots[slot].optional:
-                raise ValueError(f"method {self.name}: {port!r} depends on {slot!r}: needs an output and an optional slot")
+                raise ValueError(
+                    f"method {self.name}: {port!r} depends on {slot!r}: needs an output and an optional slot"
+                )
 
 
 # --- recipes ---------------------------------------------------------------------------------------------------------

@@ -250,7 +250,9 @@ def declared(
     return lines
 
 
-def call_method(model: Model, batch: Mapping[str, Any], *, predict: bool = False, module: Any = None) -> dict[str, Tensor]:
+def call_method(
+    model: Model, batch: Mapping[str, Any], *, predict: bool = False, module: Any = None
+) -> dict[str, Tensor]:
     """Call the method with the ports that it trains on or predicts from."""
     ports = model.plan.method.predicts_from if predict else model.plan.method.trains_on
     given = {port.name: batch[port.name] for port in ports if port.name in batch or not port.optional}
@@ -322,7 +324,7 @@ class _Renamed(torch.nn.Module):
         return {self._rename.get(name, name): value for name, value in outputs.items()}
 
 
-class _seeded:  # noqa: N801  a context manager that reads as a word
+class _seeded:
     """Draw from ``seed`` inside, and leave the global stream as it was."""
 
     def __init__(self, seed: int) -> None:

@@ -96,7 +96,9 @@ def evaluate(
 
 def _chosen(evaluators: Any, only: Sequence[str]) -> dict[str, BoundPlan]:
     if not evaluators:
-        raise RunError("this recipe has no evaluators: add one with --set evaluators.NAME.use=std:side-mad/1 and train again")
+        raise RunError(
+            "this recipe has no evaluators: add one with --set evaluators.NAME.use=std:side-mad/1 and train again"
+        )
     for name in only:
         if name not in evaluators:
             hint = did_you_mean(name, evaluators) or f" there are: {', '.join(evaluators)}"

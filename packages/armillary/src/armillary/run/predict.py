@@ -112,7 +112,9 @@ def predict(
             sample = reader.read_file(config, file)
             needs = [p.name for p in stage.method.predicts_from if not p.optional and p.name not in sample]
             if needs:
-                raise DataError(f"{file}: {stage.method_id} predicts from {', '.join(needs)}; a picture alone is not enough")
+                raise DataError(
+                    f"{file}: {stage.method_id} predicts from {', '.join(needs)}; a picture alone is not enough"
+                )
             samples.append(sample)
         yield from _batch(restored, collate(samples), device or torch.device("cpu"))
 

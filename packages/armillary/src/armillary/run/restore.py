@@ -62,7 +62,9 @@ def restore(
             models[name].load(found.weights(), where=str(found.path))
             step = found.step
         elif stage.body["budget"]["steps"] > 0 or chosen:
-            raise RunError(f"{folder.path}: stage {name} has no whole checkpoint yet: train on with --resume {folder.path}")
+            raise RunError(
+                f"{folder.path}: stage {name} has no whole checkpoint yet: train on with --resume {folder.path}"
+            )
         if name == plan.serves:
             break
     model = models[plan.serves]
@@ -86,4 +88,4 @@ def _find(folder: RunFolder, stage: str, wanted: str | None) -> tuple[checkpoint
 
 def kinds_of(model: Model) -> Mapping[str, str]:
     """Return the kind of each port of the batch and of the outputs."""
-    return {name: port.kind for name, port in {**model.plan.batch, **model.plan.outputs}.items()}
+    return {name: port.kind for name, port in {**model.plan.batch, **model.plan.predictions}.items()}

@@ -64,7 +64,9 @@ def plan_recipe(host: Host, recipe: Recipe) -> Plan:
     """
     plan = check(host, complete(host, recipe))
     problems = [
-        check_weight(f"losses.{name}", bound.weight) for stage in plan.stages.values() for name, bound in stage.losses.items()
+        check_weight(f"losses.{name}", bound.weight)
+        for stage in plan.stages.values()
+        for name, bound in stage.losses.items()
     ]
     if any(problems):
         raise RecipeError([problem for problem in problems if problem])
@@ -176,9 +178,7 @@ class _Training:
         if self.fabric.is_global_zero:
             folder.write_recipe(self.plan.recipe)
             folder.write_json(PLUGINS, plugins_behind(self.host, self.plan))
-            folder.write_json(
-                DATA, {name: attrs.asdict(dataset.fingerprint()) for name, dataset in datasets.items()}
-            )
+            folder.write_json(DATA, {name: attrs.asdict(dataset.fingerprint()) for name, dataset in datasets.items()})
         return self._run(folder, datasets, {})
 
     def go_on(self, folder: RunFolder) -> Trained:
@@ -240,7 +240,9 @@ class _Training:
         made = {port for part in stage.transforms for port in part.outputs}
         for port in stage.method.trains_on:
             if not port.optional and port.name not in given | made:
-                raise DataError(f"--data {self.data}: {stage.method_id} trains on {port}, which this folder does not have")
+                raise DataError(
+                    f"--data {self.data}: {stage.method_id} trains on {port}, which this folder does not have"
+                )
         for name, bound in stage.losses.items():
             missing = missing_ports(bound, batch=dict.fromkeys(given | made))
             if missing:
@@ -451,7 +453,7 @@ class _StageLoop:
             with torch.no_grad():
                 batch = to_device(self.previewed, self.fabric.device)
                 outputs = call_method(self.model, batch, predict=True)
-            kinds = {name: port.kind for name, port in {**self.stage.batch, **self.stage.outputs}.items()}
+            kinds = {name: port.kind for name, port in {**self.stage.batch, **self.stage.predictions}.items()}
             prefix = f"{self.name}-" if len(self.training.plan.stages) > 1 else ""
             place = self.folder.path / "previews" / f"{prefix}step-{self.step:07d}.png"
             with contextlib.suppress(ValueError):  # a method may produce nothing that has a picture

@@ -123,9 +123,7 @@ class SideMad(Evaluator):
         notes = () if not skipped else (f"{skipped} pictures left out: truth and prediction share no pixel",)
         if self.depth_sum is None:
             notes = (*notes, "no average-depth baseline: no fit pass was run")
-        return Evaluation(
-            figures=figures.pop("method"), baselines=figures, notes=notes, rows=dict(self.rows["method"])
-        )
+        return Evaluation(figures=figures.pop("method"), baselines=figures, notes=notes, rows=dict(self.rows["method"]))
 
     def _baselines(self, truth: Tensor) -> dict[str, Tensor]:
         config = self.config
@@ -150,9 +148,7 @@ class SideMad(Evaluator):
         safe = torch.where(visible, depth, self.config.null_depth)
         true_safe = torch.where(mask, truth, self.config.null_depth)
         side = scale_invariant_depth_error(safe, true_safe, valid=valid)
-        mad = mean_angle_deviation(
-            normals_from_depth(safe, camera), normals_from_depth(true_safe, camera), valid=valid
-        )
+        mad = mean_angle_deviation(normals_from_depth(safe, camera), normals_from_depth(true_safe, camera), valid=valid)
         rows = self.rows.setdefault(name, {})
         for item, a, b in zip(ids, side.tolist(), mad.tolist(), strict=True):
             rows[item] = {"side": _SIDE_SCALE * a, "mad": b}
