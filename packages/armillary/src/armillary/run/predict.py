@@ -1,6 +1,7 @@
 """Geometry for new pictures."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,9 +93,21 @@ def picture_files(paths: Sequence[Path]) -> list[Path]:
 
 
 def predict(
-    restored: Restored, files: Sequence[Path], *, host: Host, device: torch.device | None = None
+    restored: Restored,
+    files: Sequence[Path],
+    *,
+    host: Host,
+    device: torch.device | None = None,
+    refused: Callable[[Path, DataError], None] | None = None,
 ) -> Iterator[Geometry]:
-    """Yield one result a picture, in order.
+    """Yield one result a picture, in order, under names that differ (see :func:`distinct_names`).
+
+    Args:
+        restored: the run.
+        files: pictures.
+        host: where parts come from.
+        device: where to compute.
+        refused: called with a file that cannot be read, which is then passed over; without it the error is raised.
 
     Raises:
         DataError: a file cannot be read; the method needs more than a picture.
@@ -106,17 +119,38 @@ def predict(
     config = structure(stage.data.settings, resolved.config)
     reader: type[Dataset] = resolved.cls
     size = stage.body.get("batch_size", 1)
+    names = distinct_names(files)
     for start in range(0, len(files), size):
         samples = []
-        for file in files[start : start + size]:
-            sample = reader.read_file(config, file)
+        for file, name in list(zip(files, names, strict=True))[start : start + size]:
+            try:
+                sample = {**reader.read_file(config, file), "id": name}
+            except DataError as error:
+                if refused is None:
+                    raise
+                refused(file, error)
+                continue
             needs = [p.name for p in stage.method.predicts_from if not p.optional and p.name not in sample]
             if needs:
                 raise DataError(
                     f"{file}: {stage.method_id} predicts from {', '.join(needs)}; a picture alone is not enough"
                 )
             samples.append(sample)
-        yield from _batch(restored, collate(samples), device or torch.device("cpu"))
+        if samples:
+            yield from _batch(restored, collate(samples), device or torch.device("cpu"))
+
+
+def distinct_names(files: Sequence[Path]) -> list[str]:
+    """Return a name for each file, all different: its stem; with its folder, or a number, where several have that stem."""
+    names: dict[str, None] = {}
+    stems = Counter(file.stem for file in files)
+    for file in files:
+        name = file.stem if stems[file.stem] == 1 else f"{file.absolute().parent.name}-{file.stem}"
+        number, candidate = 1, name
+        while candidate in names or (candidate != file.stem and candidate in stems):
+            number, candidate = number + 1, f"{name}-{number + 1}"
+        names[candidate] = None
+    return list(names)
 
 
 def _batch(restored: Restored, batch: dict[str, Any], device: torch.device) -> Iterator[Geometry]:

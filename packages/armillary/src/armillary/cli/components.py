@@ -1,0 +1,163 @@
+"""``armillary components``: parts, what they take and give."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import attrs
+from cyclopts import Parameter
+
+from armillary.cli import show
+from armillary.cli.flags import Json
+from armillary.errors import UnknownNameError, did_you_mean
+from armillary.host import KINDS, Host, kind_of
+
+
+def list_(
+    *,
+    kind: Annotated[str | None, Parameter(metavar="KIND", help="Only these: encoder, loss, world ...")] = None,
+    fits: Annotated[
+        str | None, Parameter(metavar="RECIPE.SLOT", help="Only what fits this slot: unsup3d:paper.depth.head.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """List the installed parts of methods, with what they take and give."""
+    host = Host()
+    if fits is not None:
+        found = _fitting(host, fits)
+    else:
+        kinds = [kind_of(kind)] if kind else [each for each in KINDS if each != "recipe"]
+        found = [(each, id, spec) for each in kinds for id, spec in host.components(each).items()]
+    if json:
+        show.as_json([_plain(each, id, spec) for each, id, spec in found])
+    else:
+        rows = [(each, id, _ports(spec.consumes), _ports(spec.produces), spec.summary) for each, id, spec in found]
+        show.table(rows, columns=("kind", "id", "takes", "gives", "what it is"))
+    for plugin, reason in host.failures.items():
+        show.message(f"left out: {reason} (armillary plugins doctor)" if reason else plugin)
+
+
+def show_(id: Annotated[str, Parameter(name="ID", help="plugin:component")], /, *, json: Json = False) -> None:
+    """Print a part: its ports, its settings with defaults, units and sources."""
+    host = Host()
+    kind, spec = _find(host, id)
+    if json:
+        show.as_json(_plain(kind, id, spec) | {"settings": [_setting(field) for field in _fields(host, spec)]})
+        return
+    owner = host.owner(spec)
+    show.facts(
+        {
+            "id": id,
+            "kind": kind,
+            "what it is": spec.summary,
+            "source": spec.source,
+            "from": f"{owner.distribution} {owner.version}" if owner else "",
+            "class": spec.target,
+            "protocol": getattr(spec, "protocol", ""),
+            "files": [f"{name}: armillary assets add {name} FILE" for name in spec.assets],
+        }
+    )
+    ports = [*_named_ports(kind, spec)]
+    if ports:
+        show.data("")
+        show.table(ports, columns=("port", "name", "kind", "shape", "unit", "frame", ""))
+    for name, slot in getattr(spec, "slots", {}).items():
+        words = "may stay empty" if slot.optional else ""
+        show.data(f"\nslot {name} ({slot.kind}) {words}".rstrip())
+        show.table([*_port_rows("takes", slot.consumes), *_port_rows("gives", slot.produces)])
+    fields = _fields(host, spec)
+    show.data("")
+    if fields:
+        rows = [tuple(_setting(field).values()) for field in fields]
+        show.table(rows, columns=("setting", "type", "default", "unit", "what it does", "source"))
+    else:
+        show.data("no settings")
+
+
+def _find(host: Host, id: str) -> tuple[str, Any]:
+    from armillary.errors import PluginError
+
+    plugin, colon, name = id.partition(":")
+    if not colon:
+        raise UnknownNameError(f"{id!r} is no component: write it as plugin:component (armillary components list)")
+    try:
+        offer = host.load(plugin)
+    except PluginError:
+        raise
+    for kind, specs in offer.components.items():
+        if name in specs and kind != "recipe":
+            return kind, specs[name]
+    if name in offer.components.get("recipe", {}):
+        raise UnknownNameError(f"{id} is a recipe: armillary recipes show {id}")
+    names = [f"{plugin}:{each}" for kind, specs in offer.components.items() if kind != "recipe" for each in specs]
+    hint = did_you_mean(id, names) or f" {plugin} has {', '.join(names) or 'none'}"
+    raise UnknownNameError(f"unknown component {id!r}:{hint}")
+
+
+def _fitting(host: Host, place: str) -> Any:
+    from armillary.check import fitting
+    from armillary.recipe import resolve
+
+    plugin, colon, rest = place.partition(":")
+    recipe, dot, slot = rest.partition(".")
+    if not (colon and dot and slot):
+        raise UnknownNameError(f"--fits {place}: write it as plugin:recipe.slot, such as unsup3d:paper.depth.head")
+    resolved = resolve(host, f"{plugin}:{recipe}")
+    slots = {}
+    for stage, body in resolved.bodies.items():
+        method = host.component("method", body["method"])
+        slots |= dict(method.slots) | {f"{stage}.{name}": each for name, each in method.slots.items()}
+    if slot not in slots:
+        hint = did_you_mean(slot, slots) or f" there are: {', '.join(slots)}"
+        raise UnknownNameError(f"--fits {place}: {plugin}:{recipe} has no slot {slot!r};{hint}")
+    kind = slots[slot].kind
+    return [(kind, id, host.component(kind, id)) for id in fitting(host, slots[slot])]
+
+
+def _named_ports(kind: str, spec: Any) -> Iterator[tuple[object, ...]]:
+    if kind == "method":
+        yield from _port_rows("trains on", spec.trains_on)
+        yield from _port_rows("predicts from", spec.predicts_from)
+    yield from _port_rows("takes", spec.consumes)
+    yield from _port_rows("gives", spec.produces)
+
+
+def _port_rows(way: str, ports: Any) -> Iterator[tuple[object, ...]]:
+    for port in ports:
+        frame = "" if port.frame == "any" else port.frame
+        yield way, port.name, port.kind, port.shape, port.unit, frame, "optional" if port.optional else ""
+
+
+def _ports(ports: Any) -> str:
+    return ", ".join(f"[{port.name}]" if port.optional else port.name for port in ports)
+
+
+def _fields(host: Host, spec: Any) -> Any:
+    return attrs.fields(host.config(spec))
+
+
+def _setting(field: Any) -> dict[str, object]:
+    required = field.default is attrs.NOTHING
+    kind = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", str(field.type))
+    if "[" in str(field.type) or "|" in str(field.type):
+        kind = str(field.type).replace("typing.", "")
+    return {
+        "name": field.name,
+        "type": kind,
+        "default": "required" if required else field.default if field.default is not None else "not given",
+        "unit": field.metadata.get("unit") or "",
+        "help": field.metadata.get("help", ""),
+        "source": field.metadata.get("source", ""),
+    }
+
+
+def _plain(kind: str, id: str, spec: Any) -> dict[str, Any]:
+    return {
+        "id": id,
+        "kind": kind,
+        "summary": spec.summary,
+        "source": spec.source,
+        "target": spec.target,
+        "consumes": [attrs.asdict(port) for port in spec.consumes],
+        "produces": [attrs.asdict(port) for port in spec.produces],
+        "assets": [*spec.assets],
+    }

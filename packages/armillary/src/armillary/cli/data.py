@@ -1,0 +1,153 @@
+"""``armillary data``: folders of pictures."""
+
+from collections import defaultdict
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from armillary.cli import show
+from armillary.cli.failures import FAILED, OK, UsageError
+from armillary.cli.flags import Json
+from armillary.cli.progress import progress
+
+Dir = Annotated[Path, Parameter(name="DIR", help="Folder of pictures.")]
+_SHOWN = 20
+
+
+def make(
+    world: Annotated[str, Parameter(name="WORLD", help="plugin:world, such as worlds:heads.")],
+    out: Annotated[Path, Parameter(name="OUT", help="Folder to make.")],
+    /,
+    *,
+    count: Annotated[int, Parameter(metavar="N", help="Pictures, of all shards together.")] = 1000,
+    size: Annotated[int, Parameter(metavar="PIXELS", help="Side of a picture.")] = 64,
+    seed: Annotated[int, Parameter(metavar="N", help="The same seed gives the same bytes.")] = 0,
+    set: Annotated[
+        tuple[str, ...],
+        Parameter(name="--set", negative=(), metavar="NAME=VALUE", help="A setting of the world. May be given again."),
+    ] = (),
+    shard: Annotated[
+        str, Parameter(metavar="I/N", help="Make part I of N; parts may be made at once, on several machines.")
+    ] = "1/1",
+    workers: Annotated[int | None, Parameter(metavar="N", help="Processes; not given: one a core.")] = None,
+) -> None:
+    """Make pictures with ground truth: depth, masks, normals, albedo, poses, light, landmarks.
+
+    A call that was interrupted goes on where it was. The settings of a world: armillary components show worlds:heads
+    """
+    from armillary.host import Host
+    from armillary.run import data
+    from armillary.run.worlds import build_world, world_settings
+
+    parts = _shard(shard)
+    if count < 1:
+        raise UsageError(f"--count {count}: needs at least 1")
+    if workers is not None and workers < 0:
+        raise UsageError(f"--workers {workers}: needs at least 0")
+    host = Host()
+    built = build_world(host, world, world_settings(host, world, set), size=size, seed=seed)
+    with progress() as bar:
+        made = data.make(
+            built.world,
+            out,
+            name=built.id,
+            settings=built.settings,
+            size=size,
+            seed=seed,
+            count=count,
+            shard=parts,
+            workers=workers,
+            progress=lambda done, total: bar.count("pictures", done, total),
+        )
+    there = f", {made.found} were there" if made.found else ""
+    missing = f"; {made.missing} of other shards are still missing" if made.missing else ""
+    show.message(f"{out}: {show.count(made.made, 'picture')} made{there}{missing}")
+
+
+def check(folder: Dir, /, *, json: Json = False) -> int:
+    """Read every file of a folder and say what is wrong, file by file. The status is 1 where something is an error."""
+    from armillary.run import data
+
+    with progress() as bar:
+        report = data.check(folder, progress=lambda done, total: bar.count("pictures", done, total))
+    if json:
+        show.as_json(report.plain())
+        return OK if report.ok else FAILED
+    show.facts(
+        {
+            "folder": report.name,
+            "pictures": f"{report.readable} of {report.count} can be read",
+            "sizes": _first(report.sizes),
+            "modes": _first(report.modes),
+            "with": {port: number for port, number in report.ports.items() if port != "image"},
+            "splits": report.splits,
+            "same bytes": show.count(len(report.duplicates), "group") if report.duplicates else "",
+        }
+    )
+    by_text: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for finding in report.findings:
+        by_text[finding.severity, finding.text].append(finding.path)
+    for (severity, text), paths in sorted(by_text.items()):
+        names = ", ".join(paths[:_SHOWN]) + (f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else "")
+        show.data(f"{severity:<7}  {names}: {text}")
+    errors = sum(finding.severity == "error" for finding in report.findings)
+    warnings = len(report.findings) - errors
+    show.message(
+        f"{show.count(errors, 'error')}, {show.count(warnings, 'warning')}"
+        + ("; training passes over files with errors, or refuses them with --strict" if errors else "")
+    )
+    return OK if report.ok else FAILED
+
+
+def info(folder: Dir, /, *, json: Json = False) -> None:
+    """Say what is in a folder, without decoding its pictures."""
+    from armillary.run import data
+
+    found = data.info(folder)
+    if json:
+        show.as_json(found.plain())
+        return
+    smallest, largest = (f"{size[0]} x {size[1]}" if size else "" for size in (found.smallest, found.largest))
+    show.facts(
+        {
+            "folder": found.name,
+            "pictures": str(found.count),
+            "sizes": smallest if smallest == largest else f"{smallest} to {largest}",
+            "with": {port: number for port, number in found.ports.items() if port != "image"},
+            "splits": {**found.splits, "by": found.split_rule},
+            "landmarks": found.points,
+            "world": _world(found.world),
+            "not finished": f"{found.unfinished} items so far" if found.unfinished is not None else "",
+            "size": _bytes(found.size),
+            "digest": found.digest,
+        }
+    )
+
+
+def _shard(text: str) -> tuple[int, int]:
+    part, slash, parts = text.partition("/")
+    if not (slash and part.isdigit() and parts.isdigit() and 1 <= int(part) <= int(parts)):
+        raise UsageError(f"--shard {text}: write it as I/N, from 1/N to N/N")
+    return int(part), int(parts)
+
+
+def _first(counts: Any) -> str:
+    shown = [f"{name} ({number})" for name, number in [*counts.items()][:5]]
+    return ", ".join(shown) + (f" and {len(counts) - 5} more" if len(counts) > 5 else "")
+
+
+def _world(world: Any) -> str:
+    if not world:
+        return ""
+    words = [f"{key} {world[key]}" for key in ("version", "seed", "size", "count") if key in world]
+    return f"{world.get('world', '')} {', '.join(words)}"
+
+
+def _bytes(number: int) -> str:
+    size = float(number)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000 or unit == "GB":
+            break
+        size /= 1000
+    return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"

@@ -1,0 +1,89 @@
+"""``armillary evaluate``."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from armillary.cli import show
+from armillary.cli.flags import Json, torch_device
+from armillary.cli.progress import progress
+
+_UNITS = {"degree": "degrees", "1e-2": "x 0.01"}
+
+
+def evaluate(
+    run: Annotated[Path, Parameter(name="RUN", help="Folder of the run.")],
+    /,
+    *,
+    data: Annotated[Path, Parameter(metavar="DIR", help="Folder of pictures with the truth that is measured against.")],
+    split: Annotated[
+        str | None,
+        Parameter(
+            metavar="SPLIT",
+            help="train, val, test or all; not given: test where the data has a split of its own or the run was trained "
+            "on it, else all.",
+        ),
+    ] = None,
+    fit_data: Annotated[
+        Path | None, Parameter(metavar="DIR", help="Where baselines are fitted (the average depth); not given: --data.")
+    ] = None,
+    checkpoint: Annotated[str | None, Parameter(metavar="step-N", help="Which one; not given: the newest.")] = None,
+    only: Annotated[
+        tuple[str, ...],
+        Parameter(name="--only", negative=(), metavar="NAME", help="Only this evaluator of the recipe. May be given again."),
+    ] = (),
+    accelerator: Annotated[str, Parameter(metavar="DEVICE", help="auto, cpu, cuda or mps.")] = "cpu",
+    json: Json = False,
+) -> None:
+    """Measure a run by its recipe's evaluators, beside trivial baselines on the same pictures."""
+    from armillary.host import Host
+    from armillary.run.evaluate import evaluate as measure
+    from armillary.run.folder import RunFolder
+    from armillary.run.summary import summarise
+
+    host, folder = Host(), RunFolder.open(run)
+    with progress() as bar:
+        entry = measure(
+            folder,
+            data=data,
+            host=host,
+            split=split,
+            fit_data=fit_data,
+            checkpoint=checkpoint,
+            only=only,
+            device=torch_device(accelerator),
+            reporter=bar,
+        )
+    summarise(folder, host)
+    if json:
+        show.as_json(entry)
+        return
+    for name, result in entry["evaluators"].items():
+        _print(name, result, entry)
+    show.message(f"kept in {folder.path / 'report.html'}")
+
+
+def _print(name: str, result: Mapping[str, Any], entry: Mapping[str, Any]) -> None:
+    place = f"{entry['data']['name']}, split {entry['split']}"
+    show.data(f"{name} ({result['id']}) on {show.count(entry['items'], 'item')} of {place}, step {entry['step']}")
+    measures = [*result["figures"]]
+    rows = [["this run", *(_figure(result["figures"][each]) for each in measures)]]
+    for baseline, figures in result["baselines"].items():
+        rows.append([baseline, *(_figure(figures[each]) if each in figures else "" for each in measures)])
+    show.table(rows, columns=["", *(_measure(each, result["figures"][each]) for each in measures)])
+    if result.get("fitted_on"):
+        show.data(f"average fitted on {result['fitted_on']}")
+    for note in result.get("notes", ()):
+        show.data(f"note: {note}")
+
+
+def _figure(figure: Mapping[str, Any]) -> str:
+    spread = f" ± {figure['spread']:.3f}" if figure.get("spread") is not None else ""
+    return f"{figure['value']:.3f}{spread}"
+
+
+def _measure(name: str, figure: Mapping[str, Any]) -> str:
+    unit = figure.get("unit", "")
+    return f"{name} ({_UNITS.get(unit, unit)})" if unit else name

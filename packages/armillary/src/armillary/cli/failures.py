@@ -1,0 +1,128 @@
+"""What went wrong, as a person sees it: a line for their mistakes, a traceback and an address for ours."""
+
+import errno
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from armillary.errors import ArmillaryError
+
+if TYPE_CHECKING:
+    from armillary.discovery import PluginRecord
+
+OK, FAILED, USAGE = 0, 1, 2
+
+_SYSTEM = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EMFILE, errno.EIO, errno.ENAMETOOLONG}
+_MEMORY = ("OutOfMemoryError", "can't allocate memory", "not enough memory")
+
+
+class UsageError(ArmillaryError):
+    """A command that was written wrongly: status 2."""
+
+
+def after_signal(number: int) -> int:
+    """Return the status of a process that a signal ended."""
+    return 128 + number
+
+
+def reported(run: Callable[[], int]) -> int:
+    """Return the status of ``run``, after saying on standard error what went wrong, if something did."""
+    from cyclopts import CycloptsError
+
+    try:
+        return run()
+    except UsageError as error:
+        return _say(str(error), USAGE)
+    except CycloptsError as error:
+        return _say(f"{_words(error)}\n{_hint(error)}", USAGE)
+    except ArmillaryError as error:
+        return _say(str(error), FAILED)
+    except KeyboardInterrupt:
+        return _say("interrupted", after_signal(signal.SIGINT))
+    except BrokenPipeError:  # ``armillary recipes list | head``: the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return after_signal(signal.SIGPIPE) if hasattr(signal, "SIGPIPE") else FAILED
+    except OSError as error:
+        if error.errno in _SYSTEM:
+            where = f"{error.filename}: " if error.filename else ""
+            return _say(f"{where}{_system(error)}", FAILED)
+        return _bug(error)
+    except Exception as error:
+        words = f"{type(error).__name__}: {error}"
+        if isinstance(error, MemoryError) or any(mark in words for mark in _MEMORY):
+            line = words.partition("\n")[0]
+            return _say(f"out of memory ({line}); a smaller batch needs less: --set batch_size=8", FAILED)
+        return _bug(error)
+
+
+def _say(text: str, status: int) -> int:
+    lines = text.strip().splitlines() or ["failed without a word"]
+    print("\n".join([f"error: {lines[0]}", *(f"       {line}" for line in lines[1:])]), file=sys.stderr)
+    return status
+
+
+def _system(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "no space left on the disk; free some, then type the same command again (a training: train --resume RUN)"
+    return (error.strerror or str(error)).lower()
+
+
+def _words(error: Exception) -> str:
+    text = str(error)
+    return text[:1].lower() + text[1:]
+
+
+def _hint(error: Exception) -> str:
+    chain = " ".join(getattr(error, "command_chain", None) or ())
+    return f"armillary {chain} --help says what it takes".replace("  ", " ")
+
+
+# --- bugs ------------------------------------------------------------------------------------------------------------
+
+
+def _bug(error: BaseException) -> int:
+    import traceback
+
+    from armillary import __version__
+
+    traceback.print_exception(error)
+    plugin = _plugin_of(error.__traceback__)
+    name = f"{plugin}" if plugin else f"armillary {__version__}"
+    distribution = plugin.distribution if plugin else "armillary"
+    where = _tracker(distribution) or f"to the maintainers of {distribution}"
+    return _say(f"this is a bug in {name}, not in what you typed.\nPlease report it with all of the above {where}", FAILED)
+
+
+def _plugin_of(trace: TracebackType | None) -> "PluginRecord | None":
+    """Return the plugin, other than the core's own, in whose code the innermost such frame lies."""
+    from armillary.discovery import STD, discover
+
+    owners = {record.module.partition(".")[0]: record for record in discover() if record.id != STD}
+    found = [owners[name] for name in _packages(trace) if name in owners]
+    return found[-1] if found else None
+
+
+def _packages(trace: TracebackType | None) -> Iterator[str]:
+    while trace is not None:
+        yield str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
+        trace = trace.tb_next
+
+
+def _tracker(distribution: str) -> str:
+    """Return where a distribution takes reports, by its own metadata; empty where it does not say."""
+    from importlib import metadata
+
+    try:
+        urls = metadata.metadata(distribution).get_all("Project-URL") or []
+    except metadata.PackageNotFoundError:
+        return ""
+    pairs = [tuple(part.strip() for part in str(url).split(",", 1)) for url in urls]
+    wanted = ("issue", "bug", "tracker", "source", "repository", "homepage")
+    for word in wanted:
+        for pair in pairs:
+            if len(pair) == 2 and word in pair[0].lower():
+                return f"at {pair[1]}"
+    return ""

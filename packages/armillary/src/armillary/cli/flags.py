@@ -1,0 +1,135 @@
+"""Flags that several verbs share."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import attrs
+from cyclopts import Parameter
+
+from armillary.cli.failures import UsageError
+from armillary.errors import ConfigError, DataError
+from armillary.recipe import Overrides, Recipe, resolve
+
+Json = Annotated[bool, Parameter(name="--json", negative=(), help="Print JSON.")]
+
+
+def _many(flag: str, metavar: str, help: str) -> Any:
+    return Parameter(name=flag, negative=(), metavar=metavar, help=f"{help} May be given again.")
+
+
+@Parameter(name="*")
+@attrs.frozen(kw_only=True)
+class RecipeFlags:
+    """What is put on top of a recipe, in this order."""
+
+    recipe_files: Annotated[tuple[Path, ...], _many("--recipe", "FILE", "TOML file that patches the recipe.")] = ()
+    sets: Annotated[tuple[str, ...], _many("--set", "PATH=VALUE", "Change a setting: --set optimiser.lr=1e-4.")] = ()
+    uses: Annotated[
+        tuple[str, ...], _many("--use", "SLOT=ID", "Fill a slot with another part: --use depth.head=mine:head.")
+    ] = ()
+    weights: Annotated[tuple[str, ...], _many("--weight", "LOSS=NUMBER", "Change the weight of a loss.")] = ()
+    drops: Annotated[tuple[str, ...], _many("--drop", "LOSS", "Leave a loss out.")] = ()
+    steps: Annotated[int | None, Parameter(metavar="N", help="Short for --set budget.steps=N.")] = None
+    seconds: Annotated[float | None, Parameter(metavar="S", help="Short for --set budget.seconds=S.")] = None
+    seed: Annotated[int | None, Parameter(metavar="N", help="Short for --set seed=N.")] = None
+
+    def resolve(self, host: Any, name: str, *, strict: bool = False) -> Recipe:
+        """Return the recipe with these flags on top of it."""
+        overrides = Overrides(
+            files=self.recipe_files, sets=self.sets, uses=self.uses, weights=self.weights, drops=self.drops
+        )
+        recipe = resolve(host, name, overrides)
+        short = self._short(recipe, strict=strict)
+        return resolve(host, name, attrs.evolve(overrides, sets=(*overrides.sets, *short))) if short else recipe
+
+    def given(self) -> list[str]:
+        """Return the flags of which there is at least one."""
+        names = {
+            "--recipe": self.recipe_files,
+            "--set": self.sets,
+            "--use": self.uses,
+            "--weight": self.weights,
+            "--drop": self.drops,
+            "--seed": () if self.seed is None else (self.seed,),
+        }
+        return [flag for flag, values in names.items() if values]
+
+    def _short(self, recipe: Recipe, *, strict: bool) -> list[str]:
+        """Return the settings behind the short flags; those of a stage hold for each stage."""
+        stages = [f"stages.{name}." for name in recipe.bodies] if "stages" in recipe.table else [""]
+        found = []
+        for stage in stages:
+            if self.steps is not None:
+                found.append(f"{stage}budget.steps={self.steps}")
+            if self.seconds is not None:
+                found.append(f"{stage}budget.seconds={self.seconds}")
+            if strict:
+                found.append(f"{stage}data.strict=true")
+        return found if self.seed is None else [*found, f"seed={self.seed}"]
+
+
+@Parameter(name="*")
+@attrs.frozen(kw_only=True)
+class DeviceFlags:
+    """Where the numbers are computed."""
+
+    accelerator: Annotated[Literal["auto", "cpu", "cuda", "mps"], Parameter(help="Where to compute.")] = "auto"
+    devices: Annotated[int, Parameter(metavar="N", help="Processes, one a device.")] = 1
+    precision: Annotated[
+        Literal["32-true", "bf16-mixed", "16-mixed", "64-true"], Parameter(help="Of the networks.")
+    ] = "32-true"
+    workers: Annotated[
+        int, Parameter(metavar="N", help="Loader processes; 0 keeps the pictures in memory where they fit.")
+    ] = 0
+    threads: Annotated[int | None, Parameter(metavar="N", help="Threads; not given: what torch chooses.")] = None
+
+    def config(self) -> Any:
+        """Return the settings of the device.
+
+        Raises:
+            UsageError: a number that cannot be.
+        """
+        from armillary.config import structure
+        from armillary.settings import DeviceConfig
+
+        table = {key: value for key, value in attrs.asdict(self).items() if value is not None}
+        try:
+            return structure(table, DeviceConfig)
+        except ConfigError as error:
+            raise UsageError("\n".join(f"--{problem}" for problem in error.problems)) from error
+
+
+def assets(given: tuple[str, ...]) -> dict[str, Path]:
+    """Return name to path for each ``NAME=FILE``, beside the registered files.
+
+    Raises:
+        UsageError: not written that way.
+        DataError: there is no such file.
+    """
+    from armillary.run import assets as register
+
+    return register.gather(dict(_asset(text) for text in given))
+
+
+def _asset(text: str) -> tuple[str, Path]:
+    name, equals, path = text.partition("=")
+    if not (name and equals and path):
+        raise UsageError(f"--asset {text}: write it as NAME=FILE")
+    return name, Path(path)
+
+
+def torch_device(name: str) -> Any:
+    """Return the device that ``--accelerator`` names.
+
+    Raises:
+        DataError: this machine has no such device.
+    """
+    import torch
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise DataError("--accelerator cuda: torch finds no CUDA device here; leave the flag out, or use cpu")
+    if name == "mps" and not torch.backends.mps.is_available():
+        raise DataError("--accelerator mps: torch finds no Metal device here; leave the flag out, or use cpu")
+    return torch.device(name)

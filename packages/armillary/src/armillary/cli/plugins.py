@@ -1,0 +1,108 @@
+"""``armillary plugins``: what is installed."""
+
+from collections import Counter
+from typing import Annotated, Any
+
+import attrs
+from cyclopts import Parameter
+
+from armillary.cli import show
+from armillary.cli.failures import FAILED, OK
+from armillary.cli.flags import Json
+
+
+def list_(*, json: Json = False) -> None:
+    """List what is installed, from metadata alone: no plugin is imported."""
+    from armillary.discovery import discover, unknown_switches
+
+    records = discover()
+    if json:
+        show.as_json([attrs.asdict(record) for record in records])
+        return
+    rows = [(each.id, each.distribution, each.version, each.state, each.reason or each.location) for each in records]
+    show.table(rows, columns=("id", "distribution", "version", "state", "where, or why not"))
+    for line in unknown_switches(records):
+        show.message(line)
+
+
+def show_(id: Annotated[str, Parameter(name="ID", help="Of the plugin.")], /, *, json: Json = False) -> None:
+    """Print what a plugin offers: its components by kind, each with what it does."""
+    from armillary.host import Host
+
+    offer = Host().load(id)
+    parts = {
+        kind: {f"{id}:{name}": spec.summary for name, spec in specs.items()}
+        for kind, specs in offer.components.items()
+        if specs
+    }
+    if json:
+        show.as_json({**attrs.asdict(offer.record), "components": parts, "observes": offer.observes})
+        return
+    record = offer.record
+    show.facts(
+        {
+            "id": record.id,
+            "distribution": f"{record.distribution} {record.version}",
+            "needs": f"armillary{record.requires_core}" if record.requires_core else "",
+            "where": record.location,
+            "observes": offer.observes,
+        }
+    )
+    show.data("")
+    show.table(
+        [(kind, name, text) for kind, found in parts.items() for name, text in found.items()],
+        columns=("kind", "component", "what it is"),
+    )
+
+
+def doctor(
+    *,
+    timeout: Annotated[float | None, Parameter(metavar="S", help="Seconds that each plugin has.")] = None,
+    json: Json = False,
+) -> int:
+    """Load each plugin in a process of its own, import all that it names, and say what is broken.
+
+    The status is 1 where a plugin, or a part of one, cannot be used.
+    """
+    from armillary.discovery import discover, unknown_switches
+    from armillary.doctor import TIMEOUT
+    from armillary.doctor import doctor as examine
+
+    records = discover()
+    if not json:
+        show.message(f"looking at {show.count(len(records), 'plugin')}")
+    found = examine(records, timeout=timeout or TIMEOUT)
+    switches = unknown_switches(records)
+    healthy = all(diagnosis.healthy for diagnosis in found)
+    if json:
+        show.as_json(
+            {"healthy": healthy, "switches": switches, "plugins": [attrs.asdict(diagnosis) for diagnosis in found]}
+        )
+        return OK if healthy else FAILED
+    for diagnosis in found:
+        for line in _diagnosis(diagnosis):
+            show.data(line)
+    for line in switches:
+        show.data(f"warning  {line}")
+    broken = [diagnosis.record.id for diagnosis in found if not diagnosis.healthy]
+    summary = f"broken: {', '.join(dict.fromkeys(broken))}" if broken else "nothing is broken"
+    show.message(f"{show.count(len(found), 'plugin')}, {summary}")
+    return OK if healthy else FAILED
+
+
+def _diagnosis(diagnosis: Any) -> Any:
+    record = diagnosis.record
+    findings = [f"{finding.level:<7}  {finding.text}" for finding in diagnosis.findings]
+    mark = "ok" if diagnosis.healthy else "broken"
+    if record.state == "blocked":
+        mark = "blocked"
+    counts = Counter(diagnosis.components)
+    offers = ", ".join(show.count(number, kind, _plural(kind)) for kind, number in counts.items() if number)
+    seconds = f" in {diagnosis.seconds:.2f} s" if diagnosis.seconds is not None else ""
+    yield f"{mark:<7}  {record}" + (f": {offers}{seconds}" if offers else "")
+    for line in findings:
+        yield f"    {line}"
+
+
+def _plural(kind: str) -> str:
+    return "losses" if kind == "loss" else f"{kind}s"

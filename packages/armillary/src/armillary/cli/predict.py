@@ -1,0 +1,55 @@
+"""``armillary predict``."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from armillary.cli import show
+from armillary.cli.failures import FAILED, OK
+from armillary.cli.flags import torch_device
+from armillary.cli.progress import progress
+from armillary.errors import DataError
+
+
+def predict(
+    run: Annotated[Path, Parameter(name="RUN", help="Folder of the run.")],
+    paths: Annotated[tuple[Path, ...], Parameter(name="PATHS", help="Pictures, and folders of pictures.")],
+    /,
+    *,
+    out: Annotated[Path, Parameter(metavar="DIR", help="Where the results go.")],
+    checkpoint: Annotated[str | None, Parameter(metavar="step-N", help="Which one; not given: the newest.")] = None,
+    strict: Annotated[bool, Parameter(negative=(), help="Refuse bad files instead of passing over them.")] = False,
+    accelerator: Annotated[str, Parameter(metavar="DEVICE", help="auto, cpu, cuda or mps.")] = "cpu",
+) -> int:
+    """Find the geometry of new pictures: for each an npz with every output, PNGs to look at, and rows of CSV tables.
+
+    A file that cannot be read is named and passed over; the status is 1 where none could be used.
+    """
+    from armillary.host import Host
+    from armillary.run.folder import RunFolder
+    from armillary.run.predict import picture_files
+    from armillary.run.predict import predict as find
+    from armillary.run.prediction_files import write_predictions
+    from armillary.run.restore import restore
+
+    host, folder = Host(), RunFolder.open(run)
+    files = picture_files(paths)
+    device = torch_device(accelerator)
+    restored = restore(folder, host=host, checkpoint=checkpoint, device=device)
+    for note in restored.notes:
+        show.message(note)
+    bad: list[Path] = []
+    with progress() as bar:
+
+        def pass_over(file: Path, error: DataError) -> None:
+            bad.append(file)
+            bar.message(f"passed over {error}")
+
+        found = find(restored, files, host=host, device=device, refused=None if strict else pass_over)
+        done = 0
+        for done, _ in enumerate(write_predictions(found, out), start=1):
+            bar.count("pictures", done + len(bad), len(files))
+    passed = f", {show.count(len(bad), 'file')} passed over" if bad else ""
+    show.message(f"{out}: {show.count(done, 'picture')} done{passed}")
+    return OK if done else FAILED

@@ -1,0 +1,131 @@
+"""What a person sees while something runs: a bar on a terminal, a line now and then elsewhere. All of it on standard error."""
+
+import sys
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+_EVERY = 10.0  # seconds between lines where there is no terminal
+
+
+class Progress(Protocol):
+    """A reporter of a training, and a counter of items; used as a context."""
+
+    def __enter__(self) -> Self:
+        """Begin to draw."""
+        ...
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Stop drawing."""
+
+    def message(self, text: str) -> None:
+        """Say something that a person should read."""
+
+    def progress(self, *, stage: str, step: int, steps: int, row: Mapping[str, object]) -> None:
+        """Say how far a training is."""
+
+    def count(self, what: str, done: int, total: int) -> None:
+        """Say how many items are done."""
+
+
+def progress() -> Progress:
+    """Return the one that fits where standard error goes."""
+    return BarProgress() if sys.stderr.isatty() else LineProgress()
+
+
+class LineProgress:
+    """Plain lines, for files, pipes and logs."""
+
+    def __init__(self) -> None:
+        self._last = 0.0
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        self._last = time.monotonic()
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """End."""
+
+    def message(self, text: str) -> None:
+        """Print the text."""
+        print(text, file=sys.stderr, flush=True)
+
+    def progress(self, *, stage: str, step: int, steps: int, row: Mapping[str, object]) -> None:
+        """Print step, loss and speed, at most every few seconds and at the end."""
+        if self._due(step, steps):
+            self.message(f"{_stage(stage)}step {step} of {steps}{_figures(row)}")
+
+    def count(self, what: str, done: int, total: int) -> None:
+        """Print the count, at most every few seconds and at the end."""
+        if self._due(done, total):
+            self.message(f"{what}: {done} of {total}")
+
+    def _due(self, done: int, total: int) -> bool:
+        now = time.monotonic()
+        if done < total and now - self._last < _EVERY:
+            return False
+        self._last = now
+        return True
+
+
+class BarProgress:
+    """A bar with the time that is left, for a terminal."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bars
+
+        self._bars = Bars(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[figures]}", markup=False),
+            console=Console(stderr=True),
+            refresh_per_second=2,
+            transient=False,
+        )
+        self._tasks: dict[str, Any] = {}
+
+    def __enter__(self) -> Self:
+        """Begin to draw."""
+        self._bars.start()
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Leave the bars as they are."""
+        self._bars.stop()
+
+    def message(self, text: str) -> None:
+        """Print the text above the bars."""
+        self._bars.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def progress(self, *, stage: str, step: int, steps: int, row: Mapping[str, object]) -> None:
+        """Move the bar of the stage."""
+        self._move(_stage(stage).strip() or "training", step, steps, _figures(row).removeprefix(", "))
+
+    def count(self, what: str, done: int, total: int) -> None:
+        """Move the bar of what is counted."""
+        self._move(what, done, total, "")
+
+    def _move(self, what: str, done: int, total: int, figures: str) -> None:
+        if what not in self._tasks:
+            self._tasks[what] = self._bars.add_task(what, total=total, figures="")
+        self._bars.update(self._tasks[what], completed=done, total=total, figures=figures)
+
+
+def _stage(name: str) -> str:
+    return "" if name == "main" else f"{name} "
+
+
+def _figures(row: Mapping[str, object]) -> str:
+    words = []
+    if isinstance(row.get("loss"), float):
+        words.append(f"loss {row['loss']:.4g}")
+    if isinstance(row.get("seconds_a_step"), float):
+        words.append(f"{row['seconds_a_step']:.3g} s a step")
+    return "".join(f", {word}" for word in words)

@@ -1,0 +1,132 @@
+"""``armillary train``."""
+
+import shlex
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from armillary.cli import show
+from armillary.cli.failures import OK, UsageError, after_signal
+from armillary.cli.flags import DeviceFlags, RecipeFlags, assets
+from armillary.cli.progress import progress
+
+
+def train(
+    recipe: Annotated[str | None, Parameter(name="RECIPE", help="plugin:recipe, or a TOML file.")] = None,
+    /,
+    *,
+    data: Annotated[Path | None, Parameter(metavar="DIR", help="Folder of pictures.")] = None,
+    out: Annotated[Path | None, Parameter(metavar="RUN", help="Folder of the run; must not exist or be empty.")] = None,
+    resume: Annotated[
+        Path | None, Parameter(metavar="RUN", help="Go on with a run from its newest checkpoint; takes no RECIPE.")
+    ] = None,
+    flags: RecipeFlags | None = None,
+    observers: Annotated[
+        tuple[str, ...],
+        Parameter(name="--with", negative=(), metavar="PLUGIN", help="Tell this plugin of the run. May be given again."),
+    ] = (),
+    asset: Annotated[
+        tuple[str, ...],
+        Parameter(name="--asset", negative=(), metavar="NAME=FILE", help="A file that parts need. May be given again."),
+    ] = (),
+    strict: Annotated[bool, Parameter(negative=(), help="Refuse bad files instead of passing over them.")] = False,
+    device: DeviceFlags | None = None,
+) -> int:
+    """Train a recipe on a folder of pictures; everything goes into the folder of the run.
+
+    SIGINT and SIGTERM end it after the step, with a checkpoint; --resume goes on from there.
+    """
+    flags, device = flags or RecipeFlags(), device or DeviceFlags()
+    if data is None:
+        raise UsageError("--data is missing: which folder of pictures? armillary train RECIPE --data DIR --out RUN")
+    if resume is not None:
+        _only_resume(recipe, out, flags, strict)
+        return _ended(_resume(resume, data, flags, observers, asset, device), data)
+    if recipe is None:
+        raise UsageError("RECIPE is missing: which recipe? armillary recipes list says which there are")
+    if out is None:
+        raise UsageError("--out is missing: where does the run go? armillary train RECIPE --data DIR --out RUN")
+    return _ended(_train(recipe, data, out, flags, observers, asset, strict, device), data)
+
+
+def _train(
+    recipe: str,
+    data: Path,
+    out: Path,
+    flags: RecipeFlags,
+    observers: tuple[str, ...],
+    asset: tuple[str, ...],
+    strict: bool,
+    device: DeviceFlags,
+) -> Any:
+    from armillary.check import check
+    from armillary.host import Host
+    from armillary.recipe import complete
+
+    config, host = device.config(), Host()
+    found = flags.resolve(host, recipe, strict=strict)
+    for note in found.notes:
+        show.message(f"note: {note}")
+    check(host, complete(host, found))  # before the seconds that torch takes
+    files = assets(asset)
+    from armillary.run import train as training
+
+    with progress() as bar:
+        return training.train(
+            found, data=data, out=out, host=host, device=config, assets=files, observers=observers, reporter=bar
+        )
+
+
+def _resume(
+    run: Path,
+    data: Path,
+    flags: RecipeFlags,
+    observers: tuple[str, ...],
+    asset: tuple[str, ...],
+    device: DeviceFlags,
+) -> Any:
+    from armillary.host import Host
+
+    config, files = device.config(), assets(asset)
+    from armillary.run import train as training
+    from armillary.run.folder import RunFolder
+
+    with progress() as bar:
+        return training.resume(
+            RunFolder.open(run),
+            data=data,
+            host=Host(),
+            device=config,
+            assets=files,
+            observers=observers,
+            reporter=bar,
+            steps=flags.steps,
+            seconds=flags.seconds,
+        )
+
+
+def _only_resume(recipe: str | None, out: Path | None, flags: RecipeFlags, strict: bool) -> None:
+    given = [*([recipe] if recipe else []), *(["--out"] if out else []), *flags.given(), *(["--strict"] if strict else [])]
+    if given:
+        raise UsageError(
+            f"{', '.join(given)} cannot be given with --resume: the run goes on with the recipe that it holds, or it would "
+            "not be the same run; --steps, --seconds, --with, --asset and the flags of the device may change"
+        )
+
+
+def _ended(trained: Any, data: Path) -> int:
+    run, where = shlex.quote(str(trained.folder.path)), shlex.quote(str(data))
+    resume = f"armillary train --resume {run} --data {where}"
+    if trained.signal:
+        show.message(f"interrupted; the last checkpoint is in {run}. To go on:\n  {resume}")
+        return after_signal(trained.signal)
+    commands = (
+        f"armillary evaluate {run} --data {where}",
+        f"armillary predict {run} PICTURES --out predictions",
+        f"armillary export {run} PICTURE --format glb",
+        f"{resume} --steps N",
+    )
+    lines = "\n  ".join(commands)
+    show.message(f"finished: {trained.folder.path / 'report.html'}\nnext:\n  {lines}")
+    return OK
