@@ -32,7 +32,7 @@ from armillary.kernels.sampling import pixels_to_grid
 _FACES_PER_BLOCK = {"cpu": 2**16, "cuda": 2**23}  # a processor's cache; a device's memory
 _CANDIDATES_PER_BLOCK = {"cpu": 2**17, "cuda": 2**23}
 _ROUNDINGS = 4  # half-width of the inclusive edge, in roundings of a float32 pixel coordinate
-_FAR = torch.iinfo(torch.int64).max
+_UNSEEN = 0x7F800000 << 32  # keys from here on hold an infinite depth, or none
 
 
 def render_depth(
@@ -78,13 +78,14 @@ def render_depth(
     flat_camera = camera.expand(*batch, 3, 3).reshape(-1, 3, 3)
 
     sound = flat_depth.isfinite()
-    vertices = _move(torch.where(sound, flat_depth, 0.0), flat_pose, flat_camera)
+    inverse = invert_intrinsics(flat_camera)
+    vertices = _move(torch.where(sound, flat_depth, 0.0), flat_pose, inverse)
     with torch.no_grad():
         face = _visible_faces(vertices, sound, flat_camera, size=(rows, columns))
-    rays = _rays(flat_camera, rows, columns)
+    rays = _rays(inverse, rows, columns)
     z = _RayPlane.apply(vertices.flatten(-2), rays, face, width)
     shape = (*batch, 1, rows, columns)
-    return z.reshape(shape), (face >= 0).reshape(shape)
+    return z.reshape(shape), (z > 0).reshape(shape)
 
 
 def inverse_warp_grid(
@@ -123,7 +124,7 @@ def inverse_warp_grid(
     turned = flat_pose[..., :3].transpose(-1, -2)
     back = torch.cat((turned, -(turned * flat_pose[:, None, :, 3]).sum(-1, keepdim=True)), dim=-1)
     seen = flat_depth > 0
-    points = _move(torch.where(seen, flat_depth, 1.0), back, flat_camera)
+    points = _move(torch.where(seen, flat_depth, 1.0), back, invert_intrinsics(flat_camera))
     seen = seen & (points[:, 2] > 0)
     pixels = _project(points, seen, flat_camera)
     grid = pixels_to_grid(pixels.movedim(1, -1), height=height, width=width)
@@ -131,14 +132,13 @@ def inverse_warp_grid(
 
 
 def _move(
-    depth: Float[Tensor, "items height width"], pose: Float[Tensor, "items 3 4"], camera: Float[Tensor, "items 3 3"]
+    depth: Float[Tensor, "items height width"], pose: Float[Tensor, "items 3 4"], inverse: Float[Tensor, "items 3 3"]
 ) -> Float[Tensor, "items 3 height width"]:
     """Back-projected and moved points, one component after the other.
 
     By components rather than by a matrix product: every place in a batch is rounded alike.
     """
     height, width = depth.shape[-2:]
-    inverse = invert_intrinsics(camera)
     turn = (pose[:, :, :3, None] * inverse[:, None]).sum(-2)[..., None, None]  # R K^-1
     x = torch.arange(width, dtype=depth.dtype, device=depth.device)
     y = torch.arange(height, dtype=depth.dtype, device=depth.device)[:, None]
@@ -160,14 +160,12 @@ def _project(
     return torch.stack((u, v), dim=1)
 
 
-def _rays(camera: Float[Tensor, "items 3 3"], rows: int, columns: int) -> Float[Tensor, "items 2 pixels"]:
+def _rays(inverse: Float[Tensor, "items 3 3"], rows: int, columns: int) -> Float[Tensor, "items 2 pixels"]:
     """x and y of the ray (x, y, 1) through every pixel centre, row by row."""
-    entries = invert_intrinsics(camera)[..., None, None]
-    x = torch.arange(columns, dtype=camera.dtype, device=camera.device)
-    y = torch.arange(rows, dtype=camera.dtype, device=camera.device)[:, None]
-    across = entries[:, 0, 0] * x + (entries[:, 0, 1] * y + entries[:, 0, 2])
-    down = (entries[:, 1, 1] * y + entries[:, 1, 2]).expand_as(across)
-    return torch.stack((across, down), dim=1).flatten(-2)
+    entries = inverse[:, :2, :, None, None]
+    x = torch.arange(columns, dtype=inverse.dtype, device=inverse.device)
+    y = torch.arange(rows, dtype=inverse.dtype, device=inverse.device)[:, None]
+    return (entries[:, :, 0] * x + (entries[:, :, 1] * y + entries[:, :, 2])).flatten(-2)
 
 
 def _visible_faces(
@@ -185,7 +183,7 @@ def _visible_faces(
     items, _, height, width = vertices.shape
     faces = 2 * (height - 1) * (width - 1)
     step = max(1, _limit(_FACES_PER_BLOCK, vertices.device) // faces)
-    nearest = torch.full((items, rows * columns), _FAR, dtype=torch.int64, device=vertices.device)
+    nearest = torch.full((items, rows * columns), _UNSEEN, dtype=torch.int64, device=vertices.device)
     for first in range(0, items, step):
         block = slice(first, first + step)
         picture = _pictures(vertices[block].float(), sound[block], camera[block].float())
@@ -196,7 +194,7 @@ def _visible_faces(
             flat.scatter_reduce_(0, target, key, "amin")
     number = nearest & 0xFFFFFFFF
     number -= (torch.arange(items, device=number.device) % step * faces)[:, None]
-    return torch.where(nearest == _FAR, -1, number)
+    return torch.where(nearest >= _UNSEEN, -1, number)
 
 
 def _pictures(
@@ -292,8 +290,8 @@ def _candidates(
     e1 = e1.addcmul_(a1, x).addcmul_(b1, y)
     w = torch.minimum(w.addcmul_(p, x).addcmul_(q, y), nearest)
     least = torch.minimum(torch.minimum(e0, e1), torch.minimum(whole - e0 - e1, w))
-    key = (w.reciprocal_().view(torch.int32).long() << 32) + face.add_(some.start)
-    return target, key.masked_fill_(least < 0, _FAR)
+    depth = torch.where(least < 0, torch.nan, w).reciprocal_()
+    return target, depth.view(torch.int32).long().mul_(1 << 32).add_(face).add_(some.start)
 
 
 class _RayPlane(torch.autograd.Function):
@@ -308,43 +306,39 @@ class _RayPlane(torch.autograd.Function):
         width: int,
     ) -> Float[Tensor, "items pixels"]:
         seen = face >= 0
-        index = _vertices_of(face.clamp_min(0), vertices.shape[-1], width)
-        corners = [vertices.gather(2, i[:, None].expand(-1, 3, -1)) for i in index]
-        z0, z1, z2 = (c[:, 2] for c in corners)
+        index = _vertices_of(face, vertices.shape[-1], width)[:, None].expand(-1, 3, -1, -1)
+        corners = vertices.gather(2, index.flatten(-2)).unflatten(-1, (3, -1))
+        z = corners[:, 2]
         # Sheared along the ray, so that it runs through the origin of (x, y): small numbers, little rounding.
-        d0, d1, d2 = (c[:, :2] - c[:, 2:] * rays for c in corners)
-        areas = (_cross(d1, d2), _cross(d2, d0), _cross(d0, d1))
-        whole = areas[0] + areas[1] + areas[2]
-        seen_whole = torch.where(seen & (whole != 0), whole, 1.0)
-        weights = torch.stack([(a / seen_whole).clamp(0, 1) for a in areas], dim=1)
-        weights = weights / weights.sum(1, keepdim=True).clamp_min(torch.finfo(weights.dtype).eps)
-        z = weights[:, 0] * z0 + weights[:, 1] * z1 + weights[:, 2] * z2
-        e1, e2 = d1 - d0, d2 - d0
-        f1, f2 = z1 - z0, z2 - z0
-        slope_x = (e1[:, 1] * f2 - f1 * e2[:, 1]) / seen_whole
-        slope_y = (f1 * e2[:, 0] - e1[:, 0] * f2) / seen_whole
-        slope_z = 1 - slope_x * rays[:, 0] - slope_y * rays[:, 1]
-        normal = torch.stack((slope_x, slope_y, slope_z), dim=1)
-        z = torch.where(seen, z, 0.0)
-        ctx.save_for_backward(face, weights, normal, z)
+        x, y = (corners[:, :2] - z[:, None] * rays[:, :, None]).unbind(1)
+        (x0, x1, x2), (y0, y1, y2) = x.unbind(1), y.unbind(1)
+        areas = torch.stack((x1 * y2 - y1 * x2, x2 * y0 - y2 * x0, x0 * y1 - y0 * x1), dim=1)
+        whole = areas.sum(1)
+        inverse = torch.where(seen & (whole != 0), whole, torch.inf).reciprocal()
+        weights = (areas * inverse[:, None]).clamp_(0, 1)
+        weights = weights / weights.sum(1, keepdim=True).clamp_min_(0.5)
+        f1, f2 = (z[:, 1:] - z[:, :1]).unbind(1)
+        slope_x = ((y1 - y0) * f2 - f1 * (y2 - y0)) * inverse
+        slope_y = (f1 * (x2 - x0) - (x1 - x0) * f2) * inverse
+        slope_z = torch.where(seen, 1 - slope_x * rays[:, 0] - slope_y * rays[:, 1], 0.0)
+        depth = (weights * z).sum(1)
+        ctx.save_for_backward(face, weights, torch.stack((slope_x, slope_y, slope_z), dim=1), depth)
         ctx.points, ctx.width = vertices.shape[-1], width
-        return z
+        return depth
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Float[Tensor, "items pixels"]) -> tuple[Tensor | None, ...]:
-        face, weights, normal, z = ctx.saved_tensors
-        seen = face >= 0
-        grad = torch.where(seen, grad, 0.0)
-        pull = torch.where(seen[:, None], normal, 0.0) * grad[:, None]
+        face, weights, normal, depth = ctx.saved_tensors
+        pull = normal * torch.where(face >= 0, grad, 0.0)[:, None]
         to_vertices = to_rays = None
         if ctx.needs_input_grad[0]:
-            index = _vertices_of(face.clamp_min(0), ctx.points, ctx.width)
+            index = _vertices_of(face, ctx.points, ctx.width)[:, None].expand(-1, 3, -1, -1)
+            shares = pull[:, :, None] * weights[:, None]
             to_vertices = pull.new_zeros(*pull.shape[:2], ctx.points)
-            for k, i in enumerate(index):
-                to_vertices.scatter_add_(2, i[:, None].expand(-1, 3, -1), pull * weights[:, k : k + 1])
+            to_vertices.scatter_add_(2, index.flatten(-2), shares.flatten(-2))
         if ctx.needs_input_grad[1]:
-            to_rays = -z[:, None] * pull[:, :2]
+            to_rays = -depth[:, None] * pull[:, :2]
         return to_vertices, to_rays, None, None
 
 
@@ -360,13 +354,13 @@ def _corners(
     return torch.stack((a, c), dim=2), torch.stack((b, b), dim=2), torch.stack((c, d), dim=2)
 
 
-def _vertices_of(face: Int[Tensor, "*pixels"], points: int, width: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Numbers of the three vertices of each face, in the order of the module's docstring."""
-    cells = points - width - (points // width - 1)
+def _vertices_of(face: Int[Tensor, "items pixels"], points: int, width: int) -> Int[Tensor, "items 3 pixels"]:
+    """Numbers of the three vertices of each face, in the order of the module's docstring; some for no face, -1."""
+    cells = (points // width - 1) * (width - 1)
     second = (face >= cells).to(face.dtype)
-    cell = face - second * cells
+    cell = face.clamp_min(0) - second * cells
     corner = cell + torch.div(cell, width - 1, rounding_mode="floor")
-    return corner + second, corner + width, corner + 1 + second * width
+    return torch.stack((corner + second, corner + width, corner + 1 + second * width), dim=1)
 
 
 def _span(
@@ -391,10 +385,6 @@ def _ranges(counts: Int[Tensor, "2 faces"], limit: int) -> list[slice]:
 
 def _limit(limits: dict[str, int], device: torch.device) -> int:
     return limits.get(device.type, limits["cuda"])
-
-
-def _cross(a: Float[Tensor, "items 2 pixels"], b: Float[Tensor, "items 2 pixels"]) -> Float[Tensor, "items pixels"]:
-    return a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
 
 
 def _require_mesh(depth: Tensor, pose: Tensor, camera: Tensor) -> None:
