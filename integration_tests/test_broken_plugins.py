@@ -6,6 +6,7 @@ own, as a person's would.
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -135,14 +136,17 @@ def run(code: str, site: Path | None, **environ: str) -> Any:
     return json.loads(done.stdout)
 
 
-DOCTOR = """
-from armillary.doctor import doctor
-print(json.dumps([
-    {"id": found.record.id, "distribution": found.record.distribution, "healthy": found.healthy,
-     "findings": [[finding.level, finding.text] for finding in found.findings]}
-    for found in doctor(timeout=20)
-]))
-"""
+def armillary(*arguments: str, site: Path | None, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run the installed command with ``site`` on its path."""
+    program = shutil.which("armillary", path=Path(sys.executable).parent)
+    assert program, "the core is not installed beside this Python"
+    path = os.pathsep.join(filter(None, [str(site or ""), os.environ.get("PYTHONPATH", "")]))
+    environment = os.environ | {"PYTHONPATH": path} | environ
+    return subprocess.run(
+        [program, *arguments], env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
 LIST = """
 from armillary.discovery import discover
 print(json.dumps({"states": [[r.id, r.distribution, r.state] for r in discover()],
@@ -182,25 +186,27 @@ print(json.dumps({"checked": checked, "torch": "torch" in sys.modules}))
 
 @pytest.fixture(scope="module")
 def diagnoses(site: Path) -> list[dict[str, Any]]:
-    """What the doctor says with everything installed at once."""
-    return run(DOCTOR, site)
+    """What ``armillary plugins doctor`` says with everything installed at once."""
+    done = armillary("plugins", "doctor", "--json", "--timeout", "20", site=site)
+    assert done.returncode == 1
+    return json.loads(done.stdout)["plugins"]
 
 
 @pytest.mark.parametrize("id", BROKEN)
 def test_the_doctor_names_each_broken_plugin_with_its_distribution_and_reason(diagnoses, id):
     broken = BROKEN[id]
-    found = [entry for entry in diagnoses if entry["id"] == id]
-    assert [entry["distribution"] for entry in found] == list(broken.distributions or (f"armillary-{id}",))
+    found = [entry for entry in diagnoses if entry["record"]["id"] == id]
+    assert [entry["record"]["distribution"] for entry in found] == list(broken.distributions or (f"armillary-{id}",))
     for entry in found:
-        ((level, text),) = entry["findings"]
-        assert level == broken.level
-        assert broken.reason in text
-        assert all(distribution in text for distribution in broken.distributions)
-        assert entry["healthy"] == (level == "warning")
+        (finding,) = entry["findings"]
+        assert finding["level"] == broken.level
+        assert broken.reason in finding["text"]
+        assert all(distribution in finding["text"] for distribution in broken.distributions)
 
 
 def test_the_doctor_finds_nothing_wrong_with_the_good_ones(diagnoses):
-    good = {entry["id"]: entry["findings"] for entry in diagnoses if entry["id"] not in BROKEN}
+    found = {entry["record"]["id"]: entry["findings"] for entry in diagnoses}
+    good = {id: findings for id, findings in found.items() if id not in BROKEN}
     assert good == {"std": [], "good": [], "unsup3d": [], "worlds": []}
 
 
@@ -276,3 +282,33 @@ def test_a_fork_that_claims_a_first_party_id_leaves_the_others_alone(tmp_path):
     assert "armillary-worlds" in found["failures"]["worlds"]
     assert "worlds-fork 1.0" in found["failures"]["worlds"]
     assert [id for id in found["ids"]["recipe"] if id.startswith("unsup3d:")]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "--help",
+        "plugins list",
+        "plugins show unsup3d",
+        "components list",
+        "components show worlds:heads",
+        "recipes list",
+        "recipes show unsup3d:quick",
+        "recipes check unsup3d:smoke",
+    ],
+)
+def test_commands_say_beside_broken_plugins_what_they_say_alone(site, command):
+    """Line for line, the columns of tables apart. Only what loads every plugin must be spared those that take the process."""
+    loads_all = command in ("components list", "recipes list")
+    environ = {"ARMILLARY_BLOCK": ",".join(SURVIVED_ALONE)} if loads_all else {}
+    alone = armillary(*command.split(), site=None)
+    beside = armillary(*command.split(), site=site, **environ)
+    assert (alone.returncode, beside.returncode) == (0, 0), beside.stderr
+    lines = [" ".join(line.split()) for line in beside.stdout.splitlines()]
+    assert [line for line in alone.stdout.splitlines() if " ".join(line.split()) not in lines] == []
+    assert "Traceback" not in beside.stderr
+
+
+def test_the_command_that_examines_is_content_with_the_good_ones():
+    done = armillary("plugins", "doctor", site=None)
+    assert done.returncode == 0, done.stdout
