@@ -42,6 +42,7 @@ ENTRY_KEYS = {
     "world": ("use", "settings", "rename"),
     "transforms": ("use", "settings", "rename"),
 }
+_ENTRY_WORDS = frozenset(word for words in ENTRY_KEYS.values() for word in words)
 MAIN = "main"
 """Name of the only stage of a recipe without stages."""
 
@@ -268,13 +269,11 @@ class _Merger:
             if known is None and key in ("settings", "bind", "rename", "optimiser", "schedule", "budget", "cadence"):
                 known = node.setdefault(key, {})
             if not isinstance(known, dict):
-                raise RecipeError([f"{layer}: {path!r}: there is no {key!r};{did_you_mean(key, node)}"])
+                hint = did_you_mean(key, node) or f" there are: {', '.join(node)}"
+                raise RecipeError([f"{layer}: {path!r}: there is no {key!r};{hint}"])
             first = tail.split(".")[0]
-            if (
-                "use" in known and first not in {k for keys in ENTRY_KEYS.values() for k in keys}
-            ) and key != "optimiser":
-                if key != "schedule":
-                    known = known.setdefault("settings", {})
+            if "use" in known and first not in _ENTRY_WORDS and key not in ("optimiser", "schedule"):
+                known = known.setdefault("settings", {})
             node, rest = known, tail
 
     def _rooted(self, path: str) -> str:

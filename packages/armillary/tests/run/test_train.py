@@ -123,8 +123,8 @@ def test_an_optimiser_group_is_chosen_by_glob(toy_host, pictures, tmp_path):
     frozen = recipe_of(toy_host, "toy:paper", 'optimiser.groups={"method.*"={lr=0.0}}')
     trained = train(frozen, data=pictures, out=tmp_path / "run", host=toy_host)
     assert weights_of(trained.folder)["method.scale"].item() == 1.0
+    wrong = recipe_of(toy_host, "toy:paper", 'optimiser.groups={"methd.*"={lr=0.0}}')
     with pytest.raises(RecipeError, match="matches no parameter"):
-        wrong = recipe_of(toy_host, "toy:paper", 'optimiser.groups={"methd.*"={lr=0.0}}')
         train(wrong, data=pictures, out=tmp_path / "other", host=toy_host)
 
 

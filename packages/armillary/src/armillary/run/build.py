@@ -1,7 +1,8 @@
 """From a plan to modules: each slot under a random stream of its own, then one real forward compared with what was declared."""
 
+import contextlib
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -316,27 +317,21 @@ class _Renamed(torch.nn.Module):
     def __init__(self, part: torch.nn.Module, rename: Mapping[str, str]) -> None:
         super().__init__()
         self.part = part
-        self._rename = dict(rename)
+        self._rename: dict[str, str] = dict(rename)
         self._back = {outside: inside for inside, outside in rename.items()}
 
     def forward(self, **ports: Tensor) -> dict[str, Tensor]:
-        outputs = self.part(**{self._back.get(name, name): value for name, value in ports.items()})
-        return {self._rename.get(name, name): value for name, value in outputs.items()}
+        rename, back = self._rename, self._back
+        outputs: dict[str, Tensor] = self.part(**{back.get(name, name): value for name, value in ports.items()})
+        return {rename.get(name, name): value for name, value in outputs.items()}
 
 
-class _seeded:
+@contextlib.contextmanager
+def _seeded(seed: int) -> Iterator[None]:
     """Draw from ``seed`` inside, and leave the global stream as it was."""
-
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
-        self._fork = torch.random.fork_rng(devices=[])
-
-    def __enter__(self) -> None:
-        self._fork.__enter__()
-        torch.manual_seed(self._seed)
-
-    def __exit__(self, *exc: object) -> None:
-        self._fork.__exit__(*exc)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
 
 
 def _guard(who: str, build: Any) -> Any:

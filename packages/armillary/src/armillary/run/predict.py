@@ -31,7 +31,6 @@ class Geometry:
         image: as the method saw it.
         outputs: tensors by port name, without the batch axis, on the CPU.
         kinds: kind of each.
-        centre: rotation centre of the method in the camera's frame, where it has one.
     """
 
     id: str
@@ -180,7 +179,7 @@ def write_prediction(geometry: Geometry, out: Path) -> list[Path]:
     written = [out / f"{geometry.id}.npz"]
     out.mkdir(parents=True, exist_ok=True)
     with atomic(written[0]) as draft, draft.open("wb") as file:
-        np.savez_compressed(file, **geometry.arrays())
+        np.savez_compressed(file, allow_pickle=False, **geometry.arrays())
     for name, value in {"image": geometry.image, **geometry.outputs}.items():
         shown = picture("image" if name == "image" else geometry.kinds.get(name, ""), value)
         if shown is not None:
