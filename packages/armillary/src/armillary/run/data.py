@@ -5,12 +5,8 @@ What a data folder is stands in :mod:`armillary.std.data_folder`.
 
 import hashlib
 import json
-import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +15,12 @@ import attrs
 from armillary.errors import DataError
 from armillary.interfaces.world import World
 from armillary.run.data_check import Finding, Info, Report, check, info
+from armillary.run.data_crew import crew
 from armillary.std import data_writer
 from armillary.std.data_folder import SCRATCH, read_world
 from armillary.std.data_writer import Layout
 
 __all__ = ["Finding", "Info", "Made", "Report", "check", "info", "make"]
-
-_CHUNK = 16  # items a task
-_ONE_THREAD: dict[str, str] = dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
-)
 
 
 @attrs.frozen
@@ -94,15 +86,14 @@ def make(
         "settings": portable(settings),
     }
     _check_place(out, record)
-    with _crew(world, workers) as crew:
-        ports, camera = crew.call(data_writer.probe)
+    with crew(world, os.cpu_count() or 1 if workers is None else workers) as makers:
+        ports, camera = makers.probe()
         layout = _begin(world, out, record, ports=ports, camera=camera)
         mine = range(shard[0] - 1, count, shard[1])
         if layout is None:
             return Made(out, 0, len(mine), 0)
         todo = [index for index in mine if not data_writer.is_whole(layout, index)]
-        chunks = [todo[start : start + _CHUNK] for start in range(0, len(todo), _CHUNK)]
-        for done in crew.write(layout, chunks):
+        for done in makers.write(layout, todo):
             if progress is not None:
                 progress(len(mine) - len(todo) + done, len(mine))
     return Made(out, len(todo), len(mine) - len(todo), _finish(layout, count))
@@ -197,62 +188,3 @@ def _finish(layout: Layout, count: int) -> int:
     elif not (layout.root / SCRATCH).is_dir() and _is_complete(layout, count):
         return 0
     return missing
-
-
-# --- processes -------------------------------------------------------------------------------------------------------
-
-
-class _Crew:
-    """Whoever makes the items: this process, or a pool of fresh ones."""
-
-    def __init__(self, world: World, pool: ProcessPoolExecutor | None) -> None:
-        self.world = world
-        self.pool = pool
-
-    def call(self, function: Callable[[], Any]) -> Any:
-        return self.pool.submit(function).result() if self.pool else data_writer.probe(self.world)
-
-    def write(self, layout: Layout, chunks: Sequence[Sequence[int]]) -> Iterator[int]:
-        """Yield how many items are done, as they are."""
-        done = 0
-        if self.pool is None:
-            for chunk in chunks:
-                done += data_writer.write_items(layout, chunk, self.world)
-                yield done
-            return
-        waiting: set[Future[int]] = {self.pool.submit(data_writer.write_items, layout, chunk) for chunk in chunks}
-        while waiting:
-            ended, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            for future in ended:
-                done += future.result()
-            yield done
-
-
-@contextmanager
-def _crew(world: World, workers: int | None) -> Iterator[_Crew]:
-    """Give the crew; its processes run numpy on one thread, so that the bytes do not depend on the machine's cores."""
-    if workers == 0:
-        yield _Crew(world, None)
-        return
-    pool = ProcessPoolExecutor(
-        workers or os.cpu_count() or 1,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=data_writer.start_worker,
-        initargs=(world,),
-    )
-    before = {name: os.environ.get(name) for name in _ONE_THREAD}
-    os.environ.update(_ONE_THREAD)
-    try:
-        yield _Crew(world, pool)
-    except BrokenProcessPool as error:
-        raise DataError(
-            "a process that made items ended unexpectedly (was the memory full?); what is written is whole: type the same "
-            "command again, with fewer --workers"
-        ) from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

@@ -1,7 +1,7 @@
 """A data folder: what a world writes and what ``std:images`` reads.
 
 ``images/ID.png`` (or .jpg ...), and beside it, each where it is known: ``depth/ID.npy`` (float32, ``[height, width]``, scene
-units), ``mask/ID.png`` (white counts), ``normals/ID.npy`` (``[3, height, width]``, camera frame, z < 0), ``albedo/ID.png``,
+units), ``mask/ID.png`` (white counts), ``normals/ID.npy`` (float16, ``[3, height, width]``, camera frame, z < 0), ``albedo/ID.png``,
 ``landmarks.csv`` (id, point, x, y[, z], visible; x and y in pixels of the picture, centres at integers; z the depth in scene
 units), ``poses.csv`` (id, r11 ... r33, t1, t2, t3), ``lights.csv`` (id, ambient, diffuse, x, y, z), ``cameras.csv`` (id, fx,
 fy, cx, cy; pixels), ``split.csv`` (id, split) and ``world.json``. A bare folder of pictures, flat, nested, or in ``train``,

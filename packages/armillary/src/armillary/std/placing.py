@@ -10,8 +10,11 @@ from typing import Literal
 
 import attrs
 import numpy as np
+import torch
 from PIL import Image
+from torch import Tensor
 
+from armillary.kernels.sampling import pixels_to_grid
 from armillary.std.geometry import Window
 
 Fit = Literal["center-crop", "squash", "pad"]
@@ -135,6 +138,42 @@ def place_masked(values: np.ndarray, mask: np.ndarray, placement: Placement) -> 
         others = place_plane(np.where(mask, 0.0, plane), placement, outside=0.0) / np.maximum(rest, tiny)
         planes.append(np.where(weight > tiny, counted, others))
     return np.stack(planes).astype(np.float32)
+
+
+def placed_landmarks(values: np.ndarray, camera: np.ndarray | None, placement: Placement) -> dict[str, Tensor]:
+    """Return the ports of annotated points in the square.
+
+    Args:
+        values: ``[points, 4]`` as in :class:`armillary.std.truth.Landmarks`.
+        camera: intrinsics of the file; None gives no 3D points.
+        placement: of the picture.
+    """
+    table = torch.from_numpy(values)
+    visible = table[:, 3] > 0
+    pixels = placement.window.pixels(table[:, :2])
+    item = {
+        "true_landmarks2d": pixels_to_grid(pixels, height=placement.size, width=placement.size).to(torch.float32),
+        "true_visible": visible,
+    }
+    if camera is not None:
+        inverse = torch.linalg.inv(torch.from_numpy(camera).to(torch.float64))
+        rays = torch.nn.functional.pad(table[:, :2], (0, 1), value=1.0) @ inverse.T
+        points = torch.nan_to_num(rays * table[:, 2:3])
+        item["true_landmarks3d"] = points.to(torch.float32)
+    return item
+
+
+def placed_depth(depth: np.ndarray, mask: np.ndarray, placement: Placement) -> np.ndarray:
+    """Return depth as the square; the far plane, the largest depth of the picture, where there is none."""
+    finite = np.isfinite(depth[0])
+    far = np.float32(depth[0][finite].max()) if finite.any() else np.float32(0)
+    placed = place_masked(np.where(finite, depth, far), mask, placement)
+    if not placement.fills:
+        left, top, right, bottom = placement.inside
+        outside = np.ones(placed.shape[1:], dtype=bool)
+        outside[top:bottom, left:right] = False
+        placed[:, outside] = far
+    return np.array(placed, dtype=np.float32)
 
 
 def _resized(image: Image.Image, placement: Placement) -> Image.Image:

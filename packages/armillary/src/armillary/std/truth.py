@@ -1,4 +1,4 @@
-"""What a data folder knows about each picture, beside the picture: tables and arrays, checked and adapted to the square."""
+"""What a data folder knows about each picture, beside the picture: tables and arrays, checked. No torch."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -7,14 +7,10 @@ from typing import Any, Self
 
 import attrs
 import numpy as np
-import torch
-from torch import Tensor
 
 from armillary.errors import DataError
-from armillary.kernels.sampling import pixels_to_grid
 from armillary.std.data_folder import TABLES, DataFolder, Names
 from armillary.std.picture_file import PictureError
-from armillary.std.placing import Placement, place_masked
 from armillary.std.table_file import number, rows, truth
 
 LANDMARK_PORTS = ("true_landmarks2d", "true_landmarks3d", "true_visible")
@@ -131,18 +127,19 @@ def world_camera(world: Mapping[str, Any], root: Path) -> np.ndarray | None:
     """Return the intrinsics ``[3, 3]`` in ``world.json``, None where there are none.
 
     Raises:
-        DataError: ``camera`` is not three rows of three numbers.
+        DataError: ``camera``, or ``intrinsics`` in it, is not three rows of three numbers.
     """
-    if "camera" not in world:
+    camera = world.get("camera")
+    if isinstance(camera, Mapping):
+        camera = camera.get("intrinsics")
+    if camera is None:
         return None
     try:
-        camera = np.asarray(world["camera"], dtype=np.float32)
+        camera = np.asarray(camera, dtype=np.float32)
     except (ValueError, TypeError):
         camera = np.empty(0)
     if camera.shape != (3, 3) or not np.isfinite(camera).all():
-        raise DataError(
-            f"{root / 'world.json'}: camera needs three rows of three numbers (pinhole intrinsics in pixels)"
-        )
+        raise DataError(f"{root / 'world.json'}: camera needs intrinsics, three rows of three numbers in pixels")
     return camera
 
 
@@ -162,42 +159,6 @@ def camera_of(truth: Truth, item: str) -> np.ndarray | None:
         return truth.camera
     fx, fy, cx, cy = truth.cameras[item]
     return np.array(((fx, 0, cx), (0, fy, cy), (0, 0, 1)), dtype=np.float32)
-
-
-def placed_landmarks(values: np.ndarray, camera: np.ndarray | None, placement: Placement) -> dict[str, Tensor]:
-    """Return the ports of annotated points in the square.
-
-    Args:
-        values: ``[points, 4]`` as in :class:`Landmarks`.
-        camera: intrinsics of the file; None gives no 3D points.
-        placement: of the picture.
-    """
-    table = torch.from_numpy(values)
-    visible = table[:, 3] > 0
-    pixels = placement.window.pixels(table[:, :2])
-    item = {
-        "true_landmarks2d": pixels_to_grid(pixels, height=placement.size, width=placement.size).to(torch.float32),
-        "true_visible": visible,
-    }
-    if camera is not None:
-        inverse = torch.linalg.inv(torch.from_numpy(camera).to(torch.float64))
-        rays = torch.nn.functional.pad(table[:, :2], (0, 1), value=1.0) @ inverse.T
-        points = torch.nan_to_num(rays * table[:, 2:3])
-        item["true_landmarks3d"] = points.to(torch.float32)
-    return item
-
-
-def placed_depth(depth: np.ndarray, mask: np.ndarray, placement: Placement) -> np.ndarray:
-    """Return depth as the square; the far plane, the largest depth of the picture, where there is none."""
-    finite = np.isfinite(depth[0])
-    far = np.float32(depth[0][finite].max()) if finite.any() else np.float32(0)
-    placed = place_masked(np.where(finite, depth, far), mask, placement)
-    if not placement.fills:
-        left, top, right, bottom = placement.inside
-        outside = np.ones(placed.shape[1:], dtype=bool)
-        outside[top:bottom, left:right] = False
-        placed[:, outside] = far
-    return np.array(placed, dtype=np.float32)
 
 
 def read_array(path: Path, port: str, size: tuple[int, int], *, header_only: bool = False) -> np.ndarray:

@@ -1,0 +1,267 @@
+"""Writing a data folder, item by item, so that every run, shard and number of processes ends in the same bytes.
+
+Each file is written beside its place and renamed, so there are no half files. An item's rows of the tables are kept in
+``.making/rows/ID.json``, written after its files, until all items of all shards are there; then the tables are written in
+the order of the items and ``.making`` goes. So a folder without ``.making`` is whole. No torch: it runs in processes of
+its own.
+"""
+
+import errno
+import io
+import json
+import os
+import shutil
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+
+from armillary.errors import DataError
+from armillary.interfaces.world import World
+from armillary.std.data_folder import RASTERS, SCRATCH, TABLES
+from armillary.std.picture_file import png_bytes
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_ROWS = "rows"
+_POINT_PORTS = frozenset({"true_landmarks2d", "true_landmarks3d", "true_visible"})
+_KNOWN = frozenset({"id", "image", "camera", "true_pose", "true_light", *RASTERS, *_POINT_PORTS})
+_REPROJECTION = 0.01  # pixels that 2D and 3D landmarks may differ by
+_ROUNDING = 1e-5  # of sums of colours in float32
+_ID_DIGITS = 6
+
+
+@attrs.frozen
+class Layout:
+    """What is the same for all items of one folder.
+
+    Args:
+        root: the data folder.
+        camera: intrinsics in ``world.json``, as three rows.
+        points: names of the landmarks; their index where a world names none.
+        ports: that the world gives, sorted.
+    """
+
+    root: Path
+    camera: tuple[tuple[float, ...], ...] | None
+    points: tuple[str, ...]
+    ports: tuple[str, ...]
+
+    @property
+    def tables(self) -> dict[str, tuple[str, ...]]:
+        """The tables that this folder gets, with their columns."""
+        tables = {}
+        if "true_landmarks2d" in self.ports:
+            depth = ("z",) if "true_landmarks3d" in self.ports else ()
+            tables["landmarks"] = ("id", "point", "x", "y", *depth, "visible")
+        if "true_pose" in self.ports:
+            tables["poses"] = TABLES["poses"]
+        if "true_light" in self.ports:
+            tables["lights"] = TABLES["lights"]
+        if "camera" in self.ports:
+            tables["cameras"] = TABLES["cameras"]  # left out when every item has the world's camera
+        return tables
+
+
+def probe(world: World) -> tuple[tuple[str, ...], list[list[float]] | None]:
+    """Return the ports that a world gives, and the camera of its first item.
+
+    Raises:
+        ValueError: a port for which a data folder has no place, or no picture.
+    """
+    item = world.item(0)
+    unknown = sorted(set(item) - _KNOWN)
+    if unknown or "image" not in item:
+        wrong = f"has no place for {', '.join(unknown)}" if unknown else "needs an image"
+        raise ValueError(f"{type(world).__name__}: a data folder {wrong}")
+    camera = item.get("camera")
+    return tuple(sorted(set(item) - {"id"})), None if camera is None else np.asarray(camera, dtype=np.float32).tolist()
+
+
+def item_id(index: int) -> str:
+    """Return the name of an item; in order as text up to a million."""
+    return f"{index:0{_ID_DIGITS}d}"
+
+
+def item_files(layout: Layout, index: int) -> tuple[Path, ...]:
+    """Return the files that an item has, besides its rows."""
+    item = item_id(index)
+    sides = [
+        layout.root / folder / f"{item}{suffix}" for port, (folder, suffix) in RASTERS.items() if port in layout.ports
+    ]
+    return (layout.root / "images" / f"{item}.png", *sides)
+
+
+def rows_file(root: Path, index: int) -> Path:
+    """Return where an item's rows are kept until all are there."""
+    return root / SCRATCH / _ROWS / f"{item_id(index)}.json"
+
+
+def is_whole(layout: Layout, index: int) -> bool:
+    """Return whether an item needs no writing."""
+    return rows_file(layout.root, index).is_file() and all(file.is_file() for file in item_files(layout, index))
+
+
+def write_item(layout: Layout, index: int, item: Mapping[str, np.ndarray]) -> None:
+    """Write one item: its files, and last its rows.
+
+    Raises:
+        ValueError: the world gave something that a data folder cannot hold.
+        DataError: the disk is full or cannot be written.
+    """
+    for path, data in zip(item_files(layout, index), _contents(layout, item), strict=True):
+        write_file(path, data, scratch=layout.root / SCRATCH)
+    rows = json.dumps(_rows(layout, item_id(index), item), separators=(",", ":"))
+    write_file(rows_file(layout.root, index), rows.encode(), scratch=layout.root / SCRATCH)
+
+
+def write_file(path: Path, data: bytes, *, scratch: Path) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        DataError: the disk is full or cannot be written.
+    """
+    part = scratch / f"part-{os.getpid()}-{threading.get_ident()}"
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            part.write_bytes(data)
+            part.replace(path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+
+
+def write_tables(layout: Layout, count: int) -> None:
+    """Write the tables from the rows of all items, in the order of the items, and end the making.
+
+    Raises:
+        DataError: the disk is full or cannot be written.
+    """
+    tables: dict[str, list[str]] = {name: [",".join(columns)] for name, columns in layout.tables.items()}
+    for index in range(count):
+        for name, rows in json.loads(rows_file(layout.root, index).read_bytes()).items():
+            tables[name] += [",".join(row) for row in rows]
+    for name, lines in tables.items():
+        if name != "cameras" or len(lines) > 1:
+            write_file(
+                layout.root / f"{name}.csv", "".join(f"{x}\n" for x in lines).encode(), scratch=layout.root / SCRATCH
+            )
+    shutil.rmtree(layout.root / SCRATCH, ignore_errors=True)
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn what the disk refuses into an error that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise DataError(
+                f"{path}: no space left on the disk; what is written so far is whole: free some space and type the same "
+                "command again, it goes on from there"
+            ) from error
+        raise DataError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+# --- one item --------------------------------------------------------------------------------------------------------
+
+
+def _contents(layout: Layout, item: Mapping[str, np.ndarray]) -> Iterator[bytes]:
+    """Yield the bytes of an item's files, in the order of :func:`item_files`."""
+    ports = tuple(sorted(set(item) - {"id"}))
+    if ports != layout.ports:
+        raise ValueError(
+            f"a world gives every item the same ports: {', '.join(layout.ports)}; this one has {', '.join(ports)}"
+        )
+    image = _raster(item, "image", 3)
+    yield png_bytes(_bytes(image, "image"))
+    for port in RASTERS:
+        if port not in item:
+            continue
+        raster = _raster(item, port, 1 if port in ("true_depth", "true_mask") else 3)
+        if raster.shape[1:] != image.shape[1:]:
+            raise ValueError(f"{port} is {raster.shape[1:]}, but the image is {image.shape[1:]}")
+        if port == "true_mask":
+            yield png_bytes(np.where(raster[0] > 0.5, np.uint8(255), np.uint8(0)))  # true is white
+        elif port == "true_albedo":
+            yield png_bytes(_bytes(raster, port))
+        else:
+            yield _npy_bytes(raster[0], "<f4") if port == "true_depth" else _npy_bytes(raster, "<f2")
+
+
+def _rows(layout: Layout, item: str, arrays: Mapping[str, np.ndarray]) -> dict[str, list[list[str]]]:
+    rows: dict[str, list[list[str]]] = {}
+    if "true_landmarks2d" in arrays:
+        rows["landmarks"] = [[item, *cells] for cells in _landmark_cells(layout, arrays)]
+    if "true_pose" in arrays:
+        pose = _finite(arrays["true_pose"], "true_pose", (3, 4))
+        rows["poses"] = [[item, *map(_text, (*pose[:, :3].ravel(), *pose[:, 3]))]]
+    if "true_light" in arrays:
+        rows["lights"] = [[item, *map(_text, _finite(arrays["true_light"], "true_light", (5,)))]]
+    if "camera" in arrays:
+        camera = _finite(arrays["camera"], "camera", (3, 3))
+        if layout.camera is None or not np.array_equal(camera, np.asarray(layout.camera, dtype=np.float32)):
+            rows["cameras"] = [[item, *map(_text, (camera[0, 0], camera[1, 1], camera[0, 2], camera[1, 2]))]]
+    return rows
+
+
+def _landmark_cells(layout: Layout, arrays: Mapping[str, np.ndarray]) -> Iterator[list[str]]:
+    points = np.asarray(arrays["true_landmarks2d"], dtype=np.float64)
+    height, width = arrays["image"].shape[-2:]
+    points = _finite(points, "true_landmarks2d", (len(points), 2))
+    pixels = (points + 1) / 2 * ((width - 1), (height - 1))  # -1 and 1 are the centres of the corner pixels
+    visible = np.asarray(arrays.get("true_visible", np.ones(len(points))), dtype=bool)
+    depth: Sequence[Sequence[str]] = [()] * len(points)
+    if "true_landmarks3d" in arrays:
+        space = _finite(arrays["true_landmarks3d"], "true_landmarks3d", (len(points), 3)).astype(np.float64)
+        _check_reprojection(space, pixels, arrays.get("camera"))
+        depth = [(_text(z),) for z in space[:, 2]]
+    names = layout.points if len(layout.points) == len(points) else tuple(map(str, range(len(points))))
+    for name, (x, y), z, seen in zip(names, pixels, depth, visible, strict=True):
+        yield [name, f"{x:.6f}", f"{y:.6f}", *z, str(int(seen))]
+
+
+def _check_reprojection(space: np.ndarray, pixels: np.ndarray, camera: np.ndarray | None) -> None:
+    """Check that z alone gives the 3D points back, which is all that the table keeps."""
+    if camera is None:
+        raise ValueError("true_landmarks3d without a camera cannot be kept: landmarks.csv holds pixels and depth")
+    seen = space @ np.asarray(camera, dtype=np.float64).T
+    error = np.abs(seen[:, :2] / seen[:, 2:] - pixels).max(initial=0)
+    if not error <= _REPROJECTION:
+        raise ValueError(f"true_landmarks3d, seen by the camera, are {error:.3g} pixels away from true_landmarks2d")
+
+
+def _raster(item: Mapping[str, np.ndarray], port: str, channels: int) -> np.ndarray:
+    array = np.asarray(item[port])
+    if array.ndim != 3 or array.shape[0] != channels:
+        raise ValueError(f"{port} needs the shape ({channels}, height, width), has {array.shape}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{port} has values that are not finite")
+    return array
+
+
+def _bytes(raster: np.ndarray, port: str) -> np.ndarray:
+    if raster.min() < -_ROUNDING or raster.max() > 1 + _ROUNDING:
+        raise ValueError(f"{port} goes from {raster.min():g} to {raster.max():g}, not in [0, 1]")
+    return np.rint(raster.clip(0, 1).transpose(1, 2, 0) * np.float32(255)).astype(np.uint8)
+
+
+def _npy_bytes(array: np.ndarray, kind: str) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, np.ascontiguousarray(array, dtype=kind), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _finite(array: np.ndarray, port: str, shape: tuple[int, ...]) -> np.ndarray:
+    array = np.asarray(array)
+    if array.shape != shape or not np.isfinite(array).all():
+        raise ValueError(f"{port} needs finite numbers of the shape {shape}, has the shape {array.shape}")
+    return array.astype(np.float32) if array.dtype != np.float64 else array
+
+
+def _text(value: Any) -> str:
+    return format(float(np.float32(value)), ".9g")  # nine digits bring a float32 back
