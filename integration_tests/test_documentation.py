@@ -14,7 +14,7 @@ from armillary import hookspecs
 from armillary.host import KINDS, Host
 
 ROOT = Path(__file__).parent.parent
-GROUPS = ("plugins", "assets", "recipes", "data", "new")  # verbs of two words
+GROUPS = ("plugins", "components", "assets", "recipes", "data")  # verbs of two words
 PAGES = (ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("docs/methods/*.md")))
 
 
@@ -25,9 +25,7 @@ def blocks(page: Path, language: str) -> list[str]:
 def test_the_program_in_the_readme_runs(heads, clean_environment, tmp_path):
     """As it stands, but with the recipe that takes seconds in place of the one that takes minutes."""
     (program,) = blocks(ROOT / "README.md", "python")
-    faces = tmp_path / "faces"
-    shutil.copytree(heads / "images", faces)
-    next(faces.iterdir()).rename(faces / "a.png")
+    shutil.copytree(heads, tmp_path / "heads")
     code = program.replace("unsup3d:quick", "unsup3d:smoke")
     assert code != program
     command = [sys.executable, "-c", code]
@@ -40,7 +38,7 @@ def test_the_plugin_in_the_documentation_trains(armillary, heads, example_plugin
     """Listed, checked, and trained beside the losses of a published recipe."""
     patch = next(text for text in blocks(ROOT / "docs/plugins.md", "toml") if "losses.mine" in text)
     (tmp_path / "mine.toml").write_text(patch, encoding="utf-8")
-    listed = armillary("components", "--kind", "loss", "--json", env=example_plugin).stdout
+    listed = armillary("components", "list", "--kind", "loss", "--json", env=example_plugin).stdout
     assert "charbonnier:image" in listed
     armillary("recipes", "check", "unsup3d:smoke", "--recipe", "mine.toml", env=example_plugin)
     train = ("train", "unsup3d:smoke", "--recipe", "mine.toml", "--data", heads, "--out", "run")
