@@ -129,7 +129,7 @@ def demo(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Print the speed and memory of the kernels."""
     environment = everything(session)
-    for script in sorted(ROOT.glob("packages/*/benchmarks/*.py")):
+    for script in sorted(ROOT.glob("benchmarks/bench_*.py")):
         environment.run("python", str(script.relative_to(ROOT)), *session.posargs)
 
 

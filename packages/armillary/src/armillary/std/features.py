@@ -32,6 +32,9 @@ class VGGFeatures(torch.nn.Module):
         ValueError: an unknown layer, or a file that does not hold these convolutions.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, layers: Sequence[str], *, weights: Path | str) -> None:
         super().__init__()
         unknown = [layer for layer in layers if layer not in LAYERS]
