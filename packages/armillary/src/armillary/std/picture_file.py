@@ -42,6 +42,9 @@ class PictureError(DataError):
         self.reason = reason
         super().__init__(f"{path}: {reason}")
 
+    def __reduce__(self) -> tuple[type["PictureError"], tuple[Path, str]]:
+        return PictureError, (self.path, self.reason)
+
 
 @attrs.frozen(eq=False)
 class Picture:
