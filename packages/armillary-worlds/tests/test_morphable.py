@@ -30,6 +30,20 @@ def test_without_variation_a_face_is_the_mean(model):
     assert np.abs(world.surface(0).points - CENTRE).max() < 0.15
 
 
+def test_a_face_looks_at_the_eye_with_its_left_on_the_right(model):
+    """The file has x to the subject's left, y up and z to the front: x stays, y and z turn round; the scale is one."""
+    with np.load(model) as file:
+        front = file["landmarks68"]
+        given = file["vertices"][front].astype(np.float64)
+    world = build(model, identity=0.0, smile=0.0, expression=0.0)
+    surface = world.surface(0)
+    for axis, sign in enumerate((1, -1, -1)):
+        slope, _ = np.polyfit(given[:, axis], surface.landmarks[:, axis], 1)
+        assert slope == pytest.approx(sign * 0.0094, rel=1e-4)
+    assert surface.normals[world.model.landmarks, 2].mean() < -0.8
+    assert shoot(world, 0)["true_visible"].mean() > 0.8
+
+
 def test_a_face_is_the_weighted_sum_of_its_modes(model):
     """Two faces differ by a vector in the span of identity and expression modes."""
     world = build(model)

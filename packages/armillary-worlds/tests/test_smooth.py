@@ -37,7 +37,8 @@ def test_noise_of_two_sizes_is_one_function():
 
 
 def test_ramps_and_bumps_have_their_ends_and_middles():
-    np.testing.assert_allclose(ramp(np.array([-1.0, 1.0, 2.0, 3.0, 9.0]), 1.0, 3.0), [0, 0, 0.5, 1, 1])
+    """A quarter of the way up a ramp: (1/4)^2 (3 - 2/4) = 5/32."""
+    np.testing.assert_allclose(ramp(np.array([-1.0, 1.0, 1.5, 2.0, 3.0, 9.0]), 1.0, 3.0), [0, 0, 5 / 32, 0.5, 1, 1])
     np.testing.assert_allclose(bump(np.array([2.0, 5.0]), 2.0, 3.0), [1, np.exp(-1)])
     x, y = np.array([1.0, 3.0, 1.0]), np.array([2.0, 2.0, 6.0])
     np.testing.assert_allclose(blob(x, y, 1.0, 2.0, 2.0, 4.0), [1, np.exp(-1), np.exp(-1)])
