@@ -48,7 +48,11 @@ def _verb(parent: App, name: str, usage: str, help: str, *, order: int) -> None:
 
 
 _verb(
-    app, "demo", "[--out DIR] [--method ID ...]", "Train every installed method on its own data; write one page.", order=1
+    app,
+    "demo",
+    "[--out DIR] [--method ID ...]",
+    "Train every installed method on its own data; write one page.",
+    order=1,
 )
 _verb(app, "train", "RECIPE --data DIR --out RUN [FLAGS]", "Train a recipe on a folder of pictures.", order=2)
 _verb(app, "evaluate", "RUN --data DIR [FLAGS]", "Measure a run beside trivial baselines.", order=3)

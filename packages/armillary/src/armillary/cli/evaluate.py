@@ -32,7 +32,9 @@ def evaluate(
     checkpoint: Annotated[str | None, Parameter(metavar="step-N", help="Which one; not given: the newest.")] = None,
     only: Annotated[
         tuple[str, ...],
-        Parameter(name="--only", negative=(), metavar="NAME", help="Only this evaluator of the recipe. May be given again."),
+        Parameter(
+            name="--only", negative=(), metavar="NAME", help="Only this evaluator of the recipe. May be given again."
+        ),
     ] = (),
     accelerator: Annotated[str, Parameter(metavar="DEVICE", help="auto, cpu, cuda or mps.")] = "cpu",
     json: Json = False,

@@ -13,7 +13,9 @@ def export(
     image: Annotated[Path, Parameter(name="IMAGE", help="The picture.")],
     /,
     *,
-    format: Annotated[Literal["glb", "ply", "obj"] | None, Parameter(help="Of the mesh; not given: that of --out, or glb.")] = None,
+    format: Annotated[
+        Literal["glb", "ply", "obj"] | None, Parameter(help="Of the mesh; not given: that of --out, or glb.")
+    ] = None,
     out: Annotated[Path | None, Parameter(metavar="FILE", help="Not given: IMAGE's name, here.")] = None,
     texture: Annotated[
         str, Parameter(metavar="NAME", help="Output to paint the surface with, such as albedo or canonical_image.")

@@ -15,7 +15,16 @@ if TYPE_CHECKING:
 
 OK, FAILED, USAGE = 0, 1, 2
 
-_SYSTEM = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EMFILE, errno.EIO, errno.ENAMETOOLONG}
+_SYSTEM = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.EMFILE,
+    errno.EIO,
+    errno.ENAMETOOLONG,
+}
 _MEMORY = ("OutOfMemoryError", "can't allocate memory", "not enough memory")
 
 
@@ -93,7 +102,9 @@ def _bug(error: BaseException) -> int:
     name = f"{plugin}" if plugin else f"armillary {__version__}"
     distribution = plugin.distribution if plugin else "armillary"
     where = _tracker(distribution) or f"to the maintainers of {distribution}"
-    return _say(f"this is a bug in {name}, not in what you typed.\nPlease report it with all of the above {where}", FAILED)
+    return _say(
+        f"this is a bug in {name}, not in what you typed.\nPlease report it with all of the above {where}", FAILED
+    )
 
 
 def _plugin_of(trace: TracebackType | None) -> "PluginRecord | None":

@@ -70,7 +70,9 @@ def explain(recipe: Id, /, *, flags: RecipeFlags | None = None, json: Json = Fal
 
 
 def check(
-    *recipes: Annotated[str, Parameter(name="RECIPE", help="plugin:recipe, or a TOML file; all installed ones if none.")],
+    *recipes: Annotated[
+        str, Parameter(name="RECIPE", help="plugin:recipe, or a TOML file; all installed ones if none.")
+    ],
     flags: RecipeFlags | None = None,
     json: Json = False,
 ) -> int:

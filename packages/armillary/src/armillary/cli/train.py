@@ -24,7 +24,9 @@ def train(
     flags: RecipeFlags | None = None,
     observers: Annotated[
         tuple[str, ...],
-        Parameter(name="--with", negative=(), metavar="PLUGIN", help="Tell this plugin of the run. May be given again."),
+        Parameter(
+            name="--with", negative=(), metavar="PLUGIN", help="Tell this plugin of the run. May be given again."
+        ),
     ] = (),
     asset: Annotated[
         tuple[str, ...],
@@ -107,7 +109,12 @@ def _resume(
 
 
 def _only_resume(recipe: str | None, out: Path | None, flags: RecipeFlags, strict: bool) -> None:
-    given = [*([recipe] if recipe else []), *(["--out"] if out else []), *flags.given(), *(["--strict"] if strict else [])]
+    given = [
+        *([recipe] if recipe else []),
+        *(["--out"] if out else []),
+        *flags.given(),
+        *(["--strict"] if strict else []),
+    ]
     if given:
         raise UsageError(
             f"{', '.join(given)} cannot be given with --resume: the run goes on with the recipe that it holds, or it would "
