@@ -24,14 +24,25 @@ def test_every_kind_has_a_picture_or_is_known_to_have_none():
     assert {kind for kind in ports.KINDS if pictures.picture(kind, item_of(kind, 0.5)) is None} == WITHOUT_PICTURE
 
 
-@pytest.mark.parametrize("fill", [None, 0.0, -1.0, 1e30, float("nan"), float("inf"), float("-inf")])
-@pytest.mark.parametrize("kind", sorted(set(ports.KINDS) - WITHOUT_PICTURE))
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
-def test_no_value_breaks_a_picture(kind, fill, dtype):
-    shown = pictures.picture(kind, item_of(kind, fill).to(dtype))
+DRAWN = sorted(set(ports.KINDS) - WITHOUT_PICTURE)
+
+
+def assert_picture(shown):
     assert shown.dtype == np.uint8
     assert shown.ndim == 3
     assert shown.shape[2] == 3
+
+
+@pytest.mark.parametrize("fill", [0.0, -1.0, 1e30, float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("kind", DRAWN)
+def test_no_value_breaks_a_picture(kind, fill):
+    assert_picture(pictures.picture(kind, item_of(kind, fill)))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16, torch.bool])
+@pytest.mark.parametrize("kind", DRAWN)
+def test_any_type_of_number_is_drawn(kind, dtype):
+    assert_picture(pictures.picture(kind, item_of(kind, None).to(dtype)))
 
 
 def test_image_goldens():
@@ -86,11 +97,10 @@ def test_shading_above_one_is_scaled_as_a_whole():
 
 
 def test_label_map_fades_with_certainty():
-    """Direction (1, 0, 0) is (255, 128, 128) at length 1, and at length 3; at length 0 it is grey."""
-    labels = torch.tensor([[1.0, 0, 0], [3.0, 0, 0], [0.0, 0, 0]]).T.reshape(3, 1, 3)
-    np.testing.assert_array_equal(
-        pictures.label_map_picture(labels)[0], [[255, 128, 128], [255, 128, 128], [128, 128, 128]]
-    )
+    """Direction (1, 0, 0) is (255, 128, 128) at lengths 1 and 3, half as strong at 1/2, grey at 0."""
+    labels = torch.tensor([[1.0, 0, 0], [3.0, 0, 0], [0.5, 0, 0], [0.0, 0, 0]]).T.reshape(3, 1, 4)
+    expected = [[255, 128, 128], [255, 128, 128], [191, 128, 128], [128, 128, 128]]
+    np.testing.assert_array_equal(pictures.label_map_picture(labels)[0], expected)
 
 
 def test_light_from_the_upper_left_lights_the_upper_left():
@@ -127,6 +137,13 @@ def test_key_points_lie_where_they_are(head):
     over = pictures.keypoints_picture(torch.zeros(1, 2), image=head.image, size=128)
     assert over.shape == (128, 128, 3)
     assert np.ptp(over.astype(int)[63, 63]) > 50
+
+
+def test_key_points_at_the_corners_lie_on_the_corner_pixels():
+    """Four pixels drawn 32 times as large: (1, 1) is the centre of the last one, 112 pixels from the corner."""
+    shown = pictures.keypoints_picture(torch.ones(1, 2), image=torch.zeros(3, 4, 4), size=128)
+    y, x = np.nonzero(shown.sum(axis=-1))
+    assert (y.mean(), x.mean()) == pytest.approx((111.5, 111.5), abs=0.6)
 
 
 def test_features_do_not_depend_on_the_order_of_channels():

@@ -19,13 +19,14 @@ class Page(HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.open, self.addresses, self.tags, self.words, self.ids = [], [], [], "", []
+        self.open, self.addresses, self.tags, self.attributes, self.words, self.ids = [], [], [], [], "", []
         self.feed(text)
         self.close()
         assert not self.open
 
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
+        self.attributes.append(sorted(name for name, _ in attrs))
         self.addresses += [value for name, value in attrs if name in ("src", "href", "xlink:href", "action", "data")]
         self.ids += [value for name, value in attrs if name == "id"]
         if tag not in VOID:
@@ -93,6 +94,7 @@ def test_all_text_is_escaped(tmp_path):
     harmless = page(tmp_path, title="words", parts=[{"title": "words", **full()}], **full())
     one, other = Page(hostile), Page(harmless)
     assert [t for t in one.tags if t != "wbr"] == [t for t in other.tags if t != "wbr"]
+    assert [a for a in one.attributes if a] == [a for a in other.attributes if a]
     assert "script" not in one.tags
     assert one.words.count(HOSTILE) >= 20
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from armillary.run.pictures import image_picture
-from armillary.run.turntable import BACKGROUND, relit, sweep, swing, turntable
+from armillary.run.turntable import BACKGROUND, _prepared, relit, sweep, swing, turntable
 
 PAPER = round(255 * BACKGROUND)
 
@@ -72,6 +72,16 @@ def test_size_is_the_height_and_keeps_the_aspect(head):
     depth, image = head.depth[..., :32], head.image[..., :32]
     (shown,) = turntable(depth, image, head.camera, angles=[0.0], size=100)
     assert shown.shape == (100, 50, 3)
+
+
+def test_a_larger_size_is_the_same_view(head):
+    """Twice as large: the focal length doubles, 31.5 becomes 63.5, and what does not count stays out of the depth."""
+    depth, _, camera, _ = _prepared(head.depth, head.image, head.camera, head.mask, size=128, max_slope=None)
+    focal = 2.0 * float(head.camera[0, 0])
+    torch.testing.assert_close(camera, torch.tensor([[focal, 0.0, 63.5], [0.0, focal, 63.5], [0.0, 0.0, 1.0]]))
+    small, large = head.depth[0, 32, 20:44], depth[0, 64:66, 40:88].reshape(2, 24, 2).mean(dim=(0, 2))
+    torch.testing.assert_close(small, large, atol=5e-4, rtol=0)
+    assert depth.max() < head.depth[head.mask].max() + 1e-6
 
 
 def test_nothing_to_show_is_paper():
