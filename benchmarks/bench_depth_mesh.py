@@ -113,10 +113,10 @@ def work(row: tuple[str, int, int, int, str], *, peer: bool = False) -> Callable
     return forward if what == "forward" else backward
 
 
-def clock(function: Callable[[], object]) -> float:
-    start = time.perf_counter()
+def clock(function: Callable[[], object], *, now: Callable[[], float]) -> float:
+    start = now()
     function()
-    return time.perf_counter() - start
+    return now() - start
 
 
 def high_water() -> int:
@@ -156,7 +156,8 @@ def agreement() -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--cpu", action="store_true", help="processor time of all threads, for a machine that is busy")
     parser.add_argument("--peak", help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -164,7 +165,9 @@ def main() -> None:
         row, peer = json.loads(options.peak)
         print(peak_here(tuple(row), peer=peer))
         return
-    print(f"torch {torch.__version__}, {options.threads} threads, minimum of {options.rounds} rounds")
+    now = time.process_time if options.cpu else time.perf_counter
+    kind = "processor time" if options.cpu else "wall time"
+    print(f"torch {torch.__version__}, {options.threads} threads, {kind}, minimum of {options.rounds} rounds")
     print(f"both agree to {agreement():.1e} at 99.9 % of the pixels\n")
     print(
         f"{'scene':9}{'batch':>6}{'size':>10}  {'what':9}{'ours':>10}{'peer':>12}{'ratio':>8}{'ours':>11}{'peer':>10}"
@@ -175,9 +178,9 @@ def main() -> None:
         times, peer_times = [], []
         ours()
         for _ in range(options.rounds):
-            times.append(min(clock(ours) for _ in range(3 if batch > 1 else 30)))
+            times.append(min(clock(ours, now=now) for _ in range(3 if batch > 1 else 30)))
             if peer is not None:
-                peer_times.append(clock(peer) * batch)
+                peer_times.append(clock(peer, now=now) * batch)
         line = f"{kind:9}{batch:6}{f'{height}x{width}':>10}  {what:9}{min(times) * 1e3:7.2f} ms"
         memory = peak(row, peer=False, threads=options.threads)
         if peer is None:

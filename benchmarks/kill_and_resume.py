@@ -56,7 +56,9 @@ def main() -> int:
         one, other = (each.weights() for each in weights if each)
         equal = set(one) == set(other) and all(torch.equal(one[name], other[name]) for name in one)
         rows = [len((run / "metrics.jsonl").read_text().splitlines()) for run in (out, whole)]
-        print(f"{arguments.kills} kills survived; final weights equal the undisturbed run's bit for bit: {equal}; rows {rows}")
+        print(
+            f"{arguments.kills} kills survived; final weights equal the undisturbed run's bit for bit: {equal}; rows {rows}"
+        )
         return 0 if equal and rows[0] == rows[1] else 1
 
 
