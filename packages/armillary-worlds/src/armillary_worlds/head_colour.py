@@ -9,7 +9,7 @@ import numpy as np
 from numpy.random import Generator
 
 from armillary_worlds.anatomy import HAIR, IRIS, NOISE_FOLDED, NOISE_ROWS, SKIN, STRANDS
-from armillary_worlds.head_shape import Form, mouth_line
+from armillary_worlds.head_shape import Form, mouth_line, window
 from armillary_worlds.raster import Floats
 from armillary_worlds.smooth import blob, bump, ramp, smooth_field
 
@@ -17,6 +17,7 @@ _USUAL_HAIR, _USUAL_IRIS = 1, 0  # rows of the tables, where nothing varies
 _LIPS = np.array([0.86, 0.60, 0.60])  # times the colour of the skin
 _BALD, _BEARDED, _SHORT = 0.1, 0.25, 0.7  # shares of heads: bald; bearded; with hair that ends at the ears
 _BEARD = 0.6  # how much of the skin the thickest beard hides
+_COLLAR = 10.3  # height below which the shirt is seen
 _RED = np.array([0.05, -0.10, -0.10])[:, None, None]
 _DARK = np.array([0.10, 0.12, 0.10])[:, None, None]
 
@@ -88,92 +89,95 @@ def texture_of(form: Form, palette: Palette, hair: Floats, own: Floats) -> Float
         hair: [R, C], of :func:`hair_cover` on the same grid.
         own: control values of skin noise that is not mirrored, [3, r, c].
     """
-    x, y, grid = form.x, form.y, form.grid
-    front = (grid.front > 0.5).astype(np.float64)
-    colour = _skin(form, palette, own)
-    colour = _lay(colour, palette.lips, _lips(form) * front)
-    colour = _lay(colour, palette.lips * 0.35, _mouth(form) * front)
-    colour = _lay(colour, palette.hair * 0.9, _beard(form, palette) * grid.front)
-    colour = _lay(
-        colour,
-        palette.skin * 0.25,
-        0.8 * blob(np.abs(x), y, 0.55, 2.95 + form.traits["nose_length"], 0.3, 0.16) * front,
-    )
-    colour = _eyes(colour, form, palette, front)
-    colour = _lay(colour, palette.hair * 0.85, 0.9 * _brows(form) * front)
-    strand = np.einsum("cs,s->c", grid.strands, palette.strands)
-    tufts = palette.hair[:, None, None] * (1 + 0.13 * strand) + 0.02
-    colour = _lay(colour, tufts, hair)
-    shirt = ramp(y, 10.3, 10.6)
-    return np.clip(_lay(colour, palette.shirt, shirt), 0.01, 1)
-
-
-def _skin(form: Form, palette: Palette, own: Floats) -> Floats:
-    traits, y, grid = form.traits, form.y, form.grid
+    grid = form.grid
     even = smooth_field(grid.noise_down, grid.noise_folded, palette.noise)
     uneven = smooth_field(grid.noise_down, grid.noise_across, own)
-    mirrored = np.abs(form.x)
-    flush = 0.6 * blob(mirrored, y, 3.7, 2.2, 1.7, 1.5) + 0.5 * blob(mirrored, y, 0, 2.4, 1.2, 0.9)
-    shade = blob(mirrored, y, traits["eye_distance"], traits["eye_y"] + 0.3, 1.6, 0.9)
-    tint = 1 + 0.035 * even + 0.05 * uneven
-    tint = tint + _RED * flush - _DARK * shade
-    return palette.skin[:, None, None] * tint
+    texture = palette.skin[:, None, None] * (1 + 0.035 * even + 0.05 * uneven)
+    for top, bottom, paint in _FEATURES:
+        part, where = window(form, top, bottom)
+        paint(texture[where], part, palette)
+    strand = np.einsum("cs,s->c", grid.strands, palette.strands)
+    _lay(texture, palette.hair[:, None, None] * (1 + 0.13 * strand) + 0.02, hair)
+    shirt = slice(int(np.searchsorted(form.height, _COLLAR)), None)
+    _lay(texture[:, shirt], palette.shirt, ramp(form.y[shirt], _COLLAR, _COLLAR + 0.3))
+    return np.clip(texture, 0.01, 1, out=texture)
 
 
-def _lips(form: Form) -> Floats:
+def _blush(picture: Floats, form: Form, palette: Palette) -> None:
+    traits, x, y = form.traits, np.abs(form.x), form.y
+    flush = 0.6 * blob(x, y, 3.7, 2.2, 1.7, 1.5) + 0.5 * blob(x, y, 0, 2.4, 1.2, 0.9)
+    shade = blob(x, y, traits["eye_distance"], traits["eye_y"] + 0.3, 1.6, 0.9)
+    picture += palette.skin[:, None, None] * (_RED * flush - _DARK * shade)
+
+
+def _nostrils(picture: Floats, form: Form, palette: Palette) -> None:
+    cover = 0.8 * blob(np.abs(form.x), form.y, 0.55, 2.95 + form.traits["nose_length"], 0.3, 0.16)
+    _lay(picture, palette.skin * 0.25, cover)
+
+
+def _lips(picture: Floats, form: Form, palette: Palette) -> None:
     traits, x, y = form.traits, form.x, form.y
     line = mouth_line(form, x)
     taper = np.sqrt(np.clip(1 - (x / traits["mouth_width"]) ** 2, 0, 1))
     bow = 1 - 0.25 * bump(x, 0, 0.35)
     top, bottom = line - 0.75 * traits["lips"] / 0.5 * taper * bow, line + 0.95 * traits["lips"] / 0.5 * taper
-    return ramp(y, top - 0.12, top + 0.12) * ramp(-y, -bottom - 0.15, -bottom + 0.15) * (taper > 0)
+    red = ramp(y, top - 0.12, top + 0.12) * ramp(-y, -bottom - 0.15, -bottom + 0.15) * (taper > 0)
+    _lay(picture, palette.lips, red)
+    gap = 0.9 * bump(y, line, 0.17) * ramp(traits["mouth_width"] - np.abs(x), -0.1, 0.25)
+    _lay(picture, palette.lips * 0.35, gap)
 
 
-def _mouth(form: Form) -> Floats:
-    line = mouth_line(form, form.x)
-    return 0.9 * bump(form.y, line, 0.17) * ramp(form.traits["mouth_width"] - np.abs(form.x), -0.1, 0.25)
-
-
-def _beard(form: Form, palette: Palette) -> Floats:
+def _beard(picture: Floats, form: Form, palette: Palette) -> None:
+    if palette.beard == 0:
+        return
     x, y = form.x, form.y
     jaw = ramp(y - 0.16 * x**2 + 0.055 * np.abs(x) ** 3, 3.0, 4.2) * ramp(-y, -9.3, -8.0)
-    return palette.beard * jaw * (1 - blob(x, y, 0, form.traits["mouth_y"] + 1.2, 0.6, 0.4) * 0.4)
+    cover = palette.beard * jaw * (1 - blob(x, y, 0, form.traits["mouth_y"] + 1.2, 0.6, 0.4) * 0.4)
+    _lay(picture, palette.hair * 0.9, cover * form.grid.front[form.grid.front > 0])
 
 
-def _brows(form: Form) -> Floats:
-    traits, lopsided, x, y = form.traits, form.lopsided, form.x, form.y
+def _brows(picture: Floats, form: Form, palette: Palette) -> None:
+    traits, x, y = form.traits, form.x, form.y
     along = np.abs(x) - traits["eye_distance"]
-    middle = (
-        traits["eye_y"]
-        - traits["brow_height"]
-        + traits["brow_arch"] * (along - 0.4) ** 2
-        - lopsided.brow_tilt * np.sign(x)
-    )
+    arch = traits["brow_arch"] * (along - 0.4) ** 2 - form.lopsided.brow_tilt * np.sign(x)
+    middle = traits["eye_y"] - traits["brow_height"] + arch
     thick = traits["brow_thickness"] * (1 - 0.22 * (along + 0.6))
-    return bump(y, middle, np.maximum(thick, 0.05)) * ramp(1.75 - np.abs(along + 0.1), -0.15, 0.25)
+    cover = bump(y, middle, np.maximum(thick, 0.05)) * ramp(1.75 - np.abs(along + 0.1), -0.15, 0.25)
+    _lay(picture, palette.hair * 0.85, 0.9 * cover)
 
 
-def _eyes(colour: Floats, form: Form, palette: Palette, front: Floats) -> Floats:
+def _eyes(picture: Floats, form: Form, palette: Palette) -> None:
     traits, lopsided, x, y = form.traits, form.lopsided, form.x, form.y
     size = traits["eye_size"]
     along = (np.abs(x) - traits["eye_distance"]) / (1.3 * size)
     inside = np.clip(1 - along**2, 0, 1)
     opened = traits["eye_open"] * size * (1 - np.clip(lopsided.lid * np.sign(x), 0, 0.9))
     top, bottom = traits["eye_y"] - 1.15 * opened * inside**0.7, traits["eye_y"] + 0.85 * opened * inside
-    cover = ramp(y, top - 0.08, top + 0.08) * ramp(-y, -bottom - 0.08, -bottom + 0.08) * (inside > 0) * front
-    gaze = lopsided.gaze * 0.5
-    centre = np.hypot(x - np.sign(x) * traits["eye_distance"] - gaze, y - traits["eye_y"] + 0.06)
-    eye = _lay(np.full(colour.shape, 0.9), palette.iris, ramp(-centre, -0.62 * size, -0.5 * size))
-    eye = _lay(eye, np.full(3, 0.03), ramp(-centre, -0.32 * size, -0.2 * size))
-    colour = _lay(colour, eye, cover)
-    lash = bump(y, top - 0.02, 0.13) * ramp(inside, 0.0, 0.12) * front
-    return _lay(colour, palette.hair * 0.4, 0.85 * lash)
+    cover = ramp(y, top - 0.08, top + 0.08) * ramp(-y, -bottom - 0.08, -bottom + 0.08) * (inside > 0)
+    centre = np.hypot(x - np.sign(x) * traits["eye_distance"] - 0.5 * lopsided.gaze, y - traits["eye_y"] + 0.06)
+    eye = np.full(picture.shape, 0.9)
+    _lay(eye, palette.iris, ramp(-centre, -0.62 * size, -0.5 * size))
+    _lay(eye, np.full(3, 0.03), ramp(-centre, -0.32 * size, -0.2 * size))
+    _lay(picture, eye, cover)
+    lash = bump(y, top - 0.02, 0.13) * ramp(inside, 0.0, 0.12)
+    _lay(picture, palette.hair * 0.4, 0.85 * lash)
 
 
-def _lay(below: Floats, above: Floats, cover: Floats) -> Floats:
-    """Return a picture [3, R, C] under a cover [R, C] of one colour [3], or of another picture."""
+_FEATURES = (
+    (-4.5, 7.0, _blush),
+    (2.0, 9.0, _lips),
+    (1.0, 10.0, _beard),
+    (1.5, 4.5, _nostrils),
+    (-3.0, 1.0, _eyes),
+    (-5.0, 1.0, _brows),
+)
+"""From and to which height each is painted, in this order; the mouth is painted with the lips."""
+
+
+def _lay(picture: Floats, above: Floats, cover: Floats) -> None:
+    """Lay one colour [3], or another picture, over a picture [3, R, C] in place, as far as a cover [R, C] says."""
     above = above[:, None, None] if above.ndim == 1 else above
-    return below + cover * (above - below)
+    picture += cover * (above - picture)
 
 
 def _between(table: Floats, at: float) -> Floats:

@@ -145,6 +145,15 @@ def form_of(traits: dict[str, float], lopsided: Lopsided, grid: Grid) -> Form:
     )
 
 
+def window(form: Form, top: float, bottom: float) -> tuple[Form, tuple[slice, slice, slice]]:
+    """Return the part of a form in front of the ears and between two heights, and where it lies in pictures [3, R, C]."""
+    first, last = np.searchsorted(form.height, (top, bottom))
+    face = np.flatnonzero(form.grid.front)
+    rows, columns = slice(int(first), int(last)), slice(int(face[0]), int(face[-1]) + 1)
+    part = attrs.evolve(form, height=form.height[rows], x=form.x[rows, columns], y=form.y[rows, columns])
+    return part, (slice(None), rows, columns)
+
+
 def points_of(form: Form, hair: Floats) -> Floats:
     """Return the surface [R, C, 3]: x, y down, and z away from the viewer, from the plane of the ears.
 

@@ -23,6 +23,7 @@ from armillary_worlds.head_shape import (
     points_of,
     read_grid,
     to_scene,
+    window,
 )
 from armillary_worlds.raster import Floats
 from armillary_worlds.scene import (
@@ -36,6 +37,7 @@ from armillary_worlds.scene import (
 )
 
 _FINE = 2  # texels a cell of the mesh
+_MARKED = (5.0, 6.0)  # marks stand up to this far from the middle, across and down
 _SOFT_VOLUME, _SOFT_COLOUR = 1.6, 0.5  # width of the edge of the hair, in units of the anatomy
 
 
@@ -92,11 +94,14 @@ class Heads(World):
 
     def _marked(self, generator: Generator, form: Form, texture: Floats, hair: Floats) -> Floats:
         """Return the texture [R, C, 3] with moles and patches on the skin of the face."""
-        face = np.stack([form.x.ravel(), form.y.ravel()], axis=1) * UNIT
-        flat = texture.reshape(-1, 3)
-        marked = add_marks(generator, flat, face, mean_count=self.config.marks, extent=(0.05, 0.06))
-        shown = form.grid.front * (1 - hair)
-        return (flat + shown.reshape(-1, 1) * (marked - flat)).reshape(texture.shape)
+        part, (_, rows, columns) = window(form, -_MARKED[1], _MARKED[1] + 1)
+        face = np.stack([part.x.ravel(), part.y.ravel()], axis=1) * UNIT
+        flat = texture[rows, columns].reshape(-1, 3)
+        extent = (_MARKED[0] * UNIT, _MARKED[1] * UNIT)
+        marked = add_marks(generator, flat, face, mean_count=self.config.marks, extent=extent)
+        shown = form.grid.front[columns] * (1 - hair[rows, columns])
+        texture[rows, columns] += (shown.reshape(-1, 1) * (marked - flat)).reshape(*shown.shape, 3)
+        return texture
 
     def describe(self) -> dict[str, Any]:
         """Return camera, conventions and names of landmarks."""
