@@ -141,12 +141,6 @@ def test_luminance_and_chrominance_come_as_rgb(tmp_path):
     assert read(tmp_path / "a.tif").rgb.min() >= 254
 
 
-def test_a_colour_space_without_a_conversion_is_refused(tmp_path):
-    Image.new("LAB", (4, 4), (255, 128, 128)).save(tmp_path / "a.tif")
-    with pytest.raises(PictureError, match="of an unknown kind"):
-        read(tmp_path / "a.tif")
-
-
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation_is_applied(tmp_path, orientation):
     """Stored so that the viewer's turn brings the corners back."""

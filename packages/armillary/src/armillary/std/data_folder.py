@@ -256,13 +256,12 @@ def _splits_from_hash(ids: Iterable[str], *, val: float, test: float) -> dict[st
     splits = {x: "test" if p < test else "val" if p < test + val else "train" for x, p in place.items()}
     if len(splits) < len(SPLITS):
         return dict.fromkeys(splits, "train")
-    wanted = [(name, size) for name, size in (("test", test), ("val", val)) if size > 0]
-    for name, _ in wanted:
+    order = ("test", "val", "train")  # along the hash
+    for name in (name for name, part in zip(order, (test, val, 1.0), strict=True) if part > 0):
         if name not in splits.values():
-            spare = [x for x in splits if splits[x] == "train"] or list(splits)
-            splits[min(spare, key=lambda x: (place[x], x))] = name
-    if "train" not in splits.values():
-        splits[max(splits, key=lambda x: (place[x], x))] = "train"
+            donor = max(order, key=list(splits.values()).count)
+            nearest = max if order.index(donor) < order.index(name) else min
+            splits[nearest((x for x in splits if splits[x] == donor), key=lambda x: (place[x], x))] = name
     return splits
 
 

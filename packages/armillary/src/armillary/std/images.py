@@ -30,6 +30,7 @@ from armillary.std.placing import (
     place_masked,
     placed_depth,
     placed_landmarks,
+    placed_normals,
 )
 from armillary.std.truth import (
     CHANNELS,
@@ -304,8 +305,7 @@ class Images(Dataset):
             item["true_depth"] = torch.from_numpy(placed_depth(depth, mask, placement))
         if "true_normals" in ports:
             normals = self._array("true_normals", entry, picture)
-            placed = torch.from_numpy(np.array(place_masked(normals, mask, placement)))
-            item["true_normals"] = torch.nn.functional.normalize(placed, dim=0)  # files keep them in half precision
+            item["true_normals"] = torch.from_numpy(placed_normals(normals, mask, placement))
         if "true_albedo" in ports:
             albedo = self._side_picture("true_albedo", entry, picture).rgb
             placed_albedo = place_masked(albedo.transpose(2, 0, 1).astype(np.float32), mask, placement)

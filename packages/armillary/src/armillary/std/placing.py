@@ -176,6 +176,17 @@ def placed_depth(depth: np.ndarray, mask: np.ndarray, placement: Placement) -> n
     return np.array(placed, dtype=np.float32)
 
 
+def placed_normals(normals: np.ndarray, mask: np.ndarray, placement: Placement) -> np.ndarray:
+    """Return ``[3, height, width]`` as the square, of unit length; (0, 0, -1) where there are none.
+
+    Also where nothing is resized: files keep normals in half precision.
+    """
+    placed = place_masked(np.nan_to_num(normals), mask, placement)
+    length = np.linalg.norm(placed, axis=0)
+    some = length > np.finfo(np.float32).eps
+    return np.where(some, placed / np.where(some, length, 1), np.array([[[0]], [[0]], [[-1]]])).astype(np.float32)
+
+
 def _resized(image: Image.Image, placement: Placement) -> Image.Image:
     left, top, right, bottom = placement.inside
     return image.resize((right - left, bottom - top), Image.Resampling.BILINEAR, box=placement.box)

@@ -1,0 +1,129 @@
+"""Tables beside the pictures: read by name, and every mistake named by file and line."""
+
+import json
+
+import numpy as np
+import pytest
+
+from armillary.errors import DataError
+from armillary.std.data_folder import scan
+from armillary.std.truth import Truth, camera_of, read_landmarks, read_numbers, world_camera
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "images").mkdir()
+    for name in "ab":
+        (tmp_path / "images" / f"{name}.png").touch()
+    return tmp_path
+
+
+def landmarks(root, text):
+    (root / "landmarks.csv").write_text(text)
+    return read_landmarks(scan(root))
+
+
+def test_landmarks_by_hand(folder):
+    table = landmarks(folder, "\ufeffID, Point ,x,y,z,visible\na.png,10,1.5,2,0.9,1\na,9,3,4,1,no\n\nb,10,5,6,1,true\n")
+    assert table is not None
+    assert table.names == ("9", "10")  # numbers are in order of number
+    np.testing.assert_allclose(table.values["a"], [[3, 4, 1, 0], [1.5, 2, 0.9, 1]])
+    np.testing.assert_allclose(table.values["b"], [[0, 0, np.nan, 0], [5, 6, 1, 1]])
+    assert table.has_depth
+
+
+def test_landmarks_without_depth_or_visibility(folder):
+    table = landmarks(folder, "id,point,x,y\na,nose,1,2\na,eye,3,4\n")
+    assert table is not None
+    assert table.names == ("nose", "eye")
+    assert not table.has_depth
+    assert table.values["a"][:, 3].tolist() == [1, 1]
+    tables = Truth.read(scan(folder))
+    assert tables.has("true_landmarks2d", "a")
+    assert not tables.has("true_landmarks2d", "b")
+    assert not tables.has("true_landmarks3d", "a")
+
+
+def test_the_world_orders_the_points(folder):
+    (folder / "world.json").write_text(json.dumps({"points": ["ear", "eye", "nose"]}))
+    table = landmarks(folder, "id,point,x,y\na,nose,1,2\na,eye,3,4\n")
+    assert table is not None
+    assert table.names == ("ear", "eye", "nose")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "id,point,x\na,1,2\n",
+            r"landmarks.csv, line 1: needs the columns id, point, x, y; y missing, has id, point, x",
+        ),
+        ("id,point,x,y\na,1,2,three\n", r"landmarks.csv, line 2: y is 'three', not a finite number"),
+        ("id,point,x,y\na,1,2,nan\n", "not a finite number"),
+        ("id,point,x,y\na,1,2,3\na,1,4,5\n", r"line 3: point '1' of 'a' stands there twice"),
+        ("id,point,x,y,visible\na,1,2,3,maybe\n", r"line 2: visible is 'maybe', not 0 or 1"),
+        ("id,point,x,y\na,1,2\n", "line 2: 3 cells where the header has 4"),
+        ("", "needs the columns"),
+    ],
+)
+def test_landmarks_that_are_wrong(folder, text, message):
+    with pytest.raises(DataError, match=message):
+        landmarks(folder, text)
+
+
+def test_a_table_that_is_no_text(folder):
+    (folder / "landmarks.csv").write_bytes(b"id,point,x,y\n\xff\xfe\x00")
+    with pytest.raises(DataError, match="cannot be read as CSV"):
+        read_landmarks(scan(folder))
+
+
+def test_numbers_by_hand(folder):
+    (folder / "lights.csv").write_text("id,diffuse,ambient,x,y,z\nb,0.6,0.4,0,0,-1\nnobody,1,1,1,1,1\n")
+    values = read_numbers(scan(folder), "lights")
+    assert values is not None
+    assert set(values) == {"b"}
+    np.testing.assert_allclose(values["b"], [0.4, 0.6, 0, 0, -1])
+
+
+def test_an_id_that_stands_there_twice(folder):
+    (folder / "lights.csv").write_text("id,ambient,diffuse,x,y,z\nb,1,1,1,1,1\nb,1,1,1,1,1\n")
+    with pytest.raises(DataError, match=r"lights.csv, line 3: 'b' stands there twice"):
+        read_numbers(scan(folder), "lights")
+
+
+@pytest.mark.parametrize(
+    "camera", [[[1, 0, 0], [0, 1, 0], [0, 0, 1]], {"intrinsics": [[1, 0, 0], [0, 1, 0], [0, 0, 1]]}]
+)
+def test_the_worlds_camera(folder, camera):
+    found = world_camera({"camera": camera}, folder)
+    assert found is not None
+    assert found.tolist() == np.eye(3).tolist()
+
+
+@pytest.mark.parametrize("world", [{}, {"camera": None}, {"camera": {"fov": 10}}])
+def test_a_world_without_intrinsics(folder, world):
+    assert world_camera(world, folder) is None
+
+
+@pytest.mark.parametrize("camera", [[1, 2], "wide", [[1, 0, 0], [0, 1, 0], [0, 0, "nan"]]])
+def test_a_camera_that_is_none(folder, camera):
+    with pytest.raises(DataError, match=r"world.json: camera needs intrinsics"):
+        world_camera({"camera": camera}, folder)
+
+
+def test_a_pictures_own_camera_comes_first(folder):
+    (folder / "world.json").write_text(json.dumps({"camera": np.eye(3).tolist()}))
+    (folder / "cameras.csv").write_text("id,fx,fy,cx,cy\na,2,3,4,5\n")
+    tables = Truth.read(scan(folder))
+    own, worlds = camera_of(tables, "a"), camera_of(tables, "b")
+    assert own is not None
+    assert worlds is not None
+    assert own.tolist() == [[2, 0, 4], [0, 3, 5], [0, 0, 1]]
+    assert worlds.tolist() == np.eye(3).tolist()
+
+
+def test_tables_beside_a_bare_folder_are_not_read(tmp_path):
+    """Without ``images/`` a CSV file may be anything."""
+    (tmp_path / "a.png").touch()
+    (tmp_path / "landmarks.csv").write_text("whatever")
+    assert Truth.read(scan(tmp_path)).landmarks is None
