@@ -180,11 +180,27 @@ def test_preview_leaves_out_what_it_does_not_know(head):
 
 def test_preview_goes_on_below_with_the_image_again(head):
     outputs, batch, kinds = batch_and_outputs(head)
-    shown = pictures.preview(outputs, batch, kinds, count=1, cell=64, across=4)
-    assert shown.shape[1] == 4 * 64 + 5 * 4
+    """Seven columns in two bands, or in three of three columns; none wider, each headed by the image."""
     first = pictures.image_picture(head.image)
-    found = [y for y in range(len(shown) - 63) if (shown[y : y + 64, 4:68] == first).all()]
-    assert len(found) == 2
+    for across, bands in ((5, 2), (4, 2), (3, 3)):
+        shown = pictures.preview(outputs, batch, kinds, count=1, cell=64, across=across)
+        assert shown.shape[1] <= across * 64 + (across + 1) * 4
+        assert sum((shown[y : y + 64, 4:68] == first).all() for y in range(len(shown) - 63)) == bands
+
+
+def test_preview_has_outputs_of_one_kind_together(head):
+    """Whatever the order in which a method names them: the two depths, then the albedo, then the light."""
+    outputs, batch, kinds = batch_and_outputs(head)
+    outputs = {
+        "light": outputs["light"],
+        "far": outputs["depth"] + 1.0,
+        "albedo": outputs["albedo"],
+        "depth": outputs["depth"],
+    }
+    batch = {"image": batch["image"]}
+    ordered = {name: outputs[name] for name in ("far", "depth", "albedo", "light")}
+    kinds |= {"far": "depth"}
+    np.testing.assert_array_equal(pictures.preview(outputs, batch, kinds), pictures.preview(ordered, batch, kinds))
 
 
 def test_preview_of_nothing_is_refused(head):

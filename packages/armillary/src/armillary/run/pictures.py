@@ -22,6 +22,7 @@ from armillary.run.colours import BROKEN, NOTHING, colour_map, hues, to_bytes
 from armillary.run.sheets import INK, PALE, Picture, contact_sheet, font, stack
 
 Item = Tensor | np.ndarray
+Column = tuple[str, list[Picture]]
 
 # --- one picture for each kind -------------------------------------------------------------------------------------
 
@@ -263,26 +264,26 @@ def _number_picture(value: Item) -> Picture:
     return text_picture("\n".join(f"{x:.4g}" for x in number[:4].tolist()))
 
 
-_BY_KIND: Mapping[str, Callable[[Item], Picture]] = {
+_BY_KIND: Mapping[str, Callable[[Item], Picture]] = {  # in the order of a preview
     "image": image_picture,
-    "albedo": image_picture,
-    "edge_map": image_picture,
     "depth": depth_picture,
     "normals": normals_picture,
+    "albedo": image_picture,
     "shading": shading_picture,
-    "confidence": confidence_picture,
-    "mask": mask_picture,
-    "label_map": label_map_picture,
-    "heatmap": heatmap_picture,
-    "feature_map": feature_map_picture,
-    "sphere_signal": feature_map_picture,
     "light": light_picture,
-    "pose": pose_picture,
-    "rotation": pose_picture,
     "keypoints2d": keypoints_picture,
     "keypoints3d": keypoints_picture,
     "landmarks2d": keypoints_picture,
     "landmarks3d": keypoints_picture,
+    "label_map": label_map_picture,
+    "heatmap": heatmap_picture,
+    "edge_map": image_picture,
+    "pose": pose_picture,
+    "rotation": pose_picture,
+    "confidence": confidence_picture,
+    "mask": mask_picture,
+    "feature_map": feature_map_picture,
+    "sphere_signal": feature_map_picture,
     "class_label": _number_picture,
     "scalar": _number_picture,
 }
@@ -299,8 +300,8 @@ def preview(
 ) -> Picture:
     """A sheet of one row a picture: the batch's images, then each output with the truth of the same name beside it.
 
-    A depth has a second column with its relief. Ports of a kind without a picture are left out. Where there are many
-    columns the sheet goes on below, beginning with the first column again.
+    Outputs of one kind stand together. A depth has a second column with its relief. Ports of a kind without a picture are
+    left out. Where there are many columns the sheet goes on below, beginning with the first column again.
 
     Args:
         outputs: what a method produces.
@@ -316,34 +317,45 @@ def preview(
     """
     tensors = {name: value for name, value in {**batch, **outputs}.items() if isinstance(value, Tensor | np.ndarray)}
     kinds = {name: ports.get(name, ports.get(name.removeprefix("true_"), "")) for name in tensors}
-    columns: list[tuple[str, list[Picture]]] = []
-    for name in _order(outputs, tensors, kinds):
-        columns += _columns(name, tensors, kinds, count)
-    if not columns:
+    groups = [
+        [column for name in group for column in _columns(name, tensors, kinds, count)]
+        for group in _groups(outputs, tensors, kinds)
+    ]
+    if not groups:
         raise ValueError(f"nothing to draw: none of the ports {', '.join(sorted(ports))} has a picture")
-    bands = [columns]
-    if len(columns) > across:
-        count_of_bands = math.ceil((len(columns) - 1) / (across - 1))
-        share = math.ceil((len(columns) - 1) / count_of_bands)
-        bands = [[columns[0], *columns[k : k + share]] for k in range(1, len(columns), share)]
-    return stack(
-        [
-            contact_sheet(list(zip(*(p for _, p in band), strict=True)), [h for h, _ in band], cell=cell)
-            for band in bands
-        ]
-    )
+    sheets = []
+    for band in _bands(groups, across):
+        rows = list(zip(*(pictures for _, pictures in band), strict=True))
+        sheets.append(contact_sheet(rows, [header for header, _ in band], cell=cell))
+    return stack(sheets)
 
 
-def _order(outputs: Mapping[str, Tensor], tensors: Mapping[str, Item], kinds: Mapping[str, str]) -> list[str]:
-    names = [name for name in tensors if name not in outputs and kinds[name] == "image"]
-    for name in outputs:
-        names += [name, f"true_{name}"]
-    return [name for name in names if kinds.get(name) in _BY_KIND]
+def _groups(outputs: Mapping[str, Tensor], tensors: Mapping[str, Item], kinds: Mapping[str, str]) -> list[list[str]]:
+    """Names that belong together: each image of the batch, then each output with its truth, by kind."""
+    images = [[name] for name in tensors if name not in outputs and kinds[name] == "image"]
+    drawn = [name for name in outputs if kinds.get(name) in _BY_KIND]
+    rank = list(_BY_KIND)
+    ordered = sorted(drawn, key=lambda name: rank.index(kinds[name]))
+    return images + [[name, *(t for t in [f"true_{name}"] if kinds.get(t) in _BY_KIND)] for name in ordered]
 
 
-def _columns(
-    name: str, tensors: Mapping[str, Item], kinds: Mapping[str, str], count: int
-) -> list[tuple[str, list[Picture]]]:
+def _bands(groups: list[list[Column]], across: int) -> list[list[Column]]:
+    """Groups side by side, of nearly equal number, with the first column at the head of each band."""
+    total = sum(map(len, groups))
+    if total <= across:
+        return [[column for group in groups for column in group]]
+    share = 1 + math.ceil((total - 1) / math.ceil((total - 1) / (across - 1)))
+    first = groups[0][0]
+    parts = [group[k : k + across - 1] for group in groups for k in range(0, len(group), across - 1)]
+    bands = [[*parts[0]]]
+    for group in parts[1:]:
+        if len(bands[-1]) > 1 and len(bands[-1]) + len(group) > share:
+            bands.append([first])
+        bands[-1] += group
+    return bands
+
+
+def _columns(name: str, tensors: Mapping[str, Item], kinds: Mapping[str, str], count: int) -> list[Column]:
     kind, header = kinds[name], name.replace("_", " ")
     items = list(tensors[name][:count])
     if kind == "depth":
