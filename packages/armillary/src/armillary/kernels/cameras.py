@@ -63,7 +63,7 @@ def pixel_coordinates(
     return torch.stack((x.expand(height, width), y[:, None].expand(height, width)), dim=-1)
 
 
-def invert_intrinsics(camera: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3 3"]:
+def invert_intrinsics(camera: Float[Tensor, "*#batch 3 3"]) -> Float[Tensor, "*#batch 3 3"]:
     """Inverse of the intrinsics, in closed form: ``inverse @ (x, y, 1)`` is the ray with z = 1."""
     fx, s, cx = camera[..., 0, :].unbind(-1)
     fy, cy = camera[..., 1, 1], camera[..., 1, 2]
@@ -72,7 +72,7 @@ def invert_intrinsics(camera: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*ba
     return torch.stack(entries, dim=-1).unflatten(-1, (3, 3))
 
 
-def rays(camera: Float[Tensor, "*batch 3 3"], *, height: int, width: int) -> Float[Tensor, "*batch height width 3"]:
+def rays(camera: Float[Tensor, "*#batch 3 3"], *, height: int, width: int) -> Float[Tensor, "*#batch height width 3"]:
     """Direction (x, y, 1) through the centre of every pixel."""
     pixels = pixel_coordinates(height, width, dtype=camera.dtype, device=camera.device)
     camera = camera[..., None, None, :, :]
@@ -84,8 +84,8 @@ def rays(camera: Float[Tensor, "*batch 3 3"], *, height: int, width: int) -> Flo
 
 
 def back_project(
-    depth: Float[Tensor, "*batch 1 height width"], camera: Float[Tensor, "*batch 3 3"]
-) -> Float[Tensor, "*batch height width 3"]:
+    depth: Float[Tensor, "*#batch 1 height width"], camera: Float[Tensor, "*#batch 3 3"]
+) -> Float[Tensor, "*#batch height width 3"]:
     """Point of every pixel, camera frame, in the unit of the depth.
 
     Raises:
@@ -97,12 +97,12 @@ def back_project(
 
 
 def project(
-    points: Float[Tensor, "*batch points 3"], camera: Float[Tensor, "*batch 3 3"]
-) -> tuple[Float[Tensor, "*batch points 2"], Float[Tensor, "*batch points"]]:
+    points: Float[Tensor, "*points 3"], camera: Float[Tensor, "*batch 3 3"]
+) -> tuple[Float[Tensor, "*points 2"], Float[Tensor, "*points"]]:
     """Pixel coordinates (x, y) and depth z of points in the camera frame.
 
-    Between the batch of the camera and the last axis the points may have any number of axes (``points``, ``height
-    width``); the leading axes are those of the camera.
+    The leading axes of the points are those of the camera; between them and the last one there may be any number more
+    (points, or height and width).
 
     Returns:
         Pixels, and z in the unit of the points. Where z <= 0 a point has no picture: its pixel is that of z = 1,
@@ -124,12 +124,11 @@ def project(
     return pixels, z
 
 
-def transform_points(
-    pose: Float[Tensor, "*batch 3 4"], points: Float[Tensor, "*batch height width 3"]
-) -> Float[Tensor, "*batch height width 3"]:
+def transform_points(pose: Float[Tensor, "*batch 3 4"], points: Float[Tensor, "*points 3"]) -> Float[Tensor, "... 3"]:
     """``R @ x + t`` of every point.
 
-    Between the batch of the pose and the last axis the points may have any number of axes.
+    The leading axes of the points are those of the pose; between them and the last one there may be any number more
+    (points, or height and width).
 
     Raises:
         ValueError: the pose is not 3 x 4, or the points have not three coordinates.
@@ -144,14 +143,14 @@ def transform_points(
     return pose[..., 0] * x + pose[..., 1] * y + pose[..., 2] * z + pose[..., 3]
 
 
-def invert_pose(pose: Float[Tensor, "*batch 3 4"]) -> Float[Tensor, "*batch 3 4"]:
+def invert_pose(pose: Float[Tensor, "*#batch 3 4"]) -> Float[Tensor, "*#batch 3 4"]:
     """Pose of the inverse motion, ``[R^T | -R^T t]``. R must be a rotation."""
     _require_pose(pose)
     turned = pose[..., :3].transpose(-1, -2)
     return torch.cat((turned, -_apply(turned, pose[..., 3])[..., None]), dim=-1)
 
 
-def compose_poses(a: Float[Tensor, "*batch 3 4"], b: Float[Tensor, "*batch 3 4"]) -> Float[Tensor, "*batch 3 4"]:
+def compose_poses(a: Float[Tensor, "*#batch 3 4"], b: Float[Tensor, "*#batch 3 4"]) -> Float[Tensor, "*#batch 3 4"]:
     """Pose that applies ``b`` first, then ``a``."""
     _require_pose(a)
     _require_pose(b)
@@ -161,11 +160,11 @@ def compose_poses(a: Float[Tensor, "*batch 3 4"], b: Float[Tensor, "*batch 3 4"]
 
 
 def pose_about(
-    rotation: Float[Tensor, "*batch 3 3"],
-    translation: Float[Tensor, "*batch 3"],
+    rotation: Float[Tensor, "*#batch 3 3"],
+    translation: Float[Tensor, "*#batch 3"],
     *,
-    centre: Float[Tensor, "*batch 3"],
-) -> Float[Tensor, "*batch 3 4"]:
+    centre: Float[Tensor, "*#batch 3"],
+) -> Float[Tensor, "*#batch 3 4"]:
     """Pose ``x -> R (x - c) + c + t``: a turn about ``centre``, then a shift."""
     shift = centre - _apply(rotation, centre) + translation
     batch = torch.broadcast_shapes(rotation.shape[:-2], shift.shape[:-1])
@@ -189,5 +188,5 @@ def _require_pose(pose: Tensor) -> None:
         raise ValueError(f"pose must be [*batch 3 4], got {tuple(pose.shape)}")
 
 
-def _apply(matrix: Float[Tensor, "*batch 3 3"], vector: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3"]:
+def _apply(matrix: Float[Tensor, "*#batch 3 3"], vector: Float[Tensor, "*#batch 3"]) -> Float[Tensor, "*#batch 3"]:
     return (matrix * vector[..., None, :]).sum(-1)

@@ -36,12 +36,12 @@ _UNSEEN = 0x7F800000 << 32  # keys from here on hold an infinite depth, or none
 
 
 def render_depth(
-    depth: Float[Tensor, "*batch 1 height width"],
-    pose: Float[Tensor, "*batch 3 4"],
-    camera: Float[Tensor, "*batch 3 3"],
+    depth: Float[Tensor, "*#batch 1 height width"],
+    pose: Float[Tensor, "*#batch 3 4"],
+    camera: Float[Tensor, "*#batch 3 3"],
     *,
     size: tuple[int, int] | None = None,
-) -> tuple[Float[Tensor, "*batch 1 rows columns"], Bool[Tensor, "*batch 1 rows columns"]]:
+) -> tuple[Float[Tensor, "*#batch 1 rows columns"], Bool[Tensor, "*#batch 1 rows columns"]]:
     r"""Depth of the mesh over ``depth`` after the motion ``pose``, and where it is seen.
 
     Vertex :math:`v = R\, d\, K^{-1} (x, y, 1)^T + t`; a pixel's ray meets the plane of its visible face at
@@ -89,12 +89,12 @@ def render_depth(
 
 
 def inverse_warp_grid(
-    depth: Float[Tensor, "*batch 1 rows columns"],
-    pose: Float[Tensor, "*batch 3 4"],
-    camera: Float[Tensor, "*batch 3 3"],
+    depth: Float[Tensor, "*#batch 1 rows columns"],
+    pose: Float[Tensor, "*#batch 3 4"],
+    camera: Float[Tensor, "*#batch 3 3"],
     *,
     size: tuple[int, int] | None = None,
-) -> Float[Tensor, "*batch rows columns 2"]:
+) -> Float[Tensor, "*#batch rows columns 2"]:
     r"""For each pixel of the moved view, where the canonical view saw the same point.
 
     :math:`u = \pi(K\, R^T (z\, K^{-1} (x, y, 1)^T - t))`. ``sample(canonical, grid)`` then draws the canonical picture

@@ -79,7 +79,7 @@ def euler_zyx_from_rotation(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tens
     return torch.stack((a, b, c), dim=-1)
 
 
-def geodesic_angle(a: Float[Tensor, "*batch 3 3"], b: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch"]:
+def geodesic_angle(a: Float[Tensor, "*#batch 3 3"], b: Float[Tensor, "*#batch 3 3"]) -> Float[Tensor, "*#batch"]:
     """Angle in [0, pi] of the turn that takes ``a`` to ``b``.
 
     By atan2, so it is as exact near 0 and pi as elsewhere. Its gradient is undefined at 0 and at pi, where 0 is

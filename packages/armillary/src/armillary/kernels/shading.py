@@ -12,11 +12,11 @@ from armillary.kernels.cameras import rays, require_depth_and_camera
 
 
 def normals_from_depth(
-    depth: Float[Tensor, "*batch 1 height width"],
-    camera: Float[Tensor, "*batch 3 3"],
+    depth: Float[Tensor, "*#batch 1 height width"],
+    camera: Float[Tensor, "*#batch 3 3"],
     *,
     flat_border: bool = False,
-) -> Float[Tensor, "*batch 3 height width"]:
+) -> Float[Tensor, "*#batch 3 height width"]:
     r"""Unit normals of the surface that a depth map draws, facing the viewer.
 
     With the ray :math:`(X, Y, 1)`, and D and S the difference and the sum of the depths of the two neighbours,
@@ -52,8 +52,8 @@ def normals_from_depth(
 
 
 def lambert(
-    normals: Float[Tensor, "*batch 3 height width"], light: Float[Tensor, "*batch 5"]
-) -> Float[Tensor, "*batch 1 height width"]:
+    normals: Float[Tensor, "*#batch 3 height width"], light: Float[Tensor, "*#batch 5"]
+) -> Float[Tensor, "*#batch 1 height width"]:
     r"""Brightness of a white Lambertian surface: :math:`a + d \max(0, \langle n, l \rangle)`.
 
     Args:
@@ -76,7 +76,7 @@ def lambert(
     return ambient + diffuse * cosine.clamp_min(0)
 
 
-def _neighbours(d: Float[Tensor, "*batch rows columns"]) -> tuple[Tensor, Tensor]:
+def _neighbours(d: Float[Tensor, "*#batch rows columns"]) -> tuple[Tensor, Tensor]:
     """Difference and sum of the depths left and right; at the border the step is one-sided.
 
     The tangent is ``D * ray + S * (1/f, 0, 0)``. For a one-sided step, S is the depth of the neighbour alone.
@@ -88,7 +88,7 @@ def _neighbours(d: Float[Tensor, "*batch rows columns"]) -> tuple[Tensor, Tensor
     return difference, total
 
 
-def _flatten_border(normal: Float[Tensor, "*batch 3 height width"]) -> Float[Tensor, "*batch 3 height width"]:
+def _flatten_border(normal: Float[Tensor, "*#batch 3 height width"]) -> Float[Tensor, "*#batch 3 height width"]:
     inside = torch.zeros(normal.shape[-2:], dtype=torch.bool, device=normal.device)
     inside[1:-1, 1:-1] = True
     flat = torch.tensor([0.0, 0.0, -1.0], dtype=normal.dtype, device=normal.device)[:, None, None]

@@ -1,7 +1,6 @@
 """Means that can be pooled: sums and counts in float64, never means of means."""
 
 import math
-from typing import Self
 
 import torch
 from jaxtyping import Bool, Float
@@ -9,11 +8,11 @@ from torch import Tensor
 
 
 def masked_mean(
-    value: Float[Tensor, "*batch"],
-    mask: Bool[Tensor, "*batch"],
+    value: Float[Tensor, "*#batch"],
+    mask: Bool[Tensor, "*#batch"],
     *,
     dim: int | tuple[int, ...] | None = None,
-) -> Float[Tensor, "*rest"]:
+) -> Float[Tensor, "..."]:
     """Mean of the values where the mask holds.
 
     Args:
@@ -46,12 +45,12 @@ class SumCount:
         self.total = total
         self.count = count
 
-    def update(self, total: Tensor | float, count: Tensor | float) -> None:
+    def update(self, total: Tensor | float | int, count: Tensor | float | int) -> None:
         """Add a sum, or a tensor of sums, and the count or counts behind them."""
         self.total += _added(total)
         self.count += _added(count)
 
-    def merge(self, other: Self) -> None:
+    def merge(self, other: "SumCount") -> None:
         """Add what another one has seen."""
         self.total += other.total
         self.count += other.count
@@ -82,7 +81,7 @@ class MeanStd:
         mean = values.mean()
         self._add(values.numel(), float(mean), float((values - mean).square().sum()))
 
-    def merge(self, other: Self) -> None:
+    def merge(self, other: "MeanStd") -> None:
         """Add what another one has seen."""
         self._add(other.count, other._mean, other._squares)
 
@@ -111,7 +110,7 @@ class MeanStd:
         self.count = total
 
 
-def _added(value: Tensor | float) -> float:
+def _added(value: Tensor | float | int) -> float:
     if isinstance(value, Tensor):
         return float(value.detach().to(torch.float64).sum())
     return float(value)
