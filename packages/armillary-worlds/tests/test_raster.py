@@ -56,8 +56,8 @@ def test_attributes_are_linear_on_the_surface_not_on_the_screen():
     seen = draw(points, SQUARE)
     found = interpolate(seen, SQUARE, points)
     u, v = (seen.sample % 8 - 3.5) / 8, (seen.sample // 8 - 3.5) / 8
-    np.testing.assert_allclose(found, np.stack([u, v, np.ones_like(u)], 1) * seen.depth[:, None], rtol=1e-12)
-    np.testing.assert_allclose(seen.weights.sum(axis=1), 1, rtol=1e-12)
+    np.testing.assert_allclose(found, np.stack([u, v, np.ones_like(u)]) * seen.depth, rtol=1e-12)
+    np.testing.assert_allclose(seen.weights.sum(axis=0), 1, rtol=1e-12)
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2, 3), (2, 3, 0, 1), (3, 1, 2, 0)])

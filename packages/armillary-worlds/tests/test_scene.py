@@ -127,9 +127,9 @@ def test_landmarks_are_seen_unless_hidden_or_outside():
 
 
 def test_a_texture_is_read_between_its_texels():
-    texture = np.arange(6.0).reshape(2, 3, 1)
-    at = np.array([[0, 0], [1, 2], [0.5, 1.0], [0, 0.25], [-3, 9]])
-    np.testing.assert_allclose(sample_texture(texture, at)[:, 0], [0, 5, 2.5, 0.25, 2])
+    texture = np.arange(12.0).reshape(2, 2, 3)
+    row, column = np.array([[0, 0], [1, 2], [0.5, 1.0], [0, 0.25], [-3, 9]]).T
+    np.testing.assert_allclose(sample_texture(texture, row, column), [[0, 5, 2.5, 0.25, 2], [6, 11, 8.5, 6.25, 8]])
 
 
 def test_backgrounds_are_textured_or_plain():

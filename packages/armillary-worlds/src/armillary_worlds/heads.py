@@ -81,7 +81,7 @@ class Heads(World):
         form, fine = form_of(traits, lopsided, self._mesh), form_of(traits, lopsided, self._texels)
         points = points_of(form, hair_cover(form, palette, soft=_SOFT_VOLUME))
         hair = hair_cover(fine, palette, soft=_SOFT_COLOUR)
-        texture = np.moveaxis(texture_of(fine, palette, hair, own), 0, -1)
+        texture = texture_of(fine, palette, hair, own)
         landmarks = read_grid(points, *locate(form, *_named_points(form)))
         return Surface(
             points=to_scene(points).reshape(-1, 3),
@@ -93,14 +93,14 @@ class Heads(World):
         )
 
     def _marked(self, generator: Generator, form: Form, texture: Floats, hair: Floats) -> Floats:
-        """Return the texture [R, C, 3] with moles and patches on the skin of the face."""
+        """Return the texture [3, R, C] with moles and patches on the skin of the face."""
         part, (_, rows, columns) = window(form, -_MARKED[1], _MARKED[1] + 1)
         face = np.stack([part.x.ravel(), part.y.ravel()], axis=1) * UNIT
-        flat = texture[rows, columns].reshape(-1, 3)
+        flat = texture[:, rows, columns].reshape(3, -1).T
         extent = (_MARKED[0] * UNIT, _MARKED[1] * UNIT)
         marked = add_marks(generator, flat, face, mean_count=self.config.marks, extent=extent)
         shown = form.grid.front[columns] * (1 - hair[rows, columns])
-        texture[rows, columns] += (shown.reshape(-1, 1) * (marked - flat)).reshape(*shown.shape, 3)
+        texture[:, rows, columns] += shown * (marked - flat).T.reshape(3, *shown.shape)
         return texture
 
     def describe(self) -> dict[str, Any]:

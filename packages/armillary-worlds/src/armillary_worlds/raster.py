@@ -23,7 +23,7 @@ class Fragments(NamedTuple):
     triangle: Indices
     """Row of the triangle that is nearest there."""
     weights: Floats
-    """[S, 3], of its three corners; they sum to 1."""
+    """[3, S], of its three corners; they sum to 1."""
     depth: Floats
     """[S], along z, > 0."""
 
@@ -73,23 +73,26 @@ def rasterise(
     inside = np.flatnonzero((first >= slack) & (second >= slack) & (third >= slack))
 
     triangle, sample = np.repeat(seen, count)[inside], row[inside] * width + column[inside]
-    corners = triangles[triangle]
+    near = 1.0 / points[:, 2]
     first, second, third = (
-        weight[inside] / points[:, 2][corners[:, k]] for k, weight in enumerate((first, second, third))
+        weight[inside] * near[corner]
+        for weight, corner in zip((first, second, third), triangles[triangle].T, strict=True)
     )
     nearness = first + second + third  # 1 / z is linear on the screen
     chosen = _nearest(sample, nearness, height * width)
     chosen = chosen[nearness[chosen] * far > 1]
-    weights = np.stack([first, second, third], axis=1)[chosen] / nearness[chosen, None]
-    return Fragments(sample[chosen], triangle[chosen], weights, 1.0 / nearness[chosen])
+    depth = 1.0 / nearness[chosen]
+    weights = np.stack([first[chosen], second[chosen], third[chosen]]) * depth
+    return Fragments(sample[chosen], triangle[chosen], weights, depth)
 
 
 def interpolate(fragments: Fragments, triangles: Indices, values: Floats) -> Floats:
-    """Return vertex values [N, C] at the fragments, [S, C]."""
-    corners = np.take(triangles, fragments.triangle, axis=0)
-    result = np.take(values, corners[:, 0], axis=0) * fragments.weights[:, :1]
-    result += np.take(values, corners[:, 1], axis=0) * fragments.weights[:, 1:2]
-    result += np.take(values, corners[:, 2], axis=0) * fragments.weights[:, 2:]
+    """Return vertex values [N, C] at the fragments, [C, S]."""
+    rows = np.ascontiguousarray(values.T)  # one channel after the other: short inner loops are slow
+    first, second, third = np.take(triangles, fragments.triangle, axis=0).T
+    result = np.take(rows, first, axis=1) * fragments.weights[0]
+    result += np.take(rows, second, axis=1) * fragments.weights[1]
+    result += np.take(rows, third, axis=1) * fragments.weights[2]
     return result
 
 

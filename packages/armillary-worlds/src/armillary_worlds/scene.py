@@ -16,13 +16,15 @@ from numpy.random import Generator, Philox, SeedSequence
 from numpy.typing import NDArray
 
 from armillary_worlds.config import SceneConfig
-from armillary_worlds.raster import Floats, Fragments, Indices, interpolate, project, rasterise, unit
+from armillary_worlds.raster import Floats, Fragments, Indices, interpolate, project, rasterise
 from armillary_worlds.smooth import noise_picture
 
 CENTRE = np.array([0.0, 0.0, 1.0])
 """Centre of rotation, in scene units."""
 
 _SMALLEST = 8  # pixels; smaller pictures show no face
+
+_FACING = -1e-3  # largest z of a normal before it is made unit
 
 _TOLERANCE = 0.002  # scene units, a tenth of a nose: how far behind the surface a landmark may seem to lie
 
@@ -41,7 +43,7 @@ class Surface:
     triangles: Indices
     """[T, 3], counter-clockwise from outside."""
     colours: Floats
-    """sRGB: [N, 3] at the vertices, or a texture [rows, columns, 3]."""
+    """sRGB: [N, 3] at the vertices, or a texture [3, rows, columns]."""
     texture_positions: Floats | None = None
     """[N, 2], (row, column) in texels of each vertex; None when the colours are the vertices'."""
     landmarks: Floats
@@ -137,10 +139,10 @@ def take_picture(
     seen = rasterise(points, surface.triangles, fine_camera, height=side, width=side, far=config.far)
     normals, albedo = _read(surface, rotation, seen)
     albedo = np.clip(albedo, 0, 1)  # random tones and marks may leave the range
-    colour = np.clip(albedo * _shading(normals, view.light)[:, None], 0, 1)
+    colour = np.clip(albedo * _shading(normals, view.light), 0, 1)
 
     row, column = np.divmod(seen.sample, side)
-    layers = _means(np.concatenate([albedo, colour], axis=1), row, column, size=size, samples=config.supersampling)
+    layers = _means(np.concatenate([albedo, colour]), row, column, size=size, samples=config.supersampling)
     behind = background * (1 - layers[..., 6:])
     centres = _centres(normals, seen.depth, row, column, size=size, samples=config.supersampling)
     mask = np.isfinite(centres[..., 3])
@@ -182,34 +184,33 @@ def describe_scene(config: SceneConfig, *, size: int) -> dict[str, Any]:
     }
 
 
-def sample_texture(texture: Floats, positions: Floats) -> Floats:
-    """Return a texture [rows, columns, C] at positions [S, 2] (row, column), linearly interpolated, edges repeated."""
-    rows, columns, channels = texture.shape
-    row = np.clip(positions[:, 0], 0, rows - 1)
-    column = np.clip(positions[:, 1], 0, columns - 1)
+def sample_texture(texture: Floats, row: Floats, column: Floats) -> Floats:
+    """Return a texture [C, rows, columns] at positions [S], in texels, linearly interpolated, edges repeated: [C, S]."""
+    channels, rows, columns = texture.shape
+    row, column = np.clip(row, 0, rows - 1), np.clip(column, 0, columns - 1)
     top, left = np.minimum(row.astype(np.intp), rows - 2), np.minimum(column.astype(np.intp), columns - 2)
-    down, right = (row - top)[:, None], (column - left)[:, None]
-    flat, first = texture.reshape(-1, channels), top * columns + left
-    upper_left, upper_right = np.take(flat, first, axis=0), np.take(flat, first + 1, axis=0)
-    lower_left, lower_right = np.take(flat, first + columns, axis=0), np.take(flat, first + columns + 1, axis=0)
-    upper = upper_left + right * (upper_right - upper_left)
-    lower = lower_left + right * (lower_right - lower_left)
+    down, right = row - top, column - left
+    flat, first = texture.reshape(channels, -1), top * columns + left
+    upper = np.take(flat, first, axis=1) * (1 - right) + np.take(flat, first + 1, axis=1) * right
+    first += columns
+    lower = np.take(flat, first, axis=1) * (1 - right) + np.take(flat, first + 1, axis=1) * right
     return upper * (1 - down) + lower * down
 
 
 def _read(surface: Surface, rotation: Floats, seen: Fragments) -> tuple[Floats, Floats]:
-    """Return unit normals (camera frame, facing the viewer) and albedo at the fragments."""
+    """Return unit normals (camera frame, facing the viewer) and albedo at the fragments, [3, S] each."""
     texture = surface.texture_positions
     carried = surface.colours if texture is None else texture
     values = interpolate(seen, surface.triangles, np.concatenate([_apply(rotation, surface.normals), carried], axis=1))
-    normals, rest = values[:, :3], values[:, 3:]
-    normals[:, 2] = np.minimum(normals[:, 2], -1e-3)  # interpolated at a silhouette they may look away by a little
-    return unit(normals), rest if texture is None else sample_texture(surface.colours, rest)
+    x, y, z = values[:3]
+    z = np.minimum(z, _FACING)  # interpolated at a silhouette they may look away by a little
+    normals = np.stack([x, y, z]) / np.sqrt(x * x + y * y + z * z)
+    return normals, values[3:] if texture is None else sample_texture(surface.colours, values[3], values[4])
 
 
 def _shading(normals: Floats, light: Floats) -> Floats:
-    """Return ambient + diffuse * max(0, normal . direction) of normals [S, 3]."""
-    cosine = normals[:, 0] * light[2] + normals[:, 1] * light[3] + normals[:, 2] * light[4]
+    """Return ambient + diffuse * max(0, normal . direction) of normals [3, S]."""
+    cosine = normals[0] * light[2] + normals[1] * light[3] + normals[2] * light[4]
     return light[0] + light[1] * np.maximum(cosine, 0)
 
 
@@ -221,9 +222,9 @@ def _finer(camera: Floats, samples: int) -> Floats:
 
 
 def _means(values: Floats, row: Indices, column: Indices, *, size: int, samples: int) -> Floats:
-    """Return means over the samples of each pixel, of values [S, C] and of coverage: [size, size, C + 1]."""
+    """Return means over the samples of each pixel, of values [C, S] and of coverage: [size, size, C + 1]."""
     pixel = (row // samples) * size + column // samples
-    sums = [np.bincount(pixel, channel, minlength=size * size) for channel in (*values.T, np.ones(len(values)))]
+    sums = [np.bincount(pixel, channel, minlength=size * size) for channel in (*values, np.ones(len(pixel)))]
     return np.stack(sums, axis=1).reshape(size, size, -1) / samples**2
 
 
@@ -232,7 +233,7 @@ def _centres(normals: Floats, depth: Floats, row: Indices, column: Indices, *, s
     middle = (samples - 1) // 2
     at = np.flatnonzero((row % samples == middle) & (column % samples == middle))
     result = np.full((size, size, 4), (0.0, 0.0, -1.0, np.inf))
-    result[row[at] // samples, column[at] // samples] = np.concatenate([normals[at], depth[at, None]], axis=1)
+    result[row[at] // samples, column[at] // samples] = np.stack([*normals[:, at], depth[at]], axis=1)
     return result
 
 
