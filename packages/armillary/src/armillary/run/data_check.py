@@ -222,7 +222,7 @@ def _look(folder: DataFolder, tables: Truth, ports: Mapping[str, int], entry: En
             findings.append(Finding(entry.path, f"has no {relative}", "warning"))
             continue
         try:
-            found = _raster_findings(port, file, picture, mask, config)
+            found = list(_raster_findings(port, file, picture, mask, config))
         except PictureError as error:
             findings.append(Finding(relative, error.reason))
             continue

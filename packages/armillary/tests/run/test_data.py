@@ -1,0 +1,440 @@
+"""Data folders that worlds write: the same bytes however they are made, and nothing half done."""
+
+import errno
+import hashlib
+import json
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from armillary.errors import DataError
+from armillary.run.data import make, portable
+from armillary.std import data_writer
+from armillary.std.config import ImagesConfig
+from armillary.std.images import PORTS, Images
+
+SIZE = 8
+WORLD = """
+    import time
+    import numpy as np
+    from armillary.interfaces.world import World
+
+    CAMERA = np.array([[20, 0, 3.5], [0, 20, 3.5], [0, 0, 1]], np.float32)
+
+    class Dots(World):
+        VERSION = "1"
+
+        def __init__(self, seed, size=8, slow=0.0, extra=b"", fails_at=-1):
+            self.seed, self.size, self.slow, self.extra, self.fails_at = seed, size, slow, extra, fails_at
+
+        @classmethod
+        def build(cls, config, *, size, seed):
+            return cls(seed, size)
+
+        def item(self, index):
+            time.sleep(self.slow if index else 0)
+            if index == self.fails_at:
+                print("worlds may print")
+                raise ArithmeticError("the world ends here")
+            draw = np.random.default_rng((self.seed, index))
+            shape = (self.size, self.size)
+            points = draw.uniform(-0.1, 0.1, (3, 3)) + (0, 0, 1)
+            pixels = (points @ CAMERA.T)[:, :2] / points[:, 2:]
+            normals = draw.normal(size=(3, *shape))
+            turn, _ = np.linalg.qr(draw.normal(size=(3, 3)))
+            direction = draw.normal(size=3)
+            return {
+                "image": draw.uniform(size=(3, *shape)).astype(np.float32),
+                "camera": CAMERA * (1 if index % 3 else np.array([[1.1], [1.1], [1]], np.float32)),
+                "true_depth": draw.uniform(0.9, 1.1, (1, *shape)).astype(np.float32),
+                "true_mask": draw.uniform(size=(1, *shape)) > 0.3,
+                "true_normals": (normals / np.linalg.norm(normals, axis=0)).astype(np.float32),
+                "true_albedo": draw.uniform(size=(3, *shape)).astype(np.float32),
+                "true_pose": np.concatenate([turn * np.linalg.det(turn), draw.normal(size=(3, 1))], 1).astype(np.float32),
+                "true_light": np.array([0.4, 0.6, *(direction / np.linalg.norm(direction))], np.float32),
+                "true_landmarks3d": points.astype(np.float32),
+                "true_landmarks2d": self.seen(points, index),
+                "true_visible": draw.uniform(size=3) > 0.5,
+            }
+
+        def seen(self, points, index):
+            camera = CAMERA * (1 if index % 3 else np.array([[1.1], [1.1], [1]], np.float32))
+            pixels = (points @ camera.T)[:, :2] / points[:, 2:]
+            return (pixels / (self.size - 1) * 2 - 1).astype(np.float32)
+
+        def describe(self):
+            return {"camera": {"fov": 0.4}, "points": ["left", "right", "tip"]}
+"""
+
+
+@pytest.fixture
+def dots(tmp_path, monkeypatch):
+    """The class of a world, in a module that other processes can import."""
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "modules" / "dots_of_a_test.py").write_text(textwrap.dedent(WORLD))
+    monkeypatch.syspath_prepend(str(tmp_path / "modules"))
+    monkeypatch.delitem(sys.modules, "dots_of_a_test", raising=False)
+    import dots_of_a_test  # pyright: ignore[reportMissingImports]
+
+    yield dots_of_a_test.Dots
+    sys.modules.pop("dots_of_a_test", None)
+
+
+def make_dots(dots, out, *, count=12, seed=3, workers=0, world=None, **settings):
+    return make(
+        world if world is not None else dots(seed),
+        out,
+        **{
+            "name": "toy:dots",
+            "settings": {"radius": 2},
+            "size": SIZE,
+            "seed": seed,
+            "count": count,
+            "workers": workers,
+        }
+        | settings,
+    )
+
+
+def contents(root):
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+
+
+def same(one, other):
+    """Return whether two folders hold the same bytes, with a message that is short where they do not."""
+    left, right = contents(one), contents(other)
+    assert sorted(left) == sorted(right)
+    assert [name for name in left if left[name] != right[name]] == []
+
+
+# --- what is written -------------------------------------------------------------------------------------------------
+
+
+def test_what_a_folder_holds(dots, tmp_path):
+    made = make_dots(dots, tmp_path / "out", count=2)
+    assert (made.made, made.found, made.missing) == (2, 0, 0)
+    sides = [f"{folder}/00000{index}.{suffix}" for folder, suffix in
+             (("images", "png"), ("depth", "npy"), ("mask", "png"), ("normals", "npy"), ("albedo", "png"))
+             for index in (0, 1)]  # fmt: skip
+    tables = ["landmarks.csv", "poses.csv", "lights.csv", "cameras.csv"]
+    assert sorted(contents(tmp_path / "out")) == sorted([*sides, *tables, "world.json"])
+    world = json.loads((tmp_path / "out" / "world.json").read_text())
+    assert {key: world[key] for key in ("world", "version", "seed", "size", "count", "settings", "points")} == {
+        "world": "toy:dots", "version": "1", "seed": 3, "size": SIZE, "count": 2, "settings": {"radius": 2},
+        "points": ["left", "right", "tip"],
+    }  # fmt: skip
+    assert world["camera"]["fov"] == 0.4
+
+
+def test_what_was_written_is_read_back(dots, tmp_path):
+    make_dots(dots, tmp_path / "out")
+    data = Images.build(ImagesConfig(size=SIZE), root=tmp_path / "out", split="all")
+    assert tuple(data.provides) == PORTS
+    assert data.problems == ()
+    for index in (0, 7):
+        item, truth = data[index], dots(3).item(index)
+        for port, value in truth.items():
+            loose = {"image": 0.5 / 255, "true_albedo": 0.5 / 255, "true_normals": 1e-3, "true_landmarks2d": 1e-6}
+            loose["true_landmarks3d"] = 1e-6
+            torch.testing.assert_close(
+                item[port],
+                torch.from_numpy(value),
+                atol=loose.get(port, 0) + 1e-7,
+                rtol=0,
+                msg=lambda text, p=port: f"{p}: {text}",
+            )
+
+
+def test_only_items_with_a_camera_of_their_own_are_in_the_table(dots, tmp_path):
+    make_dots(dots, tmp_path / "out", count=4)
+    lines = (tmp_path / "out" / "cameras.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in lines] == ["id", "000001", "000002"]  # 0 and 3 have the world's
+
+
+def test_progress_counts_to_the_end(dots, tmp_path):
+    calls = []
+    make_dots(dots, tmp_path / "out", count=5, progress=lambda done, of: calls.append((done, of)))
+    assert calls == [(index, 5) for index in range(1, 6)]
+
+
+# --- the same bytes --------------------------------------------------------------------------------------------------
+
+
+def test_processes_and_shards_change_no_byte(dots, tmp_path):
+    make_dots(dots, tmp_path / "one")
+    make_dots(dots, tmp_path / "two", workers=2)
+    for shard in ((3, 3), (1, 3), (2, 3)):
+        made = make_dots(dots, tmp_path / "three", shard=shard)
+        assert made.made == 4
+    assert made.missing == 0
+    same(tmp_path / "one", tmp_path / "two")
+    same(tmp_path / "one", tmp_path / "three")
+
+
+def test_shards_at_the_same_time(dots, tmp_path):
+    """Two processes write halves of one folder; whoever ends last writes the tables."""
+    program = (
+        "import sys; from pathlib import Path; from dots_of_a_test import Dots; from armillary.run.data import make\n"
+        "make(Dots(3, slow=0.02), Path(sys.argv[1]), name='toy:dots', settings={'radius': 2}, size=8, seed=3, count=12,"
+        " workers=0, shard=(int(sys.argv[2]), 2))"
+    )
+    environment = {"PYTHONPATH": ":".join(path for path in sys.path if path)}
+    started = [
+        subprocess.Popen([sys.executable, "-c", program, str(tmp_path / "both"), shard], env=environment)
+        for shard in "12"
+    ]
+    assert [process.wait() for process in started] == [0, 0]
+    make_dots(dots, tmp_path / "one")
+    same(tmp_path / "one", tmp_path / "both")
+
+
+def test_another_seed_gives_other_bytes(dots, tmp_path):
+    make_dots(dots, tmp_path / "one", count=2)
+    make_dots(dots, tmp_path / "two", count=2, seed=4)
+    assert contents(tmp_path / "one")["images/000000.png"] != contents(tmp_path / "two")["images/000000.png"]
+
+
+def test_a_count_in_common_gives_items_in_common(dots, tmp_path):
+    make_dots(dots, tmp_path / "few", count=2)
+    make_dots(dots, tmp_path / "many", count=5)
+    few, many = contents(tmp_path / "few"), contents(tmp_path / "many")
+    assert all(few[name] == many[name] for name in few if "/" in name)
+
+
+def test_no_path_and_no_time_is_written(dots, tmp_path):
+    model = tmp_path / "model.npz"
+    model.write_bytes(b"weights")
+    make_dots(dots, tmp_path / "out", count=1, settings={"model": str(model), "kind": "texture"})
+    for name, data in contents(tmp_path / "out").items():
+        assert str(tmp_path).encode() not in data, name
+    settings = json.loads((tmp_path / "out" / "world.json").read_text())["settings"]
+    digest = hashlib.sha256(b"weights").hexdigest()
+    assert settings == {"model": {"file": "model.npz", "size": 7, "sha256": digest}, "kind": "texture"}
+
+
+def test_a_word_is_no_file_even_where_a_file_has_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("texture").touch()
+    Path("model.npz").write_bytes(b"x")
+    assert portable({"background": "texture"}) == {"background": "texture"}
+    assert portable({"model": "model.npz"})["model"]["file"] == "model.npz"
+
+
+# --- interrupted -----------------------------------------------------------------------------------------------------
+
+
+def test_going_on_makes_only_what_is_missing(dots, tmp_path, monkeypatch):
+    make_dots(dots, tmp_path / "whole")
+    real = data_writer.write_item
+
+    def stop(layout, index, item):
+        if index == 5:
+            raise KeyboardInterrupt
+        real(layout, index, item)
+
+    monkeypatch.setattr(data_writer, "write_item", stop)
+    with pytest.raises(KeyboardInterrupt):
+        make_dots(dots, tmp_path / "out")
+    monkeypatch.setattr(data_writer, "write_item", real)
+    with pytest.raises(DataError, match="not finished, 5 of 12 items"):
+        Images.build(ImagesConfig(size=SIZE), root=tmp_path / "out", split="all")
+    made = make_dots(dots, tmp_path / "out")
+    assert (made.made, made.found, made.missing) == (7, 5, 0)
+    same(tmp_path / "whole", tmp_path / "out")
+
+
+def test_killed_at_any_moment_it_goes_on(dots, tmp_path):
+    make_dots(dots, tmp_path / "whole")
+    program = (
+        "import sys; from pathlib import Path; from dots_of_a_test import Dots; from armillary.run.data import make\n"
+        "print('begun', flush=True)\n"
+        "make(Dots(3, slow=0.05), Path(sys.argv[1]), name='toy:dots', settings={'radius': 2}, size=8, seed=3, count=12,"
+        " workers=0)"
+    )
+    environment = {"PYTHONPATH": ":".join(path for path in sys.path if path)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path / "out")], env=environment, stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    time.sleep(0.2)
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    make_dots(dots, tmp_path / "out")
+    same(tmp_path / "whole", tmp_path / "out")
+
+
+def test_a_whole_folder_is_left_alone(dots, tmp_path):
+    make_dots(dots, tmp_path / "out")
+    times = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")}
+    made = make_dots(dots, tmp_path / "out")
+    assert (made.made, made.found, made.missing) == (0, 12, 0)
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")} == times
+
+
+@pytest.mark.parametrize("lost", ["images/000003.png", "normals/000000.npy", "landmarks.csv"])
+def test_what_was_lost_is_made_again(dots, tmp_path, lost):
+    make_dots(dots, tmp_path / "whole")
+    make_dots(dots, tmp_path / "out")
+    (tmp_path / "out" / lost).unlink()
+    make_dots(dots, tmp_path / "out")
+    same(tmp_path / "whole", tmp_path / "out")
+
+
+def test_a_file_lost_while_unfinished_is_made_again(dots, tmp_path):
+    make_dots(dots, tmp_path / "whole")
+    make_dots(dots, tmp_path / "out", shard=(1, 2))
+    (tmp_path / "out" / "depth" / "000002.npy").unlink()
+    assert make_dots(dots, tmp_path / "out", shard=(1, 2)).made == 1
+    make_dots(dots, tmp_path / "out", shard=(2, 2))
+    same(tmp_path / "whole", tmp_path / "out")
+
+
+# --- refusals --------------------------------------------------------------------------------------------------------
+
+
+def test_a_folder_of_something_else_is_refused(dots, tmp_path):
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(
+        DataError, match=r"not empty, and it holds no world.json; name a folder that does not exist yet"
+    ):
+        make_dots(dots, tmp_path)
+    assert [path.name for path in tmp_path.iterdir() if path.name != "modules"] == ["thesis.tex"]
+
+
+def test_a_file_is_refused(dots, tmp_path):
+    (tmp_path / "out").touch()
+    with pytest.raises(DataError, match="this is a file"):
+        make_dots(dots, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seed": 4}, "seed 3, not 4"),
+        ({"count": 13}, "count 12, not 13"),
+        ({"name": "toy:lines"}, "world 'toy:dots', not 'toy:lines'"),
+        ({"settings": {"radius": 3}}, "settings {'radius': 2}, not {'radius': 3}"),
+    ],
+)
+def test_another_collection_in_the_folder_is_refused(dots, tmp_path, change, message):
+    make_dots(dots, tmp_path / "out")
+    before = contents(tmp_path / "out")
+    with pytest.raises(DataError, match="holds another collection") as caught:
+        make_dots(dots, tmp_path / "out", **change)
+    assert message in str(caught.value)
+    assert contents(tmp_path / "out") == before
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_says_so_and_leaves_no_half_file(dots, tmp_path, monkeypatch, number):
+    make_dots(dots, tmp_path / "whole")
+    kind = type(tmp_path)
+    real, calls = kind.write_bytes, []
+
+    def full(self, data):
+        calls.append(self)
+        if len(calls) > 20:
+            real(self, data[: len(data) // 2])
+            raise OSError(number, "No space left on device")
+        return real(self, data)
+
+    monkeypatch.setattr(kind, "write_bytes", full)
+    with pytest.raises(
+        DataError, match=r"no space left on the disk; what is written so far is whole.*same command again"
+    ):
+        make_dots(dots, tmp_path / "out")
+    monkeypatch.setattr(kind, "write_bytes", real)
+    whole, there = contents(tmp_path / "whole"), contents(tmp_path / "out")
+    assert all(whole[name] == data for name, data in there.items() if not name.startswith(".making"))
+    assert not list((tmp_path / "out" / ".making").glob("part-*"))
+    make_dots(dots, tmp_path / "out")
+    same(tmp_path / "whole", tmp_path / "out")
+
+
+def test_a_disk_that_cannot_be_written(dots, tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(type(tmp_path), "mkdir", refuse)
+    with pytest.raises(DataError, match=r"cannot be written \(Permission denied\)"):
+        make_dots(dots, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "message"),
+    [
+        ({"count": 0}, "count needs at least 1"),
+        ({"shard": (0, 2)}, "shard needs i/n with 1 <= i <= n, got 0/2"),
+        ({"shard": (3, 2)}, "got 3/2"),
+        ({"workers": -1}, "workers needs at least 0"),
+    ],
+)
+def test_numbers_that_cannot_be(dots, tmp_path, numbers, message):
+    with pytest.raises(ValueError, match=message):
+        make_dots(dots, tmp_path / "out", **numbers)
+    assert not (tmp_path / "out").exists()
+
+
+# --- worlds that give what a folder cannot hold ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("port", "change", "message"),
+    [
+        ("image", lambda x: x * 2, r"image goes from .* to .*, not in \[0, 1\]"),
+        ("image", lambda x: x[:1], r"image needs the shape \(3, height, width\), has \(1, 8, 8\)"),
+        ("image", lambda x: np.where(x > 0.5, np.nan, x), "image has values that are not finite"),
+        ("true_depth", lambda x: x[:, :4], r"true_depth is \(4, 8\), but the image is \(8, 8\)"),
+        ("true_depth", lambda x: x + np.inf, "true_depth has values that are not finite"),
+        ("true_pose", lambda x: x[:2], r"true_pose needs finite numbers of the shape \(3, 4\), has the shape \(2, 4\)"),
+        ("true_light", lambda x: x * np.nan, "true_light needs finite numbers"),
+        ("true_landmarks2d", lambda x: x + 0.1, r"true_landmarks3d, seen by the camera, are 0.35 pixels away"),
+        ("true_landmarks2d", lambda x: x[:2], "true_landmarks3d needs finite numbers of the shape"),
+    ],
+)
+def test_an_item_that_a_folder_cannot_hold(dots, tmp_path, monkeypatch, port, change, message):
+    real = dots.item
+    monkeypatch.setattr(dots, "item", lambda self, index: (item := real(self, index)) | {port: change(item[port])})
+    with pytest.raises(ValueError, match=message):
+        make_dots(dots, tmp_path / "out")
+
+
+def test_a_port_without_a_place(dots, tmp_path, monkeypatch):
+    real = dots.item
+    monkeypatch.setattr(dots, "item", lambda self, index: real(self, index) | {"true_colour": np.zeros(3)})
+    with pytest.raises(ValueError, match="Dots: a data folder has no place for true_colour"):
+        make_dots(dots, tmp_path / "out")
+
+
+def test_a_world_without_pictures(dots, tmp_path, monkeypatch):
+    monkeypatch.setattr(dots, "item", lambda self, index: {"true_light": np.zeros(5)})
+    with pytest.raises(ValueError, match="Dots: a data folder needs an image"):
+        make_dots(dots, tmp_path / "out")
+
+
+def test_an_item_with_other_ports_than_the_first(dots, tmp_path, monkeypatch):
+    real = dots.item
+
+    def item(self, index):
+        full = real(self, index)
+        return full if index == 0 else {"image": full["image"]}
+
+    monkeypatch.setattr(dots, "item", item)
+    with pytest.raises(ValueError, match="gives every item the same ports"):
+        make_dots(dots, tmp_path / "out")
+
+
+def test_pictures_alone_need_no_tables(dots, tmp_path, monkeypatch):
+    real = dots.item
+    monkeypatch.setattr(dots, "item", lambda self, index: {"image": real(self, index)["image"]})
+    make_dots(dots, tmp_path / "out", count=2)
+    assert sorted(contents(tmp_path / "out")) == ["images/000000.png", "images/000001.png", "world.json"]
+    assert make_dots(dots, tmp_path / "out", count=2).found == 2
