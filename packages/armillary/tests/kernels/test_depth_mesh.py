@@ -422,6 +422,42 @@ def test_vertices_at_and_behind_the_camera(shift, dtype):
     assert shift > -3 or not seen.any()
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("seed", range(5))
+def test_depths_of_any_magnitude(seed, dtype):
+    """From a millionth to a million, neighbours alike or not: what is drawn lies within the mesh's range of depth."""
+    exponent = torch.rand(1, 10, 10, generator=generator(seed), dtype=torch.float64) * 12 - 6
+    depth, pose = (10**exponent).to(dtype), draw_pose(seed=seed).to(dtype)
+    camera = camera_of(10, 10, fov=1.0, dtype=dtype)
+    z = cameras.transform_points(pose, cameras.back_project(depth, camera))[..., 2]
+    found, seen = render_depth(depth, pose, camera)
+    gradients_are_finite(depth, pose, camera)
+    assert seen.any()
+    assert (found[seen] >= z[z > 0].min() * 0.999).all()
+    assert (found[seen] <= z.max() * 1.001).all()
+
+
+def test_a_vertex_almost_in_the_camera_hides_nothing():
+    """Its pixel overflows; no key of such a face may look nearer than a real one."""
+    depth = torch.ones(1, 9, 9)
+    depth[0, 4, 4] = 1e-38
+    found, seen = render_depth(depth, EYE.float(), camera_of(9, 9, dtype=torch.float32))
+    outside = torch.ones(1, 9, 9, dtype=torch.bool)
+    outside[0, 3:6, 3:6] = False
+    assert seen[outside].all()
+    assert (found[outside] == 1).all()
+    assert found.isfinite().all()
+    aside = torch.cat((EYE[:, :3], torch.tensor([[1e-3], [0.0], [0.0]])), dim=-1).float()
+    found, _ = render_depth(depth, aside, camera_of(9, 9, dtype=torch.float32))
+    assert found.isfinite().all()
+    assert found.min() >= 0
+
+
+def test_an_empty_batch_is_an_empty_picture():
+    found, seen = render_depth(torch.ones(0, 1, 4, 5), torch.eye(3, 4), torch.eye(3))
+    assert found.shape == seen.shape == (0, 1, 4, 5)
+
+
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 def test_a_pixel_that_is_not_finite_takes_its_faces_only(bad):
     depth = smooth_depth(size=(7, 7))

@@ -66,7 +66,7 @@ def render_depth(
     Undefined: the gradient where visibility changes. It stays finite there, on faces seen edge-on as well.
 
     Source: the z-buffer of Kato et al. 2018, arXiv:1711.07566. Deviates: pixel centres at integers, no 2 x 2
-    sub-samples, the plane's exact gradient for vertices within the picture, gathered rather than added atomically.
+    sub-samples, the plane's exact gradient, added up in a fixed order.
     """
     require_depth_and_camera(depth, camera)
     _require_mesh(depth, pose, camera)
@@ -290,7 +290,7 @@ def _candidates(
     e1 = e1.addcmul_(a1, x).addcmul_(b1, y)
     w = torch.minimum(w.addcmul_(p, x).addcmul_(q, y), nearest)
     least = torch.minimum(torch.minimum(e0, e1), torch.minimum(whole - e0 - e1, w))
-    depth = torch.where(least < 0, torch.nan, w).reciprocal_()
+    depth = torch.where(least > 0, w, 0.0).reciprocal_()  # nan compares false: infinite, hence not seen
     return target, depth.view(torch.int32).long().mul_(1 << 32).add_(face).add_(some.start)
 
 
@@ -314,7 +314,8 @@ class _RayPlane(torch.autograd.Function):
         (x0, x1, x2), (y0, y1, y2) = x.unbind(1), y.unbind(1)
         areas = torch.stack((x1 * y2 - y1 * x2, x2 * y0 - y2 * x0, x0 * y1 - y0 * x1), dim=1)
         whole = areas.sum(1)
-        inverse = torch.where(seen & (whole != 0), whole, torch.inf).reciprocal()
+        drawn = seen & (whole.abs() > torch.finfo(whole.dtype).tiny)
+        inverse = torch.where(drawn, whole, torch.inf).reciprocal()
         weights = (areas * inverse[:, None]).clamp_(0, 1)
         weights = weights / weights.sum(1, keepdim=True).clamp_min_(0.5)
         f1, f2 = (z[:, 1:] - z[:, :1]).unbind(1)
