@@ -45,6 +45,7 @@ _SHAPES = {
 _FACE, _HEAD, _MOUTH, _SOCKETS, _EYES = range(5)
 _SCALE = 0.0094  # scene units a centimetre: a face 15 cm wide takes 0.14 of a frame of 0.175
 _ORIGIN = np.array([0.0, 0.6, 7.6])  # centimetres: what stands on the centre of rotation
+_LIDS = 0.1  # cosine off the front beyond which an eyeball is behind its lids
 _TEETH = 1.2  # centimetres from the lips back to the teeth
 _LIPS = slice(48, 60)  # their outline among the 68 landmarks
 _GIVE = 0.6  # radians by which identity and expression may turn a triangle
@@ -217,8 +218,8 @@ def _seen(arrays: dict[str, np.ndarray], *, crop: str, tilt: float) -> tuple[Ind
     a, b, c = (vertices[triangles[:, k]] for k in range(3))
     facing = np.cross(b - a, c - a)
     away = facing[:, 2] / np.maximum(np.linalg.norm(facing, axis=1), np.finfo(np.float32).tiny)
-    turned = np.where(region[triangles[:, 0]] == _EYES, 0.0, _GIVE)  # eyeballs do not change their shape
-    keep &= away > np.cos(np.minimum(np.pi / 2 + tilt + turned, np.pi))
+    least = np.cos(min(np.pi / 2 + tilt + _GIVE, np.pi))
+    keep &= away > np.where(region[triangles[:, 0]] == _EYES, _LIDS, least)
     triangles = triangles[keep]
     landmarks = arrays["landmarks68"]
     kept = np.union1d(np.unique(triangles), landmarks).astype(np.intp)
