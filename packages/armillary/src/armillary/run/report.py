@@ -62,7 +62,10 @@ class Table(TypedDict):
 
 
 class Section(TypedDict):
-    """Words under a title: paragraphs of ``text``, ``items`` by name, ``commands`` to type. Closed at first if ``closed``."""
+    """Words under a title: paragraphs of ``text``, ``items`` by name, ``commands`` to type. Closed at first if ``closed``.
+
+    Items may be nested; they are shown with dotted names and every digit, as settings are typed.
+    """
 
     title: str
     text: NotRequired[str]
@@ -298,7 +301,8 @@ def _section(section: Section) -> str:
     inner = _paragraphs(section.get("text", ""))
     if section.get("items"):
         pairs = "".join(
-            f"<dt>{escape(name)}</dt><dd>{_value(value)}</dd>" for name, value in _flat(section.get("items", {}))
+            f"<div><dt>{_broken(name)}</dt><dd>{_exact(value)}</dd></div>"
+            for name, value in _flat(section.get("items", {}))
         )
         inner += f'<dl class="items">{pairs}</dl>'
     if section.get("commands"):
@@ -313,14 +317,32 @@ def _paragraphs(text: str) -> str:
 
 
 def _flat(items: Mapping[str, Value], prefix: str = "") -> list[tuple[str, Value]]:
-    """Nested settings as a list with dotted names."""
+    """Nested settings as a list with dotted names; those in a list are counted from 0."""
     pairs: list[tuple[str, Value]] = []
     for name, value in items.items():
+        if isinstance(value, list | tuple) and any(isinstance(one, Mapping) for one in value):
+            value = {str(k): one for k, one in enumerate(value)}
         if isinstance(value, Mapping) and value:
             pairs += _flat(value, f"{prefix}{name}.")
         else:
             pairs.append((f"{prefix}{name}", value))
     return pairs
+
+
+def _exact(value: Value) -> str:
+    """A setting as it is typed: every digit of a number."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, list | tuple) and value:
+        return ", ".join(map(_exact, value))
+    return _value(value)
+
+
+def _broken(text: str) -> str:
+    """Escaped text that may be broken after the signs that join words of ours."""
+    return re.sub("([:/._])", r"\1<wbr>", escape(text, quote=False))
 
 
 def _value(value: Value) -> str:
@@ -334,4 +356,4 @@ def _value(value: Value) -> str:
         return number(value)
     if isinstance(value, list | tuple):
         return ", ".join(map(_value, value))
-    return escape(str(value)).replace(":", ":<wbr>").replace("/", "/<wbr>")
+    return _broken(str(value))

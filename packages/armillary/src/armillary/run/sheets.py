@@ -131,7 +131,7 @@ def _wrapped(text: str, width: int, type_size: int) -> str:
 def png_bytes(shown: Picture) -> bytes:
     """The picture as a PNG file."""
     buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(shown)).save(buffer, format="PNG", optimize=True)
+    Image.fromarray(np.ascontiguousarray(shown)).save(buffer, format="PNG")
     return buffer.getvalue()
 
 
