@@ -322,6 +322,8 @@ class _Merger:
                 break
             except UnknownNameError:
                 continue
+        else:
+            return  # no such part: the check says so
         dropped = [key for key in base["settings"] if key not in has]
         for key in dropped:
             del base["settings"][key]

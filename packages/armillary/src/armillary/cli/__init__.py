@@ -12,16 +12,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``armillary`` with these arguments, those of the process where none are given; return its exit status."""
     from armillary.cli.failures import reported
 
+    typed = list(sys.argv[1:] if arguments is None else arguments)
+
     def run() -> int:
         from armillary.cli.app import app
 
-        result = app(
-            list(sys.argv[1:] if arguments is None else arguments),
-            exit_on_error=False,
-            print_error=False,
-            result_action="return_value",
-        )
+        result = app(typed, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()  # a closed pipe shows here, not while the interpreter ends
         return result if isinstance(result, int) else 0
 
-    return reported(run)
+    return reported(run, typed=typed)

@@ -1,48 +1,49 @@
-"""The tree of verbs. A verb's module is imported when the verb is called."""
+"""The tree of verbs. A verb's module is imported when the verb is called, so the words about it stand here."""
 
 from cyclopts import App
 
 from armillary import __version__
 from armillary.cli.help import HelpFormatter
 
-
-def _group(name: str, help: str) -> App:
-    return App(name=name, help=help, version_flags=())
-
+_FORMATTER = HelpFormatter()
 
 app = App(
     name="armillary",
-    help="Learn the 3D geometry of a kind of object from pictures without labels.",
-    help_epilogue="armillary VERB --help says what a verb takes. A run begins with: armillary recipes list",
+    help="Learn the 3D geometry of a kind of object from pictures without labels.\n\n"
+    "armillary VERB --help says what a verb takes, armillary recipes list what can be trained.",
     help_format="plaintext",
-    help_formatter=HelpFormatter(),
-    help_on_error=False,
+    help_formatter=_FORMATTER,
+    group_commands="Verbs",
+    group_parameters="Flags",
     version=__version__,
     usage="Usage: armillary VERB [ARGUMENTS] [FLAGS]",
-    sort_key=None,
 )
 
-_data = _group("data", "Make, check and describe folders of pictures.")
-_plugins = _group("plugins", "What is installed, and what is broken.")
-_components = _group("components", "Parts of methods: what they take and give.")
-_recipes = _group("recipes", "Recipes: what is trained, and with which settings.")
-_assets = _group("assets", "Files that recipes need and nobody may ship.")
 
-for _order, _app in enumerate((_data, _recipes, _components, _plugins, _assets), start=10):
-    _app.sort_key = _order
-    app.command(_app)
+def _group(name: str, help: str, *, order: int) -> App:
+    group = App(
+        name=name,
+        help=help,
+        group_commands="Verbs",
+        group_parameters="Flags",
+        usage=f"Usage: armillary {name} VERB [ARGUMENTS] [FLAGS]",
+        version_flags=(),
+        sort_key=order,
+    )
+    app.command(group)
+    return group
 
 
 def _verb(parent: App, name: str, usage: str, help: str, *, order: int) -> None:
-    group = parent.name[0] if parent is not app else ""
-    module = f"armillary.cli.{group or name}"
-    words = f"{group} {name}".strip()
+    words = name if parent is app else f"{parent.name[0]} {name}"
+    function = f"{name}_" if name in ("list", "show") else name  # not the names of Python's own
     parent.command(
-        f"{module}:{name + '_' if name in ('list', 'show') else name}",
+        f"armillary.cli.{words.split()[0]}:{function}",
         name=name,
         help=help,
         sort_key=order,
         usage=f"Usage: armillary {words} {usage}".rstrip(),
+        group_parameters="Flags",
         version_flags=(),
     )
 
@@ -50,30 +51,134 @@ def _verb(parent: App, name: str, usage: str, help: str, *, order: int) -> None:
 _verb(
     app,
     "demo",
-    "[--out DIR] [--method ID ...]",
-    "Train every installed method on its own data; write one page.",
+    "[FLAGS]",
+    "Train every installed method on pictures that it makes itself; write one page.\n\n"
+    "Each method makes its own procedural world, learns from it, is measured on pictures that it has not seen, and "
+    "exports a mesh: at most two minutes a method on two cores. What an earlier demo made is kept: its data are used "
+    "again, its runs stay.",
     order=1,
 )
-_verb(app, "train", "RECIPE --data DIR --out RUN [FLAGS]", "Train a recipe on a folder of pictures.", order=2)
-_verb(app, "evaluate", "RUN --data DIR [FLAGS]", "Measure a run beside trivial baselines.", order=3)
-_verb(app, "predict", "RUN PATHS ... --out DIR [FLAGS]", "Find the geometry of new pictures.", order=4)
-_verb(app, "export", "RUN IMAGE --format glb|ply|obj [FLAGS]", "Turn one picture into a textured mesh.", order=5)
+_verb(
+    app,
+    "train",
+    "RECIPE --data DIR --out RUN [FLAGS]",
+    "Train a recipe on a folder of pictures.\n\n"
+    "Everything goes into the folder of the run, which can be moved. SIGINT and SIGTERM end it after its step, with a "
+    "checkpoint; after these, or after a crash, --resume goes on from the newest whole checkpoint:\n\n"
+    "    armillary train unsup3d:quick --data faces --out runs/faces\n"
+    "    armillary train --resume runs/faces --data faces --steps 20000\n\n"
+    "Each of these wins over those before it: --recipe, --set, --use, --weight, --drop.",
+    order=2,
+)
+_verb(
+    app,
+    "evaluate",
+    "RUN --data DIR [FLAGS]",
+    "Measure a run beside trivial baselines.\n\n"
+    "The recipe's evaluators need ground truth in the folder. The figures are kept in the run and in its report.html.",
+    order=3,
+)
+_verb(
+    app,
+    "predict",
+    "RUN PATHS ... --out DIR [FLAGS]",
+    "Find the geometry of new pictures.\n\n"
+    "For each picture an npz with every output and PNGs to look at; for poses, light and key points a CSV table over all "
+    "pictures. A file that cannot be read is named and passed over; the status is 1 where none could be used.",
+    order=4,
+)
+_verb(
+    app,
+    "export",
+    "RUN IMAGE [FLAGS]",
+    "Turn one picture into a textured mesh.\n\n"
+    "GLB and OBJ carry a texture, PLY a colour at each vertex; all carry normals. The file is read again and compared "
+    "before it takes its place.",
+    order=5,
+)
 
-_verb(_data, "make", "WORLD OUT [FLAGS]", "Make pictures with ground truth.", order=1)
-_verb(_data, "check", "DIR [--json]", "Say what is wrong with a folder, file by file.", order=2)
-_verb(_data, "info", "DIR [--json]", "Say what is in a folder.", order=3)
+_data = _group("data", "Make, check and describe folders of pictures.", order=10)
+_verb(
+    _data,
+    "make",
+    "WORLD OUT [FLAGS]",
+    "Make pictures with ground truth: depth, masks, normals, albedo, poses, light, landmarks.\n\n"
+    "The same seed gives the same bytes on one machine, whatever the number of workers and shards. A call that was "
+    "interrupted goes on where it was. What can be set: armillary components show WORLD",
+    order=1,
+)
+_verb(
+    _data,
+    "check",
+    "DIR [FLAGS]",
+    "Say what is wrong with a folder, file by file.\n\nThe status is 1 where something is an error.",
+    order=2,
+)
+_verb(_data, "info", "DIR [FLAGS]", "Say what is in a folder, without decoding its pictures.", order=3)
 
-_verb(_recipes, "list", "[--json]", "List the installed recipes.", order=1)
-_verb(_recipes, "show", "RECIPE [FLAGS]", "Print a recipe, resolved.", order=2)
-_verb(_recipes, "explain", "RECIPE [FLAGS]", "Say where each value of a recipe comes from.", order=3)
-_verb(_recipes, "check", "[RECIPE ...] [FLAGS]", "Say whether the parts of a recipe fit.", order=4)
+_recipes = _group("recipes", "What can be trained, and with which settings.", order=11)
+_verb(
+    _recipes,
+    "list",
+    "[FLAGS]",
+    "List the installed recipes.\n\n"
+    "Each method has paper (the published run), quick (about 5 minutes), demo (2 minutes) and smoke (for tests).",
+    order=1,
+)
+_verb(
+    _recipes,
+    "show",
+    "RECIPE [FLAGS]",
+    "Print a recipe with everything that it extends, as TOML.\n\n"
+    "A file of it can be changed and trained: armillary recipes show unsup3d:quick > mine.toml",
+    order=2,
+)
+_verb(
+    _recipes,
+    "explain",
+    "RECIPE [FLAGS]",
+    "Say where each value of a recipe comes from: what set it, and the paper or code that it is from.",
+    order=3,
+)
+_verb(
+    _recipes,
+    "check",
+    "[RECIPE ...] [FLAGS]",
+    "Say whether the parts of a recipe fit and its settings are right.\n\n"
+    "Nothing is built. All installed recipes are checked where none is named; the status is 1 where one is broken.",
+    order=4,
+)
 
-_verb(_components, "list", "[--kind KIND] [--fits RECIPE.SLOT]", "List the installed parts.", order=1)
-_verb(_components, "show", "ID [--json]", "Print a part: ports, settings, sources.", order=2)
+_components = _group("components", "Parts of methods: what they take and give.", order=12)
+_verb(_components, "list", "[FLAGS]", "List the installed parts, with the ports that they take and give.", order=1)
+_verb(_components, "show", "ID [FLAGS]", "Print a part: its ports, and its settings with units and sources.", order=2)
 
-_verb(_plugins, "list", "[--json]", "List what is installed; nothing is imported.", order=1)
-_verb(_plugins, "show", "ID [--json]", "Print what a plugin offers.", order=2)
-_verb(_plugins, "doctor", "[--json]", "Load each plugin in a process of its own, and say what is broken.", order=3)
+_plugins = _group("plugins", "What is installed, and what is broken.", order=13)
+_verb(
+    _plugins,
+    "list",
+    "[FLAGS]",
+    "List what is installed.\n\nThis reads metadata alone: no plugin is imported. ARMILLARY_BLOCK=a,b leaves plugins out, "
+    "ARMILLARY_ONLY=a all others.",
+    order=1,
+)
+_verb(_plugins, "show", "ID [FLAGS]", "Print what a plugin offers.", order=2)
+_verb(
+    _plugins,
+    "doctor",
+    "[FLAGS]",
+    "Load each plugin in a process of its own, and say what is broken.\n\n"
+    "Everything that a plugin names is imported. The status is 1 where a plugin, or a part of one, cannot be used.",
+    order=3,
+)
 
-_verb(_assets, "add", "NAME FILE", "Remember where a file lies.", order=1)
-_verb(_assets, "list", "[--json]", "List the files that are known.", order=2)
+_assets = _group("assets", "Files that recipes need and nobody may ship.", order=14)
+_verb(
+    _assets,
+    "add",
+    "NAME FILE",
+    "Remember where a file lies, for this user.\n\nRecipes that need it find it by its name: "
+    "armillary assets add vgg16 vgg16-397923af.pth",
+    order=1,
+)
+_verb(_assets, "list", "[FLAGS]", "List the files that are known, and those that installed parts ask for.", order=2)

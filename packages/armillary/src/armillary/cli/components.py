@@ -1,5 +1,7 @@
 """``armillary components``: parts, what they take and give."""
 
+import types
+import typing
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -32,8 +34,8 @@ def list_(
     else:
         rows = [(each, id, _ports(spec.consumes), _ports(spec.produces), spec.summary) for each, id, spec in found]
         show.table(rows, columns=("kind", "id", "takes", "gives", "what it is"))
-    for plugin, reason in host.failures.items():
-        show.message(f"left out: {reason} (armillary plugins doctor)" if reason else plugin)
+    for reason in host.failures.values():
+        show.message(f"left out: {reason} (armillary plugins doctor)")
 
 
 def show_(id: Annotated[str, Parameter(name="ID", help="plugin:component")], /, *, json: Json = False) -> None:
@@ -41,7 +43,7 @@ def show_(id: Annotated[str, Parameter(name="ID", help="plugin:component")], /, 
     host = Host()
     kind, spec = _find(host, id)
     if json:
-        show.as_json(_plain(kind, id, spec) | {"settings": [_setting(field) for field in _fields(host, spec)]})
+        show.as_json(_plain(kind, id, spec) | {"settings": _settings(host, spec)})
         return
     owner = host.owner(spec)
     show.facts(
@@ -64,25 +66,20 @@ def show_(id: Annotated[str, Parameter(name="ID", help="plugin:component")], /, 
         words = "may stay empty" if slot.optional else ""
         show.data(f"\nslot {name} ({slot.kind}) {words}".rstrip())
         show.table([*_port_rows("takes", slot.consumes), *_port_rows("gives", slot.produces)])
-    fields = _fields(host, spec)
+    settings = _settings(host, spec)
     show.data("")
-    if fields:
-        rows = [tuple(_setting(field).values()) for field in fields]
+    if settings:
+        rows = [tuple(setting.values()) for setting in settings]
         show.table(rows, columns=("setting", "type", "default", "unit", "what it does", "source"))
     else:
         show.data("no settings")
 
 
 def _find(host: Host, id: str) -> tuple[str, Any]:
-    from armillary.errors import PluginError
-
     plugin, colon, name = id.partition(":")
     if not colon:
         raise UnknownNameError(f"{id!r} is no component: write it as plugin:component (armillary components list)")
-    try:
-        offer = host.load(plugin)
-    except PluginError:
-        raise
+    offer = host.load(plugin)
     for kind, specs in offer.components.items():
         if name in specs and kind != "recipe":
             return kind, specs[name]
@@ -131,15 +128,25 @@ def _ports(ports: Any) -> str:
     return ", ".join(f"[{port.name}]" if port.optional else port.name for port in ports)
 
 
-def _fields(host: Host, spec: Any) -> Any:
-    return attrs.fields(host.config(spec))
+def _settings(host: Host, spec: Any) -> list[dict[str, object]]:
+    config = host.config(spec)
+    hints = typing.get_type_hints(config)
+    return [_setting(field, hints) for field in attrs.fields(config)]
 
 
-def _setting(field: Any) -> dict[str, object]:
+def _type(kind: Any) -> str:
+    if kind is type(None):
+        return "not given"
+    if typing.get_origin(kind) is typing.Literal:
+        return " | ".join(str(choice) for choice in typing.get_args(kind))
+    if typing.get_origin(kind) in (types.UnionType, typing.Union):
+        return " | ".join(_type(each) for each in typing.get_args(kind) if each is not type(None))
+    return kind.__name__ if isinstance(kind, type) and not typing.get_args(kind) else str(kind)
+
+
+def _setting(field: Any, hints: Any) -> dict[str, object]:
     required = field.default is attrs.NOTHING
-    kind = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", str(field.type))
-    if "[" in str(field.type) or "|" in str(field.type):
-        kind = str(field.type).replace("typing.", "")
+    kind = _type(hints[field.name])
     return {
         "name": field.name,
         "type": kind,

@@ -43,6 +43,8 @@ def make(
     parts = _shard(shard)
     if count < 1:
         raise UsageError(f"--count {count}: needs at least 1")
+    if size < 1:
+        raise UsageError(f"--size {size}: needs at least 1 pixel")
     if workers is not None and workers < 0:
         raise UsageError(f"--workers {workers}: needs at least 0")
     host = Host()
@@ -80,7 +82,7 @@ def check(folder: Dir, /, *, json: Json = False) -> int:
             "pictures": f"{report.readable} of {report.count} can be read",
             "sizes": _first(report.sizes),
             "modes": _first(report.modes),
-            "with": {port: number for port, number in report.ports.items() if port != "image"},
+            "with": _ports(report.ports),
             "splits": report.splits,
             "same bytes": show.count(len(report.duplicates), "group") if report.duplicates else "",
         }
@@ -114,7 +116,7 @@ def info(folder: Dir, /, *, json: Json = False) -> None:
             "folder": found.name,
             "pictures": str(found.count),
             "sizes": smallest if smallest == largest else f"{smallest} to {largest}",
-            "with": {port: number for port, number in found.ports.items() if port != "image"},
+            "with": _ports(found.ports),
             "splits": {**found.splits, "by": found.split_rule},
             "landmarks": found.points,
             "world": _world(found.world),
@@ -130,6 +132,10 @@ def _shard(text: str) -> tuple[int, int]:
     if not (slash and part.isdigit() and parts.isdigit() and 1 <= int(part) <= int(parts)):
         raise UsageError(f"--shard {text}: write it as I/N, from 1/N to N/N")
     return int(part), int(parts)
+
+
+def _ports(counts: Any) -> str:
+    return ", ".join(f"{port} ({number})" for port, number in counts.items() if number and port != "image")
 
 
 def _first(counts: Any) -> str:

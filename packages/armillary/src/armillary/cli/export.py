@@ -14,7 +14,8 @@ def export(
     /,
     *,
     format: Annotated[
-        Literal["glb", "ply", "obj"] | None, Parameter(help="Of the mesh; not given: that of --out, or glb.")
+        Literal["glb", "ply", "obj"] | None,
+        Parameter(metavar="NAME", help="Of the mesh; not given: that of --out, or glb."),
     ] = None,
     out: Annotated[Path | None, Parameter(metavar="FILE", help="Not given: IMAGE's name, here.")] = None,
     texture: Annotated[

@@ -4,9 +4,9 @@ import errno
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from armillary.errors import ArmillaryError
 
@@ -37,8 +37,13 @@ def after_signal(number: int) -> int:
     return 128 + number
 
 
-def reported(run: Callable[[], int]) -> int:
-    """Return the status of ``run``, after saying on standard error what went wrong, if something did."""
+def reported(run: Callable[[], int], *, typed: Sequence[str]) -> int:
+    """Return the status of ``run``, after saying on standard error what went wrong, if something did.
+
+    Args:
+        run: the command.
+        typed: its arguments.
+    """
     from cyclopts import CycloptsError
 
     try:
@@ -46,7 +51,7 @@ def reported(run: Callable[[], int]) -> int:
     except UsageError as error:
         return _say(str(error), USAGE)
     except CycloptsError as error:
-        return _say(f"{_words(error)}\n{_hint(error)}", USAGE)
+        return _say(_usage(error, typed), USAGE)
     except ArmillaryError as error:
         return _say(str(error), FAILED)
     except KeyboardInterrupt:
@@ -79,14 +84,19 @@ def _system(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
 
 
-def _words(error: Exception) -> str:
+def _usage(error: Any, typed: Sequence[str]) -> str:
+    """Return what cyclopts says, in our words where its own are hard to read."""
+    kind = type(error).__name__
     text = str(error)
-    return text[:1].lower() + text[1:]
-
-
-def _hint(error: Exception) -> str:
-    chain = " ".join(getattr(error, "command_chain", None) or ())
-    return f"armillary {chain} --help says what it takes".replace("  ", " ")
+    if kind == "MissingArgumentError" and error.argument is not None:
+        name = error.argument.name
+        given = any(word == name or word.startswith(f"{name}=") for word in typed)
+        what = error.argument.parameter.help or ""
+        text = f"{name} needs a value" if given else f"{name} is missing: {what[:1].lower()}{what[1:]}".rstrip(": .")
+    if kind == "UnusedCliTokensError":
+        text = f"too many arguments: {' '.join(error.unused_tokens)}"
+    chain = " ".join(("armillary", *(getattr(error, "command_chain", None) or ())))
+    return f"{text[:1].lower()}{text[1:]}\n{chain} --help says what it takes"
 
 
 # --- bugs ------------------------------------------------------------------------------------------------------------

@@ -1,14 +1,16 @@
 """Flags that several verbs share."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import attrs
 from cyclopts import Parameter
 
 from armillary.cli.failures import UsageError
 from armillary.errors import ConfigError, DataError
-from armillary.recipe import Overrides, Recipe, resolve
+
+if TYPE_CHECKING:
+    from armillary.recipe import Recipe
 
 Json = Annotated[bool, Parameter(name="--json", negative=(), help="Print JSON.")]
 
@@ -33,8 +35,10 @@ class RecipeFlags:
     seconds: Annotated[float | None, Parameter(metavar="S", help="Short for --set budget.seconds=S.")] = None
     seed: Annotated[int | None, Parameter(metavar="N", help="Short for --set seed=N.")] = None
 
-    def resolve(self, host: Any, name: str, *, strict: bool = False) -> Recipe:
+    def resolve(self, host: Any, name: str, *, strict: bool = False) -> "Recipe":
         """Return the recipe with these flags on top of it."""
+        from armillary.recipe import Overrides, resolve
+
         overrides = Overrides(
             files=self.recipe_files, sets=self.sets, uses=self.uses, weights=self.weights, drops=self.drops
         )
@@ -54,7 +58,7 @@ class RecipeFlags:
         }
         return [flag for flag, values in names.items() if values]
 
-    def _short(self, recipe: Recipe, *, strict: bool) -> list[str]:
+    def _short(self, recipe: "Recipe", *, strict: bool) -> list[str]:
         """Return the settings behind the short flags; those of a stage hold for each stage."""
         stages = [f"stages.{name}." for name in recipe.bodies] if "stages" in recipe.table else [""]
         found = []
@@ -73,10 +77,12 @@ class RecipeFlags:
 class DeviceFlags:
     """Where the numbers are computed."""
 
-    accelerator: Annotated[Literal["auto", "cpu", "cuda", "mps"], Parameter(help="Where to compute.")] = "auto"
+    accelerator: Annotated[
+        Literal["auto", "cpu", "cuda", "mps"], Parameter(metavar="NAME", help="Where to compute.")
+    ] = "auto"
     devices: Annotated[int, Parameter(metavar="N", help="Processes, one a device.")] = 1
     precision: Annotated[
-        Literal["32-true", "bf16-mixed", "16-mixed", "64-true"], Parameter(help="Of the networks.")
+        Literal["32-true", "bf16-mixed", "16-mixed", "64-true"], Parameter(metavar="NAME", help="Of the networks.")
     ] = "32-true"
     workers: Annotated[
         int, Parameter(metavar="N", help="Loader processes; 0 keeps the pictures in memory where they fit.")

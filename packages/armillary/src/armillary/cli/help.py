@@ -59,7 +59,7 @@ def _description(entry: "HelpEntry") -> str:
     words = [" ".join(_plain(entry.description).split())]
     if entry.choices:
         words.append(f"({', '.join(entry.choices)})")
-    if entry.default not in (None, "", "()", "None", "False"):
+    if entry.default not in (None, "", '""', "()", "None", "False"):
         words.append(f"[{entry.default}]")
     if entry.required:
         words.append("(required)")

@@ -1,5 +1,6 @@
 """What a person sees while something runs: a bar on a terminal, a line now and then elsewhere. All of it on standard error."""
 
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -30,8 +31,36 @@ class Progress(Protocol):
 
 
 def progress() -> Progress:
-    """Return the one that fits where standard error goes."""
+    """Return the one that fits where standard error goes; of several processes of one training only the first speaks."""
+    if not is_first():
+        return NoProgress()
     return BarProgress() if sys.stderr.isatty() else LineProgress()
+
+
+def is_first() -> bool:
+    """Return whether this is the process that speaks, of those that Fabric, torchrun or SLURM started."""
+    ranks = (os.environ[name] for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK") if name in os.environ)
+    return next(ranks, "0") == "0"
+
+
+class NoProgress:
+    """Nothing."""
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """End."""
+
+    def message(self, text: str) -> None:
+        """Say nothing."""
+
+    def progress(self, *, stage: str, step: int, steps: int, row: Mapping[str, object]) -> None:
+        """Say nothing."""
+
+    def count(self, what: str, done: int, total: int) -> None:
+        """Say nothing."""
 
 
 class LineProgress:

@@ -34,13 +34,17 @@ def list_(*, json: Json = False) -> None:
         show.message(f"left out: {reason} (armillary plugins doctor)")
 
 
-def show_(recipe: Id, /, *, flags: RecipeFlags | None = None, whole: bool = False, json: Json = False) -> None:
-    """Print a recipe with everything that it extends, as TOML that --recipe and train take.
-
-    Args:
-        recipe: plugin:recipe, or a TOML file.
-        whole: write out also the settings that are at their defaults.
-    """
+def show_(
+    recipe: Id,
+    /,
+    *,
+    flags: RecipeFlags | None = None,
+    whole: Annotated[
+        bool, Parameter(negative=(), help="Write out also the settings that are at their defaults.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Print a recipe with everything that it extends, as TOML that --recipe and train take."""
     from armillary.config import write_toml
 
     host = Host()

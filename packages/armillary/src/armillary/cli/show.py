@@ -48,6 +48,10 @@ def lines(rows: Sequence[Sequence[object]], *, columns: Sequence[str] = (), widt
     count = max(len(row) for row in everything)
     for row in everything:
         row += [""] * (count - len(row))
+    kept = [k for k in range(count) if not columns or any(row[k] for row in cells)] or [0]
+    everything = [[row[k] for k in kept] for row in everything]
+    rows = [[row[k] if k < len(row) else None for k in kept] for row in rows]
+    count = len(kept)
     widths = [max(len(row[k]) for row in everything) for k in range(count)]
     right = [bool(rows) and all(_numeric(row[k]) for row in rows if k < len(row)) for k in range(count)]
     last = max(_NARROWEST, width - sum(widths[:-1]) - len(_GAP) * (count - 1))

@@ -8,8 +8,8 @@ from cyclopts import Parameter
 
 from armillary.cli import show
 from armillary.cli.failures import OK, UsageError, after_signal
-from armillary.cli.flags import DeviceFlags, RecipeFlags, assets
-from armillary.cli.progress import progress
+from armillary.cli.flags import DeviceFlags, RecipeFlags, assets, torch_device
+from armillary.cli.progress import is_first, progress
 
 
 def train(
@@ -68,10 +68,11 @@ def _train(
 
     config, host = device.config(), Host()
     found = flags.resolve(host, recipe, strict=strict)
-    for note in found.notes:
+    for note in found.notes if is_first() else ():
         show.message(f"note: {note}")
     check(host, complete(host, found))  # before the seconds that torch takes
     files = assets(asset)
+    torch_device(config.accelerator)
     from armillary.run import train as training
 
     with progress() as bar:
@@ -91,6 +92,7 @@ def _resume(
     from armillary.host import Host
 
     config, files = device.config(), assets(asset)
+    torch_device(config.accelerator)
     from armillary.run import train as training
     from armillary.run.folder import RunFolder
 
@@ -123,6 +125,8 @@ def _only_resume(recipe: str | None, out: Path | None, flags: RecipeFlags, stric
 
 
 def _ended(trained: Any, data: Path) -> int:
+    if not is_first():
+        return after_signal(trained.signal) if trained.signal else OK
     run, where = shlex.quote(str(trained.folder.path)), shlex.quote(str(data))
     resume = f"armillary train --resume {run} --data {where}"
     if trained.signal:

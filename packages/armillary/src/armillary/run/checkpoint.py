@@ -163,7 +163,7 @@ def newest(folder: Path) -> tuple[Checkpoint | None, list[str]]:
         problem = checkpoint._problem()
         if not problem:
             return checkpoint, passed
-        passed.append(f"{checkpoint.path.name} is corrupted ({problem}); going back to an older one")
+        passed.append(f"{checkpoint.path.name} is corrupted and passed over: {problem}")
     return None, passed
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from armillary.config import structure
-from armillary.errors import DataError, RunError
+from armillary.errors import DataError, RunError, did_you_mean
 from armillary.host import Host
 from armillary.interfaces import Dataset
 from armillary.run.batches import collate, to_device
@@ -63,8 +63,12 @@ class Geometry:
         for name in choices:
             if name in everything:
                 paint = everything[name].clamp(0.0, 1.0)
+                if paint.shape != (3, *depth.shape[-2:]):
+                    shown = [key for key, value in everything.items() if value.shape == (3, *depth.shape[-2:])]
+                    raise RunError(f"--texture {name}: it is no picture; those that are: {', '.join(shown)}")
                 return mesh_from_depth(depth, paint, camera, lit=name == "albedo")
-        raise RunError(f"--texture {texture}: no such output; there are {', '.join(everything)}")
+        hint = did_you_mean(texture, everything) or f" there are {', '.join(everything)}"
+        raise RunError(f"--texture {texture}: no such output;{hint}")
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return every output, and the picture, as arrays."""

@@ -62,8 +62,9 @@ def restore(
             models[name].load(found.weights(), where=str(found.path))
             step = found.step
         elif stage.body["budget"]["steps"] > 0 or chosen:
+            why = f" ({'; '.join(passed)})" if passed else " yet"
             raise RunError(
-                f"{folder.path}: stage {name} has no whole checkpoint yet: train on with --resume {folder.path}"
+                f"{folder.path}: stage {name} has no whole checkpoint{why}: train on with --resume {folder.path}"
             )
         if name == plan.serves:
             break

@@ -192,16 +192,23 @@ class _Training:
                     f"--data {self.data}: not the data of this run: it was {then['name']} with {then['count']} items, "
                     f"this is {now['name']} with {now['count']}; its files differ"
                 )
-        if self.fabric.is_global_zero:
-            folder.write_recipe(self.plan.recipe)
         done: dict[str, checkpoints.Checkpoint] = {}
         for name in self.plan.stages:
             found, passed = checkpoints.newest(folder.checkpoints(name))
             for line in passed:
                 self.reporter.message(f"{folder.checkpoints(name)}: {line}")
             if found is None:
+                if passed or not done:
+                    self.reporter.message(f"{folder.path}: no whole checkpoint; stage {name} begins again at step 0")
                 break
             done[name] = found
+            budget = self.plan.stages[name].body["budget"]["steps"]
+            if found.step > budget:
+                raise RunError(f"{folder.path}: stage {name} is at step {found.step} already: --steps {budget} is behind it")
+            if found.step == budget and name == list(self.plan.stages)[-1]:
+                self.reporter.message(f"step {budget} of {budget} is reached: nothing to do; --steps N trains on to step N")
+        if self.fabric.is_global_zero:
+            folder.write_recipe(self.plan.recipe)
         return self._run(folder, datasets, done)
 
     def _run(
