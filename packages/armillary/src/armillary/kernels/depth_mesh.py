@@ -11,7 +11,8 @@ half-pixel shift. The identity pose returns the depth map, border included.
 Two steps. Which face a pixel sees is found without gradient, in float32: every face proposes the pixel centres in its
 bounding box, and the nearest one wins; of equally near ones, that with the lower number. Depth is then where the
 pixel's ray meets the plane of that face, with gradient to its three vertices. Occlusion boundaries have no gradient of
-their own.
+their own. Vertices are moved in float64 whatever comes in: a turn about a point far from the camera cancels large
+numbers, and a steep face would magnify the rounding.
 
 Coverage is inclusive by a few roundings of the pixel coordinates, so that neither shared edges nor the border of the
 mesh lose pixels; a face thinner than that is not drawn, for its neighbours cover what it would. A face with a vertex
@@ -73,9 +74,9 @@ def render_depth(
     batch = torch.broadcast_shapes(depth.shape[:-3], pose.shape[:-2], camera.shape[:-2])
     height, width = depth.shape[-2:]
     rows, columns = size if size is not None else (height, width)
-    flat_depth = depth.expand(*batch, 1, height, width).reshape(-1, height, width)
-    flat_pose = pose.expand(*batch, 3, 4).reshape(-1, 3, 4)
-    flat_camera = camera.expand(*batch, 3, 3).reshape(-1, 3, 3)
+    flat_depth = depth.expand(*batch, 1, height, width).reshape(-1, height, width).double()
+    flat_pose = pose.expand(*batch, 3, 4).reshape(-1, 3, 4).double()
+    flat_camera = camera.expand(*batch, 3, 3).reshape(-1, 3, 3).double()
 
     sound = flat_depth.isfinite()
     inverse = invert_intrinsics(flat_camera)
@@ -83,7 +84,7 @@ def render_depth(
     with torch.no_grad():
         face = _visible_faces(vertices, sound, flat_camera, size=(rows, columns))
     rays = _rays(inverse, rows, columns)
-    z = _RayPlane.apply(vertices.flatten(-2), rays, face, width)
+    z = _RayPlane.apply(vertices.flatten(-2), rays, face, width, depth.dtype)
     shape = (*batch, 1, rows, columns)
     return z.reshape(shape), (z > 0).reshape(shape)
 
@@ -304,13 +305,14 @@ class _RayPlane(torch.autograd.Function):
         rays: Float[Tensor, "items 2 pixels"],
         face: Int[Tensor, "items pixels"],
         width: int,
+        dtype: torch.dtype,
     ) -> Float[Tensor, "items pixels"]:
         seen = face >= 0
         index = _vertices_of(face, vertices.shape[-1], width)[:, None].expand(-1, 3, -1, -1)
         corners = vertices.gather(2, index.flatten(-2)).unflatten(-1, (3, -1))
-        z = corners[:, 2]
         # Sheared along the ray, so that it runs through the origin of (x, y): small numbers, little rounding.
-        x, y = (corners[:, :2] - z[:, None] * rays[:, :, None]).unbind(1)
+        x, y = torch.addcmul(corners[:, :2], corners[:, 2:], rays[:, :, None], value=-1).to(dtype).unbind(1)
+        z, rays = corners[:, 2].to(dtype), rays.to(dtype)
         (x0, x1, x2), (y0, y1, y2) = x.unbind(1), y.unbind(1)
         areas = torch.stack((x1 * y2 - y1 * x2, x2 * y0 - y2 * x0, x0 * y1 - y0 * x1), dim=1)
         whole = areas.sum(1)
@@ -340,7 +342,7 @@ class _RayPlane(torch.autograd.Function):
             to_vertices.scatter_add_(2, index.flatten(-2), shares.flatten(-2))
         if ctx.needs_input_grad[1]:
             to_rays = -depth[:, None] * pull[:, :2]
-        return to_vertices, to_rays, None, None
+        return to_vertices, to_rays, None, None, None
 
 
 def _corners(
