@@ -88,6 +88,7 @@ def _usage(error: Any, typed: Sequence[str]) -> str:
     """Return what cyclopts says, in our words where its own are hard to read."""
     kind = type(error).__name__
     text = str(error)
+    text = f"{text[:1].lower()}{text[1:]}"
     if kind == "MissingArgumentError" and error.argument is not None:
         name = error.argument.name
         given = any(word == name or word.startswith(f"{name}=") for word in typed)
@@ -96,7 +97,7 @@ def _usage(error: Any, typed: Sequence[str]) -> str:
     if kind == "UnusedCliTokensError":
         text = f"too many arguments: {' '.join(error.unused_tokens)}"
     chain = " ".join(("armillary", *(getattr(error, "command_chain", None) or ())))
-    return f"{text[:1].lower()}{text[1:]}\n{chain} --help says what it takes"
+    return f"{text}\n{chain} --help says what it takes"
 
 
 # --- bugs ------------------------------------------------------------------------------------------------------------

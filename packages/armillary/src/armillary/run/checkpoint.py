@@ -8,6 +8,7 @@ place and renamed, so a name that is not hidden is whole, unless the disk lied; 
 import contextlib
 import errno
 import hashlib
+import io
 import json
 import os
 import re
@@ -113,8 +114,9 @@ def save(
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir()
         save_file({name: value.detach().cpu().contiguous() for name, value in weights.items()}, draft / WEIGHTS)
-        with (draft / STATE).open("wb") as file:
-            torch.save(dict(state), file)
+        packed = io.BytesIO()  # straight to the file, torch would hide what the disk says
+        torch.save(dict(state), packed)
+        (draft / STATE).write_bytes(packed.getbuffer())
         manifest = {
             "format": _FORMAT,
             "step": step,

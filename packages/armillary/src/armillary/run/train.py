@@ -162,7 +162,11 @@ class _Training:
         if self.device.threads:
             torch.set_num_threads(self.device.threads)
         self.fabric: Any = Fabric(
-            accelerator=self.device.accelerator, devices=self.device.devices, precision=self.device.precision
+            accelerator=self.device.accelerator,
+            devices=self.device.devices,
+            precision=self.device.precision,
+            # A loss that is left out may leave parameters without a gradient: DDP has to look for them.
+            strategy="ddp_find_unused_parameters_true" if self.device.devices > 1 else "auto",
         )
         self.fabric.launch()
         self.observers: Observers = host.observers(
