@@ -15,6 +15,7 @@ from armillary_worlds.head_shape import (
     normals_of,
     points_of,
     read_grid,
+    window,
 )
 
 GRID = make_grid(1)
@@ -77,6 +78,16 @@ def test_normals_point_out_of_the_head():
     assert normals[20:50, middle, 2].mean() < -0.7
     assert normals[30, -12, 0] > 0.7
     assert normals[30, 11, 0] < -0.7
+
+
+def test_a_window_is_the_part_between_two_heights():
+    form, _ = head()
+    part, where = window(form, -3.0, 2.0)
+    np.testing.assert_array_equal(part.x, form.x[where[1:]])
+    assert -3.0 <= part.y.min() < -2.0
+    assert 1.0 < part.y.max() < 2.0
+    assert part.x.min() < -5
+    assert part.x.max() > 5
 
 
 def test_the_crown_is_closed():

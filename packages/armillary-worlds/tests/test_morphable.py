@@ -85,6 +85,8 @@ def test_the_mouth_is_no_hole(model):
     lips = world.surface(0).landmarks[48:60, 2]
     pouch = world.model.mean[world.model.region == 2]
     assert pouch[:, 2].max() < lips.max() + 0.03
+    heights = world.surface(0).landmarks[48:60, 1]
+    assert heights.min() < pouch[:, 1].min() < pouch[:, 1].max() < heights.max()
 
 
 @pytest.mark.parametrize("crop", ["narrow", "face", "head"])
