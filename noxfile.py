@@ -102,6 +102,20 @@ def types(session: nox.Session) -> None:
     environment.run("pyright", "--pythonpath", environment.python)
 
 
+@nox.session(venv_backend="none")
+def shapes(session: nox.Session) -> None:
+    """Run the tests of what works on tensors, every call held to the shapes in its annotations."""
+    environment = everything(session, *test_needs(*PROJECTS), "beartype")
+    plugins = [name.replace("-", "_") for name in PROJECTS if name != CORE]
+    hook = ",".join(("armillary.kernels", "armillary.std", *plugins, "shape_checker.check"))
+    rooms = [f"packages/{CORE}/tests/kernels", f"packages/{CORE}/tests/std"]
+    rooms += [f"packages/{name}/tests" for name in PROJECTS if name != CORE]
+    session.env["PYTHONPATH"] = "integration_tests"
+    for room in rooms:  # a test of a refusal gives wrong shapes on purpose, and would be told so by the checker
+        arguments = (room, f"--jaxtyping-packages={hook}", "-k", "not refuse", *session.posargs)
+        environment.run("python", "-m", "pytest", *arguments)
+
+
 @nox.session
 def lowest(session: nox.Session) -> None:
     """Run the tests of all packages with the lowest versions that they declare; torch stays as constrained."""
