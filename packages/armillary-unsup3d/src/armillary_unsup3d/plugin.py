@@ -173,6 +173,11 @@ def armillary_methods() -> list[MethodSpec]:
             name="unsup3d",
             target="armillary_unsup3d.method:Unsup3d",
             config="armillary_unsup3d.config:Unsup3dConfig",
+            limits=(
+                "One depth map a picture: what the canonical view does not see has no surface.",
+                "Absolute depth and size are not observable; depth lies in the range of the recipe.",
+                "The pictures must show the object from varied sides, roughly symmetric and roughly matt.",
+            ),
             slots={
                 **_branch("depth", _DEPTH),
                 **_branch("albedo", _ALBEDO),

@@ -176,6 +176,7 @@ class MethodSpec(ComponentSpec):
         predicts_from: ports that prediction needs.
         predicts: ports that ``predict`` returns; those of ``produces`` where none are given.
         depends: output port to the optional slot with which it comes and goes.
+        limits: what the method is not good for, a sentence each; they stand on the card of every run.
     """
 
     KIND: ClassVar[str] = "method"
@@ -185,6 +186,7 @@ class MethodSpec(ComponentSpec):
     predicts_from: tuple[Port, ...] = attrs.field(converter=_ports)
     predicts: tuple[Port, ...] = attrs.field(default=(), converter=_ports)
     depends: Mapping[str, str] = attrs.field(factory=dict)
+    limits: tuple[str, ...] = ()
 
     def __attrs_post_init__(self) -> None:
         produced = {port.name for port in (*self.produces, *self.predicts)}

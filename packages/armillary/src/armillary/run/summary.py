@@ -1,5 +1,6 @@
 """What a person opens after a run: ``report.html`` and the card, written anew from the run's own files."""
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ from armillary.host import Host
 from armillary.run.card import DataUsed, LossUsed, Metric, write_card
 from armillary.run.folder import CARD, DATA, ENVIRONMENT, PLUGINS, REPORT, RESULTS, RunFolder
 from armillary.run.report import Curve, Figure, Section, Table, loss_curves, write_report
-from armillary.run.train import plan_recipe
+from armillary.run.train import plan_recipe, plugins_behind
 
 
 def summarise(folder: RunFolder, host: Host, *, outcome: str = "finished") -> None:
@@ -162,7 +163,21 @@ def _card(folder: RunFolder, plan: Plan, host: Host) -> None:
         metrics=metrics,
         losses=losses,
         commands=commands(folder),
+        limitations=stage.method.limits,
+        licences=_licences(host, plan),
     )
+
+
+def _licences(host: Host, plan: Plan) -> dict[str, str]:
+    """Return whose terms hold: the code's as its metadata says; data and weights have terms of their own."""
+    import importlib.metadata
+
+    terms = {}
+    for record in {part["distribution"] for part in plugins_behind(host, plan).values()}:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            about = importlib.metadata.metadata(record)
+            terms[record] = about.get("License-Expression") or about.get("License") or "see its metadata"
+    return dict(sorted(terms.items())) | {"data and trained weights": "the terms of the pictures that they come from"}
 
 
 def _papers(host: Host, plan: Plan) -> list[str]:
