@@ -90,10 +90,14 @@ def test_sigma_stays_above_its_floor():
 def test_sigma_is_half_the_authors():
     """Images in [0, 1] halve the unit: softplus(0) / 2 = ln(2) / 2; features keep theirs."""
     head = Confidence(16, features=8, width=4, sigma_floor=1e-9, feature_sigma_floor=1e-9)
-    head.decoder.forward = lambda feature: (torch.zeros(1, 2, 16, 16), torch.zeros(1, 2, 4, 4))
-    out = head(feature=torch.zeros(1, 8))
-    assert out["confidence"].mean().item() == pytest.approx(math.log(2) / 2)
-    assert out["feature_confidence_flipped"].mean().item() == pytest.approx(math.log(2))
+    raw = torch.tensor([0.0, 50.0])[None, :, None, None]
+    head.decoder.forward = lambda feature: (raw.expand(1, 2, 16, 16), raw.expand(1, 2, 4, 4))
+    out = {name: value.mean().item() for name, value in head(feature=torch.zeros(1, 8)).items()}
+    assert out["confidence"] == pytest.approx(math.log(2) / 2)
+    assert out["feature_confidence"] == pytest.approx(math.log(2))
+    # The second channel is the mirrored object's.
+    assert out["confidence_flipped"] == pytest.approx(25.0)
+    assert out["feature_confidence_flipped"] == pytest.approx(50.0)
 
 
 def test_unknown_feature_length_is_refused():
