@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from armillary.std.picture_file import PictureError, picture_size, png_bytes, read_picture
+from armillary.std.picture_file import PictureError, _quiet, picture_size, png_bytes, read_picture
 
 LIMIT = 1_000_000
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
@@ -314,6 +314,17 @@ def test_warnings_filters_are_as_before_after_many_threads(tmp_path):
         sys.setswitchinterval(switch)
     assert not escaped
     assert list(warnings.filters) == before
+
+
+def test_quiet_lasts_until_the_last_one_is_out():
+    first, second = _quiet(), _quiet()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    warnings.warn("not heard", stacklevel=1)
+    second.__exit__(None, None, None)
+    with pytest.warns(UserWarning, match="heard again"):
+        warnings.warn("heard again", stacklevel=1)
 
 
 def test_the_same_pixels_give_the_same_bytes():

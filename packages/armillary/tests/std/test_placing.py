@@ -39,6 +39,14 @@ def test_centre_crop_by_hand():
     assert placement.window.pixels(torch.tensor([2.0, 0.0])).tolist() == [0, 0]
 
 
+def test_an_odd_remainder_is_shared_between_both_sides():
+    """9 x 4 to 4 begins half a pixel into column 2."""
+    placement = place(width=9, height=4, size=4, fit="center-crop")
+    assert placement.box == (2.5, 0, 6.5, 4)
+    result = place_colours(ramp(9, 4) * 20, placement, background=WHITE)
+    assert result[0, 1:3, 0].tolist() == [70, 90]
+
+
 def test_centre_crop_of_a_smaller_square_by_hand():
     """170 of 256 begins at 43; a picture smaller than the crop gives its largest square."""
     assert place(width=256, height=256, size=64, fit="center-crop", crop=170).box == (43, 43, 213, 213)
