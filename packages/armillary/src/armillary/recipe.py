@@ -142,6 +142,8 @@ def from_table(table: Mapping[str, Any], *, id: str) -> Recipe:
 def complete(host: Host, recipe: Recipe) -> Recipe:
     """Return the recipe with every setting of every part and section written out, so that a later default cannot change it.
 
+    A world whose plugin is not installed stays as it is: training needs pictures, wherever they come from.
+
     Raises:
         ConfigError: settings that do not fit; all at once, each with its path.
         UnknownNameError, PluginError: a part that is not there or cannot be loaded.
@@ -166,7 +168,8 @@ def complete(host: Host, recipe: Recipe) -> Recipe:
             except ConfigError as error:
                 problems.extend(error.problems)
             except ArmillaryError as error:
-                problems.append(f"{at}{path}: {error}")
+                if kind != "world" or _loads(host, entry["use"]):  # a world is for demonstrations: nobody else needs it
+                    problems.append(f"{at}{path}: {error}")
         try:
             method = host.component("method", body.get("method", ""))
             body["settings"] = plain(structure(body.get("settings", {}), host.config(method), path=f"{at}settings"))
@@ -195,6 +198,14 @@ def entries(host: Host, body: Mapping[str, Any]) -> Iterator[tuple[str, str, dic
     for index, entry in enumerate(body.get("transforms", [])):
         if "use" in entry:
             yield f"transforms.{index}", "transform", entry
+
+
+def _loads(host: Host, id: str) -> bool:
+    try:
+        host.load(id.partition(":")[0])
+    except ArmillaryError:
+        return False
+    return True
 
 
 def _whole_number(value: Any) -> bool:
