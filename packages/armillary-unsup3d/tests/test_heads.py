@@ -100,6 +100,23 @@ def test_sigma_is_half_the_authors():
     assert out["feature_confidence_flipped"] == pytest.approx(50.0)
 
 
+def test_bulge_by_hand():
+    """Raw 0 with a bulge of 0.05: the middle lies about 0.05 nearer than the corners, tanh being nearly straight there."""
+    head = DepthMap(16, features=8, width=4, depth_min=0.9, depth_max=1.1, bulge=0.05)
+    depth = head(feature=torch.zeros(1, 8))["depth"][0, 0]
+    assert (depth[0, 0] - depth[8, 8]).item() == pytest.approx(0.05, rel=0.1)
+    assert depth.argmin().item() in {16 * 7 + 7, 16 * 7 + 8, 16 * 8 + 7, 16 * 8 + 8}
+    torch.testing.assert_close(depth, depth.flip(-1))
+
+
+def test_no_bulge_is_a_flat_start():
+    """The published run: raw 0 is the middle of the range, and the buffer is not stored."""
+    head = DepthMap.build(DepthMapConfig(), inputs={"feature": (None, 8)}, outputs={"depth": (None, 1, 16, 16)})
+    depth = head(feature=torch.zeros(1, 8))["depth"]
+    torch.testing.assert_close(depth, torch.ones_like(depth))
+    assert "start" not in head.state_dict()
+
+
 def test_unknown_feature_length_is_refused():
     with pytest.raises(ValueError, match="length of the feature"):
         DepthMap.build(DepthMapConfig(), inputs={"feature": (None, None)}, outputs={"depth": (None, 1, 64, 64)})

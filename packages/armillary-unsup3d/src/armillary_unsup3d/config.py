@@ -40,6 +40,16 @@ class DepthMapConfig:
     width: int = param(64, source=f"{_NETWORKS}: nf", help="channels of the last stages", validator=gt(0))
     depth_min: float = param(0.9, unit="scene", source=_YML, validator=gt(0))
     depth_max: float = param(1.1, unit="scene", source=_YML, validator=gt(0))
+    bulge: float = param(
+        0.0,
+        unit="scene",
+        source="ours; 0 is the published run",
+        help=(
+            "how far the shape at which learning starts comes towards the viewer in its middle; light alone cannot tell "
+            "a face from its hollow mould, so that short runs from a flat start end in either"
+        ),
+        validator=ge(0),
+    )
 
     def __attrs_post_init__(self) -> None:
         if not self.depth_min < self.depth_max:

@@ -36,6 +36,12 @@ def rescale(unit: Float[Tensor, "*any"], low: float, high: float) -> Float[Tenso
     return (1 + unit) / 2 * high + (1 - unit) / 2 * low
 
 
+def paraboloid(height: int, width: int) -> Float[Tensor, "height width"]:
+    """Return 1 - r squared, where r is 0 at the middle of the map and 1 at the middle of each side; 0 in the corners."""
+    y, x = torch.linspace(-1, 1, height), torch.linspace(-1, 1, width)
+    return (1 - x.square() - y.square()[:, None]).clamp_min(0)
+
+
 def depth_from_raw(
     raw: Float[Tensor, "batch 1 height width"], *, depth_min: float, depth_max: float
 ) -> Float[Tensor, "batch 1 height width"]:
@@ -111,13 +117,20 @@ class DepthMap(nn.Module, Head):
         width: channels of the last stages of the decoder.
         depth_min: least depth, in scene units.
         depth_max: largest depth.
+        bulge: how far the shape at which learning starts comes towards the viewer in its middle, in scene units.
     """
 
-    def __init__(self, size: int, *, features: int, width: int, depth_min: float, depth_max: float) -> None:
+    start: Tensor
+
+    def __init__(
+        self, size: int, *, features: int, width: int, depth_min: float, depth_max: float, bulge: float = 0.0
+    ) -> None:
         super().__init__()
         self.decoder = MapDecoder(size, features=features, width=width, channels=1)
         self.depth_min = depth_min
         self.depth_max = depth_max
+        half_range = (depth_max - depth_min) / 2
+        self.register_buffer("start", -bulge / half_range * paraboloid(size, size), persistent=False)
 
     @classmethod
     def build(cls, config: "DepthMapConfig", *, inputs: Shapes, outputs: Shapes) -> Self:
@@ -128,11 +141,13 @@ class DepthMap(nn.Module, Head):
             width=config.width,
             depth_min=config.depth_min,
             depth_max=config.depth_max,
+            bulge=config.bulge,
         )
 
     def forward(self, feature: Float[Tensor, "batch feature"]) -> dict[str, Float[Tensor, "batch 1 height width"]]:
         """Return ``depth`` in scene units."""
-        return {"depth": depth_from_raw(self.decoder(feature), depth_min=self.depth_min, depth_max=self.depth_max)}
+        raw = self.decoder(feature) + self.start
+        return {"depth": depth_from_raw(raw, depth_min=self.depth_min, depth_max=self.depth_max)}
 
 
 class AlbedoMap(nn.Module, Head):
