@@ -46,7 +46,7 @@ def pages() -> dict[str, str]:
 
 def commands() -> str:
     """Return the help of every verb."""
-    text = "# Commands\n\nExit status: 0; 1 for a failure, told in words; 2 for a command that was typed wrongly.\n"
+    text = "# Commands\n\nExit status: 0; 1 for a failure, told in words; 2 for a command that was typed wrongly; 128 + N after signal N.\n"
     text += "Data go to standard output, progress and messages to standard error.\n\n"
     return text + "\n".join(
         f"## armillary {' '.join(words)}\n\n```text\n{help_of(words)}\n```\n" for words in verbs(app, ())
