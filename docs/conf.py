@@ -21,6 +21,7 @@ exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = "Armillary"
 html_static_path = ["_static"]
+highlight_language = "none"
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 napoleon_custom_sections = ["Undefined", "Source", "Deviates"]
