@@ -84,7 +84,7 @@ def components(host: Host) -> str:
                 parts.append(f"Protocol: {_sentence(spec.protocol)}\n")
             for word, side in (("Takes", spec.consumes), ("Gives", spec.produces)):
                 if side:
-                    parts.append(f"{word}: " + "; ".join(f"`{port}`" for port in side) + "\n")
+                    parts.append(f"{word}\n: " + "\n: ".join(f"`{port}`" for port in side) + "\n")
             for slot, place in getattr(spec, "slots", {}).items():
                 gives = ", ".join(port.name for port in place.produces)
                 takes = ", ".join(port.name for port in place.consumes)
