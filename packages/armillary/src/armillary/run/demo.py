@@ -162,8 +162,7 @@ class _Method:
         recipe = resolve(self.host, self.id)
         train_data, fresh_data = self._data(recipe)
         folder = self._train(recipe, train_data)
-        self.reporter.message("measuring on pictures that were not trained on")
-        results = evaluate(folder, data=fresh_data, fit_data=train_data, host=self.host, reporter=self.reporter)
+        results = self._measure(folder, train_data, fresh_data)
         summarise(folder, self.host, outcome=FINISHED)
         geometries = self._predict(folder, fresh_data)
         mesh, error = self._export(geometries[0], folder)
@@ -216,6 +215,15 @@ class _Method:
         if trained.signal:
             raise KeyboardInterrupt
         return trained.folder
+
+    def _measure(self, folder: RunFolder, train_data: Path, fresh_data: Path) -> Mapping[str, Any]:
+        """Return the figures on pictures that were not trained on; none where the recipe names no evaluator."""
+        plan = plan_recipe(self.host, folder.recipe())
+        if not plan.stages[plan.serves].evaluators:
+            self.reporter.message("this recipe names no evaluator: nothing is measured")
+            return {}
+        self.reporter.message("measuring on pictures that were not trained on")
+        return evaluate(folder, data=fresh_data, fit_data=train_data, host=self.host, reporter=self.reporter)
 
     def _free_place(self) -> Path:
         """Return a folder for the run that is not there yet: nothing that an earlier demo made is deleted."""
@@ -307,7 +315,8 @@ class _Method:
 def _method_facts(one: Shown, folder: RunFolder, plan: Any) -> dict[str, object]:
     rows = folder.metrics()
     wanted = sum(stage.body["budget"]["steps"] for stage in plan.stages.values())
-    last = {row["stage"]: row["step"] for row in rows} | {plan.serves: one.results.get("step", 0)}
+    last = {row["stage"]: row["step"] for row in rows}
+    last[plan.serves] = one.results.get("step", last.get(plan.serves, 0))
     done = sum(last.values())
     facts: dict[str, object] = {
         "recipe": one.recipe,

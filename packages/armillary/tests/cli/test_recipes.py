@@ -1,0 +1,74 @@
+"""``armillary recipes``."""
+
+import json
+import tomllib
+
+
+def test_list(armillary):
+    answer = armillary("recipes", "list")
+    assert "toy:smoke" in answer.out
+    assert "the toy as published" in answer.out
+    found = {each["id"]: each for each in json.loads(armillary("recipes", "list", "--json").out)}
+    assert found["toy:paper"]["source"] == "nobody 2020, Table 1"
+
+
+def test_show_is_toml_that_can_be_trained(armillary, tmp_path):
+    text = armillary("recipes", "show", "toy:paper", "--steps", 7).out
+    assert tomllib.loads(text)["budget"]["steps"] == 7
+    mine = tmp_path / "mine.toml"
+    mine.write_text(text)
+    assert "ok" in armillary("recipes", "check", mine).out
+    assert json.loads(armillary("recipes", "show", mine, "--json").out) == tomllib.loads(text)
+
+
+def test_show_whole_writes_defaults_too(armillary):
+    short = tomllib.loads(armillary("recipes", "show", "toy:paper").out)
+    whole = tomllib.loads(armillary("recipes", "show", "toy:paper", "--whole").out)
+    assert "eps" not in short["optimiser"]
+    assert whole["optimiser"]["eps"] == 1e-8
+
+
+def test_explain_says_who_set_a_value_and_its_source(armillary):
+    rows = {row["path"]: row for row in json.loads(armillary("recipes", "explain", "toy:smoke", "--json").out)}
+    assert rows["optimiser.lr"]["set by"] == "toy:paper"
+    assert rows["optimiser.lr"]["source"] == "the toy's paper, Table 1"
+    assert rows["budget.steps"]["set by"] == "toy:smoke"
+    text = armillary("recipes", "explain", "toy:smoke", "--set", "optimiser.lr=0.5").out
+    line = next(line for line in text.splitlines() if line.startswith("optimiser.lr "))
+    assert line.split() == ["optimiser.lr", "0.5", "--set"]
+
+
+def test_check_of_all_that_is_installed(armillary):
+    out = armillary("recipes", "check").out
+    assert out.count("ok ") >= 4
+    assert "stage embedding" in out
+
+
+def test_check_says_what_does_not_fit(armillary):
+    answer = armillary("recipes", "check", "toy:paper", "--use", "picture.head=toy:labels", status=1)
+    assert "picture.head" in answer.err
+    assert "would fit: toy:picture" in answer.err
+    several = armillary("recipes", "check", "toy:paper", "toy:pairs", "--set", "optimiser.lr=high", status=1)
+    assert several.out.count("broken") == 2
+    found = json.loads(armillary("recipes", "check", "toy:paper", "--set", "optimiser.lr=high", "--json", status=1).out)
+    assert "needs a number" in found["toy:paper"]
+
+
+def test_the_short_flags_reach_every_stage(armillary):
+    table = json.loads(armillary("recipes", "show", "toy:stages", "--steps", 9, "--seed", 3, "--json").out)
+    assert [stage["budget"]["steps"] for stage in table["stages"].values()] == [9, 9, 9]
+    assert table["seed"] == 3
+
+
+def test_a_dropped_setting_is_said(armillary, tmp_path):
+    patch = tmp_path / "patch.toml"
+    patch.write_text("[slots.'picture.encoder']\nuse = 'toy:picture'\n")
+    answer = armillary("recipes", "show", "toy:paper", "--recipe", patch)
+    assert "note: slots.picture.encoder: toy:picture has no features; left out" in answer.err
+
+
+def test_unknown_recipes_and_settings_get_a_suggestion(armillary):
+    assert "did you mean 'toy:paper'?" in armillary("recipes", "show", "toy:papre", status=1).err
+    answer = armillary("recipes", "check", "toy:paper", "--set", "optimiser.lrr=1", status=1)
+    assert "did you mean 'lr'?" in answer.err
+    assert "--set 'a': write it as path=value" in armillary("recipes", "show", "toy:paper", "--set", "a", status=1).err
