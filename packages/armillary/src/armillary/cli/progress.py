@@ -119,14 +119,17 @@ class BarProgress:
             transient=False,
         )
         self._tasks: dict[str, Any] = {}
+        self._waiting: Any = None
 
     def __enter__(self) -> Self:
         """Begin to draw."""
         self._bars.start()
+        self._waiting = self._bars.add_task("getting ready", total=None, figures="")
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Leave the bars as they are."""
+        self._ready()
         self._bars.stop()
 
     def message(self, text: str) -> None:
@@ -143,8 +146,20 @@ class BarProgress:
 
     def _move(self, what: str, done: int, total: int, figures: str) -> None:
         if what not in self._tasks:
+            began = self._ready()
             self._tasks[what] = self._bars.add_task(what, total=total, figures="")
+            if began is not None:  # the first news comes late: count from the beginning
+                self._bars.tasks[-1].start_time = began
         self._bars.update(self._tasks[what], completed=done, total=total, figures=figures)
+
+    def _ready(self) -> float | None:
+        """Take the waiting bar away; return when it began, None where it is away already."""
+        if self._waiting is None:
+            return None
+        began = next(task.start_time for task in self._bars.tasks if task.id == self._waiting)
+        self._bars.remove_task(self._waiting)
+        self._waiting = None
+        return began
 
 
 def _stage(name: str) -> str:
