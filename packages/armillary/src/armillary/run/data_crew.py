@@ -128,7 +128,10 @@ class _Worker:
     def listen(self, said: "queue.Queue[_Answer]") -> None:
         """Put what the worker says in the queue until its task ends."""
         for line in _pipe(self.process.stdout):
-            answer = json.loads(line)
+            try:
+                answer = json.loads(line)
+            except ValueError:  # whoever waits must hear of it
+                answer = {"error": "RuntimeError", "text": f"a process that makes items answered {line[:80]!r}"}
             said.put(answer)
             if "end" in answer or "error" in answer:
                 return
