@@ -408,6 +408,39 @@ def test_slivers_stay_between_their_vertices(dtype):
         assert found[seen].max() <= z.max() + 1e-6
 
 
+def sliver():
+    """A face a few roundings thin, and the pixel (0, 0) half a rounding outside of it; u, v, z of its vertices.
+
+    Its long edge has depth 1 and its third vertex 2, so that its plane has depth 0.92 at the pixel.
+    """
+    width = depth_mesh._ROUNDINGS * torch.finfo(torch.float32).eps  # focal length and picture of one pixel
+    return [-0.25, width / 2, 1.0], [-0.25, 3.5 * width, 2.0], [0.75, width / 2, 1.0]
+
+
+def test_a_sliver_shows_its_edge_and_not_its_plane_beyond():
+    """The picture stretched by (1, s) and shifted, s the height of the sliver, puts one face of four vertices there."""
+    (left, top, _), (_, bottom, _), _ = sliver()
+    depth = torch.tensor([[[1.0, 1.0], [2.0, 2.0]]], dtype=torch.float64)
+    stretch = [[1.0, 0.0, left, 0.0], [0.0, bottom - top, top, 0.0], [0.0, 0.0, 1.0, 0.0]]
+    stretch = torch.tensor(stretch, dtype=torch.float64).requires_grad_()
+    found, seen = render_depth(depth, stretch, torch.eye(3, dtype=torch.float64), size=(1, 1))
+    found.sum().backward()
+    assert seen.all()
+    assert found.item() == pytest.approx(1, abs=1e-12)
+    assert stretch.grad.isfinite().all()
+
+
+def test_a_sliver_hides_nothing_beside_it():
+    """Rows of vertices (a, b), (c, d), (e, f): the sliver a c b, and d e f at depth 0.95 behind its plane but not it."""
+    a, c, b = sliver()
+    picture = torch.tensor([a, b, c, [-1.0, -1.0, 0.95], [1.0, -1.0, 0.95], [0.0, 2.0, 0.95]])
+    points = torch.cat((picture[:, :2] * picture[:, 2:], picture[:, 2:]), dim=1).T.reshape(1, 3, 3, 2)
+    sound = torch.ones(1, 3, 2, dtype=torch.bool)
+    assert depth_mesh._visible_faces(points, sound, torch.eye(3)[None], size=(1, 1)).item() == 3
+    points[0, 2, 1:, 1] = points[0, 2, 2, 0] = -1.0  # d, e and f behind the camera: the sliver is seen
+    assert depth_mesh._visible_faces(points, sound, torch.eye(3)[None], size=(1, 1)).item() == 0
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_vertex_on_the_optical_axis(dtype):
     """Odd sizes: the middle pixel looks along the axis, x = y = 0 exactly."""
@@ -456,6 +489,17 @@ def test_a_vertex_almost_in_the_camera_hides_nothing():
     found, _ = render_depth(depth, aside, camera_of(9, 9, dtype=torch.float32))
     assert found.isfinite().all()
     assert found.min() >= 0
+
+
+@pytest.mark.parametrize("side", [1.0, -1.0])
+def test_a_face_too_large_for_float32_hides_nothing(side):
+    """The square of its coordinates overflows and its depth is nan, of either sign: the face behind it is seen."""
+    huge = 1e25
+    a, c, b = [-huge, -side * huge, 1 / huge], [huge, -side * huge, 1 / huge], [0.0, side * huge, 1 / huge]
+    picture = torch.tensor([a, b, c, [-1.0, -1.0, 0.95], [1.0, -1.0, 0.95], [0.0, 2.0, 0.95]])
+    points = torch.cat((picture[:, :2] * picture[:, 2:], picture[:, 2:]), dim=1).T.reshape(1, 3, 3, 2)
+    sound = torch.ones(1, 3, 2, dtype=torch.bool)
+    assert depth_mesh._visible_faces(points, sound, torch.eye(3)[None], size=(1, 1)).item() == 3
 
 
 def test_an_empty_batch_is_an_empty_picture():
