@@ -3,13 +3,14 @@
 import os
 import signal
 import textwrap
+import time
 
 import numpy as np
 import pytest
 
 from armillary.errors import DataError
 from armillary.interfaces.world import World
-from armillary.run.data_crew import crew
+from armillary.run.data_crew import _Worker, crew
 from armillary.std.data_writer import Layout
 
 WORLD = """
@@ -68,6 +69,24 @@ def test_two_workers_share_the_items(odd, layout):
         assert makers.probe() == (("image",), None)
         assert list(makers.write(layout, range(5))) == [1, 2, 3, 4, 5]
     assert len(list((layout.root / "images").iterdir())) == 5
+
+
+def test_a_slow_listener_takes_nothing_of_the_next_task(odd, layout, monkeypatch):
+    """Whoever listened to the first task has ended when the second begins, also where threads are slow."""
+    real = _Worker.listen
+
+    def slow(self, said):
+        class Slow:
+            def put(self, answer):
+                said.put(answer)
+                time.sleep(0.2)
+
+        real(self, Slow())
+
+    monkeypatch.setattr(_Worker, "listen", slow)
+    with crew(odd(), 1) as makers:
+        makers.probe()
+        assert list(makers.write(layout, range(2))) == [1, 2]
 
 
 def test_workers_have_one_thread_and_the_parents_environment_stays(odd, layout, monkeypatch):

@@ -52,7 +52,8 @@ class Crew:
         if not self.workers:
             return data_writer.probe(self.world)
         self.workers[0].ask("probe")
-        answer = next(answer for answer in self._answers(self.workers[:1]) if "ports" in answer)
+        answers = list(self._answers(self.workers[:1]))  # to the end: a task that begins finds nobody listening
+        answer = next(answer for answer in answers if "ports" in answer)
         return tuple(answer["ports"]), answer["camera"]
 
     def write(self, layout: Layout, indices: Sequence[int]) -> Iterator[int]:
