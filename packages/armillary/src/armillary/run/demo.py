@@ -16,9 +16,11 @@ import attrs
 import numpy as np
 import torch
 
+from armillary.check import Plan
 from armillary.errors import ArmillaryError, RecipeError, UnknownNameError, did_you_mean
 from armillary.host import Host
 from armillary.recipe import Overrides, Recipe, resolve
+from armillary.run import checkpoint as checkpoints
 from armillary.run import data as folders
 from armillary.run.evaluate import evaluate
 from armillary.run.folder import DATA, RunFolder, environment
@@ -214,6 +216,11 @@ class _Method:
         trained = train(limited, data=data, out=self._free_place(), host=self.host, reporter=self.reporter)
         if trained.signal:
             raise KeyboardInterrupt
+        done, wanted = _steps(trained.folder, plan_recipe(self.host, limited))
+        if done < wanted:
+            self.reporter.message(
+                f"out of time at step {done} of {wanted}: on a slow or busy machine give it more seconds"
+            )
         return trained.folder
 
     def _measure(self, folder: RunFolder, train_data: Path, fresh_data: Path) -> Mapping[str, Any]:
@@ -312,12 +319,8 @@ class _Method:
         }
 
 
-def _method_facts(one: Shown, folder: RunFolder, plan: Any) -> dict[str, object]:
-    rows = folder.metrics()
-    wanted = sum(stage.body["budget"]["steps"] for stage in plan.stages.values())
-    last = {row["stage"]: row["step"] for row in rows}
-    last[plan.serves] = one.results.get("step", last.get(plan.serves, 0))
-    done = sum(last.values())
+def _method_facts(one: Shown, folder: RunFolder, plan: Plan) -> dict[str, object]:
+    done, wanted = _steps(folder, plan)
     facts: dict[str, object] = {
         "recipe": one.recipe,
         "pictures": next(iter(folder.read_json(DATA, {}).values()), {}).get("count", ""),
@@ -327,6 +330,12 @@ def _method_facts(one: Shown, folder: RunFolder, plan: Any) -> dict[str, object]
     if one.mesh is not None:
         facts["mesh"] = str(Path(folder.path.name) / "predictions" / one.mesh.name)
     return facts
+
+
+def _steps(folder: RunFolder, plan: Plan) -> tuple[int, int]:
+    """Return the steps of all stages that are done, by their newest checkpoints, and those that the recipe wants."""
+    done = [found.step for name in plan.stages if (found := checkpoints.newest(folder.checkpoints(name))[0])]
+    return sum(done), sum(stage.body["budget"]["steps"] for stage in plan.stages.values())
 
 
 def _facts(shown: Sequence[Shown], seconds: float) -> dict[str, object]:
