@@ -256,7 +256,7 @@ def test_picture_bomb_is_refused_before_decoding(tmp_path, side):
 
 def test_text_bomb_in_a_png_is_refused(tmp_path):
     data = png_bytes(corners())
-    text = b"key\0\0" + zlib.compress(b"x" * 200_000_000)
+    text = b"key\0\0" + zlib.compress(b"x" * 5_000_000)
     chunk = struct.pack(">I", len(text)) + b"zTXt" + text + struct.pack(">I", zlib.crc32(b"zTXt" + text))
     (tmp_path / "a.png").write_bytes(data[:33] + chunk + data[33:])
     with pytest.raises(PictureError, match="damaged or of an unknown kind"):
