@@ -22,6 +22,7 @@ VERBS = [
     ("recipes", "list"),
     ("recipes", "show"),
     ("recipes", "explain"),
+    ("recipes", "diff"),
     ("recipes", "check"),
     ("components", "list"),
     ("components", "show"),

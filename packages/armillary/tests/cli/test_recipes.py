@@ -38,6 +38,13 @@ def test_explain_says_who_set_a_value_and_its_source(armillary):
     assert line.split() == ["optimiser.lr", "0.5", "--set"]
 
 
+def test_diff_shows_what_a_patch_changes(armillary):
+    answer = armillary("recipes", "diff", "toy:paper", "toy:smoke")
+    assert answer.out.splitlines()[1:] == ["budget.steps         20          4"]
+    assert "1 difference" in answer.err
+    assert json.loads(armillary("recipes", "diff", "toy:paper", "toy:paper", "--json").out) == []
+
+
 def test_check_of_all_that_is_installed(armillary):
     out = armillary("recipes", "check").out
     assert out.count("ok ") >= 4

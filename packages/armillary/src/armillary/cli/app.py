@@ -142,11 +142,18 @@ _verb(
 )
 _verb(
     _recipes,
+    "diff",
+    "RECIPE OTHER [FLAGS]",
+    "Say in which settings two recipes differ, defaults included.",
+    order=4,
+)
+_verb(
+    _recipes,
     "check",
     "[RECIPE ...] [FLAGS]",
     "Say whether the parts of a recipe fit and its settings are right.\n\n"
     "Nothing is built. All installed recipes are checked where none is named; the status is 1 where one is broken.",
-    order=4,
+    order=5,
 )
 
 _components = _group("components", "Parts of methods: what they take and give.", order=12)

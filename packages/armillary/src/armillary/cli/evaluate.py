@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from armillary.cli import show
-from armillary.cli.flags import Json, torch_device
+from armillary.cli.flags import Accelerator, Json, torch_device
 from armillary.cli.progress import progress
 
 _UNITS = {"degree": "degrees", "1e-2": "x 0.01"}
@@ -36,7 +36,7 @@ def evaluate(
             name="--only", negative=(), metavar="NAME", help="Only this evaluator of the recipe. May be given again."
         ),
     ] = (),
-    accelerator: Annotated[str, Parameter(metavar="DEVICE", help="auto, cpu, cuda or mps.")] = "cpu",
+    accelerator: Accelerator = "cpu",
     json: Json = False,
 ) -> None:
     """Measure a run by its recipe's evaluators, beside trivial baselines on the same pictures."""

@@ -12,6 +12,7 @@ from armillary.errors import ConfigError, DataError
 if TYPE_CHECKING:
     from armillary.recipe import Recipe
 
+Accelerator = Annotated[Literal["auto", "cpu", "cuda", "mps"], Parameter(metavar="NAME", help="Where to compute.")]
 Json = Annotated[bool, Parameter(name="--json", negative=(), help="Print JSON.")]
 
 

@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from armillary.cli import show
 from armillary.cli.failures import FAILED, OK
-from armillary.cli.flags import torch_device
+from armillary.cli.flags import Accelerator, torch_device
 from armillary.cli.progress import progress
 from armillary.errors import DataError
 
@@ -20,7 +20,7 @@ def predict(
     out: Annotated[Path, Parameter(metavar="DIR", help="Where the results go.")],
     checkpoint: Annotated[str | None, Parameter(metavar="step-N", help="Which one; not given: the newest.")] = None,
     strict: Annotated[bool, Parameter(negative=(), help="Refuse bad files instead of passing over them.")] = False,
-    accelerator: Annotated[str, Parameter(metavar="DEVICE", help="auto, cpu, cuda or mps.")] = "cpu",
+    accelerator: Accelerator = "cpu",
 ) -> int:
     """Find the geometry of new pictures: for each an npz with every output, PNGs to look at, and rows of CSV tables.
 

@@ -73,6 +73,25 @@ def explain(recipe: Id, /, *, flags: RecipeFlags | None = None, json: Json = Fal
         show.table(rows, columns=("setting", "value", "set by", "source"))
 
 
+def diff(
+    one: Id,
+    other: Annotated[str, Parameter(name="OTHER", help="The one that it is compared with.")],
+    /,
+    *,
+    json: Json = False,
+) -> None:
+    """Say in which settings two recipes differ; what only one of them has is empty in the other."""
+    host = Host()
+    first, second = (dict(_leaves(complete(host, RecipeFlags().resolve(host, name)).table)) for name in (one, other))
+    paths = [path for path in {**first, **second} if first.get(path) != second.get(path)]
+    rows = [(path, first.get(path), second.get(path)) for path in paths if path not in ("summary", "source")]
+    if json:
+        show.as_json([{"path": path, one: left, other: right} for path, left, right in rows])
+        return
+    show.table(rows, columns=("setting", one, other))
+    show.message(show.count(len(rows), "difference"))
+
+
 def check(
     *recipes: Annotated[
         str, Parameter(name="RECIPE", help="plugin:recipe, or a TOML file; all installed ones if none.")
