@@ -78,9 +78,7 @@ class RecipeFlags:
 class DeviceFlags:
     """Where the numbers are computed."""
 
-    accelerator: Annotated[
-        Literal["auto", "cpu", "cuda", "mps"], Parameter(metavar="NAME", help="Where to compute.")
-    ] = "auto"
+    accelerator: Accelerator = "auto"
     devices: Annotated[int, Parameter(metavar="N", help="Processes, one a device.")] = 1
     precision: Annotated[
         Literal["32-true", "bf16-mixed", "16-mixed", "64-true"], Parameter(metavar="NAME", help="Of the networks.")
