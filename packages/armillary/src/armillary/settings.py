@@ -77,7 +77,9 @@ class CadenceConfig:
 class DeviceConfig:
     """Where the numbers are computed; may differ on resume."""
 
-    accelerator: Literal["auto", "cpu", "cuda", "mps"] = param("auto", help="auto, cpu, cuda or mps")
+    accelerator: Literal["auto", "cpu", "cuda", "mps"] = param(
+        "auto", help="auto, cpu, cuda or mps; auto is CUDA where there is one, else the CPU"
+    )
     devices: int = param(1, unit="process", validator=ge(1), help="processes, one a device")
     precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = param(
         "32-true", help="of the networks; geometry stays in 32 or 64 bits"

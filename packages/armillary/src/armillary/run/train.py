@@ -162,7 +162,7 @@ class _Training:
         if self.device.threads:
             torch.set_num_threads(self.device.threads)
         self.fabric: Any = Fabric(
-            accelerator=self.device.accelerator,
+            accelerator=accelerator(self.device),
             devices=self.device.devices,
             precision=self.device.precision,
             # A loss that is left out may leave parameters without a gradient: DDP has to look for them.
@@ -208,9 +208,13 @@ class _Training:
             done[name] = found
             budget = self.plan.stages[name].body["budget"]["steps"]
             if found.step > budget:
-                raise RunError(f"{folder.path}: stage {name} is at step {found.step} already: --steps {budget} is behind it")
+                raise RunError(
+                    f"{folder.path}: stage {name} is at step {found.step} already: --steps {budget} is behind it"
+                )
             if found.step == budget and name == list(self.plan.stages)[-1]:
-                self.reporter.message(f"step {budget} of {budget} is reached: nothing to do; --steps N trains on to step N")
+                self.reporter.message(
+                    f"step {budget} of {budget} is reached: nothing to do; --steps N trains on to step N"
+                )
         if self.fabric.is_global_zero:
             folder.write_recipe(self.plan.recipe)
         return self._run(folder, datasets, done)
@@ -509,6 +513,13 @@ class _StageLoop:
         if self.fabric.is_global_zero:
             self.folder.cut_metrics(stage=self.name, step=self.step)
         self.training.reporter.message(f"going on with stage {self.name} from step {self.step}")
+
+
+def accelerator(device: DeviceConfig) -> str:
+    """Return what ``auto`` is here: CUDA where there is one, else the CPU; Metal has no float64, which the kernels need."""
+    if device.accelerator != "auto":
+        return device.accelerator
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def plugins_behind(host: Host, plan: Plan) -> dict[str, dict[str, str]]:
