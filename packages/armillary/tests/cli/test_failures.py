@@ -36,9 +36,12 @@ def test_a_command_written_wrongly_has_its_own_status(capsys):
     assert capsys.readouterr().err.startswith("error: --shard")
 
 
-def test_an_interrupt_ends_as_by_its_signal(capsys):
+def test_an_interrupt_ends_as_by_its_signal(armillary, monkeypatch, capsys):
+    """Also through the parser, which would swallow it."""
     assert reported(raising(KeyboardInterrupt()), typed=()) == 128 + signal.SIGINT
     assert "interrupted" in capsys.readouterr().err
+    monkeypatch.setattr("armillary.discovery.discover", raising(KeyboardInterrupt(signal.SIGTERM)))
+    assert "interrupted" in armillary("plugins", "list", status=128 + signal.SIGTERM).err
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ app = App(
     group_parameters="Flags",
     version=__version__,
     usage="Usage: armillary VERB [ARGUMENTS] [FLAGS]",
+    suppress_keyboard_interrupt=False,  # it is said, not swallowed
 )
 
 

@@ -54,8 +54,9 @@ def reported(run: Callable[[], int], *, typed: Sequence[str]) -> int:
         return _say(_usage(error, typed), USAGE)
     except ArmillaryError as error:
         return _say(str(error), FAILED)
-    except KeyboardInterrupt:
-        return _say("interrupted", after_signal(signal.SIGINT))
+    except KeyboardInterrupt as error:
+        number = error.args[0] if error.args and isinstance(error.args[0], int) else signal.SIGINT
+        return _say("interrupted", after_signal(number))
     except BrokenPipeError:  # ``armillary recipes list | head``: the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return after_signal(signal.SIGPIPE) if hasattr(signal, "SIGPIPE") else FAILED

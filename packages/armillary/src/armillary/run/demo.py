@@ -215,7 +215,7 @@ class _Method:
         limited = resolve(self.host, self.id, Overrides(sets=sets))
         trained = train(limited, data=data, out=self._free_place(), host=self.host, reporter=self.reporter)
         if trained.signal:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt(trained.signal)
         done, wanted = _steps(trained.folder, plan_recipe(self.host, limited))
         if done < wanted:
             self.reporter.message(
