@@ -13,6 +13,69 @@ from armillary.cli import main
 TOY = Path(__file__).parents[1] / "toy"
 
 
+PLUGIN = """
+from armillary.hookspecs import hookimpl
+from armillary.ports import Port
+from armillary.specs import Budget, RecipeSpec, Use, WorldSpec
+
+
+@hookimpl
+def armillary_worlds():
+    return [
+        WorldSpec(name="noise", target="armillary_noise.world:Noise", config="armillary_noise.config:NoiseConfig",
+                  produces=(Port("image", kind="image"),)),
+        WorldSpec(name="file", target="armillary_noise.world:Noise", config="armillary_noise.config:FileConfig",
+                  produces=(Port("image", kind="image"),), assets=("model",)),
+    ]
+
+
+@hookimpl
+def armillary_recipes():
+    return [
+        RecipeSpec(name="demo", extends="toy:smoke", world=Use("noise:noise"), budget=Budget(steps=2)),
+        RecipeSpec(name="homeless", extends="toy:smoke"),
+    ]
+"""
+CONFIG = """
+from typing import Literal
+
+import attrs
+from armillary.config import param
+
+
+@attrs.frozen(kw_only=True)
+class NoiseConfig:
+    strength: float = param(1.0)
+    colour: Literal["grey", "all"] = param("all")
+
+
+@attrs.frozen(kw_only=True)
+class FileConfig(NoiseConfig):
+    model: str = param(help="a file")
+"""
+WORLD = """
+import numpy as np
+from armillary.interfaces.world import World
+
+
+class Noise(World):
+    @classmethod
+    def build(cls, config, *, size, seed):
+        self = cls()
+        self.config, self.size, self.seed = config, size, seed
+        return self
+
+    def item(self, index):
+        rng = np.random.default_rng([self.seed, index])
+        channels = 3 if self.config.colour == "all" else 1
+        image = rng.random((channels, self.size, self.size), dtype=np.float32) * self.config.strength
+        return {"image": np.broadcast_to(image, (3, self.size, self.size)).copy()}
+
+    def describe(self):
+        return {}
+"""
+
+
 class Answer(NamedTuple):
     """What a command left."""
 
@@ -70,3 +133,24 @@ def pictures(tmp_path: Path) -> Path:
     for index in range(6):
         Image.fromarray(rng.integers(0, 255, (8, 8, 3), dtype=np.uint8)).save(folder / f"{index}.png")
     return folder
+
+
+@pytest.fixture
+def run(armillary: Command, pictures: Path) -> Answer:
+    """A run of the toy in the folder ``run``, and what was said while it was trained."""
+    fast = ("--steps", 2, "--set", "cadence.preview=100")
+    return armillary("train", "toy:smoke", "--data", pictures, "--out", "run", *fast)
+
+
+@pytest.fixture
+def world(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plugin ``noise`` beside the toy."""
+    package = toy / "armillary_noise"
+    package.mkdir()
+    for name, text in {"__init__": "", "plugin": PLUGIN, "config": CONFIG, "world": WORLD}.items():
+        (package / f"{name}.py").write_text(text)
+    info = toy / "armillary_noise-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: armillary-noise\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[armillary.plugins]\nnoise = armillary_noise.plugin\n")
+    monkeypatch.setenv("ARMILLARY_ONLY", "toy,noise")

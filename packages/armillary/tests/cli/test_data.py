@@ -1,84 +1,8 @@
-"""``armillary data``, and the demo, on a world of coloured noise."""
+"""``armillary data``, on a world of coloured noise."""
 
 import json
 
 import pytest
-
-PLUGIN = """
-from armillary.hookspecs import hookimpl
-from armillary.ports import Port
-from armillary.specs import Budget, RecipeSpec, Use, WorldSpec
-
-
-@hookimpl
-def armillary_worlds():
-    return [
-        WorldSpec(name="noise", target="armillary_noise.world:Noise", config="armillary_noise.config:NoiseConfig",
-                  produces=(Port("image", kind="image"),)),
-        WorldSpec(name="file", target="armillary_noise.world:Noise", config="armillary_noise.config:FileConfig",
-                  produces=(Port("image", kind="image"),), assets=("model",)),
-    ]
-
-
-@hookimpl
-def armillary_recipes():
-    return [
-        RecipeSpec(name="demo", extends="toy:smoke", world=Use("noise:noise"), budget=Budget(steps=2)),
-        RecipeSpec(name="homeless", extends="toy:smoke"),
-    ]
-"""
-CONFIG = """
-from typing import Literal
-
-import attrs
-from armillary.config import param
-
-
-@attrs.frozen(kw_only=True)
-class NoiseConfig:
-    strength: float = param(1.0)
-    colour: Literal["grey", "all"] = param("all")
-
-
-@attrs.frozen(kw_only=True)
-class FileConfig(NoiseConfig):
-    model: str = param(help="a file")
-"""
-WORLD = """
-import numpy as np
-from armillary.interfaces.world import World
-
-
-class Noise(World):
-    @classmethod
-    def build(cls, config, *, size, seed):
-        self = cls()
-        self.config, self.size, self.seed = config, size, seed
-        return self
-
-    def item(self, index):
-        rng = np.random.default_rng([self.seed, index])
-        channels = 3 if self.config.colour == "all" else 1
-        image = rng.random((channels, self.size, self.size), dtype=np.float32) * self.config.strength
-        return {"image": np.broadcast_to(image, (3, self.size, self.size)).copy()}
-
-    def describe(self):
-        return {}
-"""
-
-
-@pytest.fixture
-def world(toy, monkeypatch):
-    """The plugin ``noise`` beside the toy."""
-    package = toy / "armillary_noise"
-    package.mkdir()
-    for name, text in {"__init__": "", "plugin": PLUGIN, "config": CONFIG, "world": WORLD}.items():
-        (package / f"{name}.py").write_text(text)
-    info = toy / "armillary_noise-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: armillary-noise\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[armillary.plugins]\nnoise = armillary_noise.plugin\n")
-    monkeypatch.setenv("ARMILLARY_ONLY", "toy,noise")
 
 
 @pytest.fixture
@@ -147,22 +71,3 @@ def test_check_and_info(armillary, pictures):
     assert "8 x 8" in armillary("data", "info", pictures).out
     assert json.loads(armillary("data", "info", pictures, "--json").out)["count"] == 7
     assert "no such folder" in armillary("data", "info", "nosuch", status=1).err
-
-
-def test_the_demo_makes_one_page_of_what_works(armillary, world, monkeypatch, tmp_path):
-    """A method without an evaluator or a surface is shown, too; what fails is said and hurts nothing."""
-    del world
-    for name, number in {"TRAINING": 6, "FRESH": 2}.items():
-        monkeypatch.setattr(f"armillary.run.demo.{name}", number)
-    monkeypatch.setattr("armillary.run.data.os.cpu_count", lambda: 1)
-    answer = armillary("demo", "--out", "all", "--seconds", 60)
-    page = tmp_path / "work" / "all" / "index.html"
-    assert f"open this file: {page}" in answer.err
-    assert "noise:demo" in answer.out
-    text = page.read_text()
-    assert "armillary predict all/runs/noise-demo" in text
-    assert len(list((tmp_path / "work" / "all" / "runs" / "noise-demo" / "predictions").glob("*.npz"))) == 2
-    again = json.loads(armillary("demo", "--out", "all", "--json").out)
-    assert again["methods"][0]["run"] == "all/runs/noise-demo-2"
-    broken = armillary("demo", "--out", "all", "--method", "noise", "--method", "toy:demo", status=1)
-    assert "unknown recipe 'toy:demo'" in broken.err

@@ -1,0 +1,66 @@
+"""``armillary train``: what it says, leaves and refuses. What it computes is held in tests/run."""
+
+import pytest
+
+from armillary.run.train import Trained
+
+FAST = ("--steps", 2, "--set", "cadence.preview=100")
+
+
+def test_a_training_says_what_to_type_next(run, pictures, armillary):
+    """Progress and messages on standard error, nothing on standard output; the commands name this run and work."""
+    assert run.out == ""
+    assert "step 2 of 2, loss" in run.err
+    commands = [line.strip() for line in run.err.splitlines() if line.startswith("  armillary ")]
+    assert f"armillary evaluate run --data {pictures}" in commands
+    assert any(command.startswith("armillary export run ") for command in commands)
+    resume = next(command for command in commands if "--resume" in command)
+    again = armillary(*resume.replace("N", "3").split()[1:])
+    assert "step 3 of 3" in again.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (("toy:smoke", "--out", "new"), 2, "--data is missing"),
+        (("toy:smoke", "--data", "x"), 2, "--out is missing"),
+        (("--data", "x", "--out", "new"), 2, "RECIPE is missing"),
+        (("toy:smoke", "--data", "nosuch", "--out", "new"), 1, "nosuch: no such folder"),
+        (("toy:smok", "--data", "x", "--out", "new"), 1, "did you mean 'toy:smoke'?"),
+        (("toy:smoke", "--data", "x", "--out", "new", "--asset", "vgg16"), 2, "NAME=FILE"),
+        (("toy:smoke", "--data", "x", "--out", "new", "--asset", "vgg16=nosuch"), 1, "there is no such file"),
+        (("toy:smoke", "--data", "x", "--out", "new", "--devices", "0"), 2, "--devices: 'devices' must be >= 1"),
+        (("--resume", "nosuch", "--data", "x"), 1, "nosuch: there is no such run"),
+        (("toy:smoke", "--resume", "run", "--data", "x"), 2, "toy:smoke cannot be given with --resume"),
+        (("--resume", "run", "--data", "x", "--set", "a=1", "--seed", "2", "--strict"), 2, "--set, --seed, --strict"),
+    ],
+)
+def test_what_train_refuses(armillary, arguments, status, said):
+    assert said in armillary("train", *arguments, status=status).err
+
+
+def test_an_accelerator_that_is_not_there_is_refused(armillary, pictures, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    typed = ("train", "toy:smoke", "--data", pictures, "--out", "new", "--accelerator", "cuda")
+    assert "torch finds no CUDA device here" in armillary(*typed, status=1).err
+
+
+def test_an_interrupted_training_ends_as_by_its_signal(armillary, pictures, monkeypatch):
+    def interrupted(recipe, *, out, **rest):
+        from armillary.run.folder import RunFolder
+
+        return Trained(folder=RunFolder(out), outcome="interrupted", signal=15)
+
+    monkeypatch.setattr("armillary.run.train.train", interrupted)
+    answer = armillary("train", "toy:smoke", "--data", pictures, "--out", "my run", status=143)
+    assert f"armillary train --resume 'my run' --data {pictures}" in answer.err
+
+
+def test_bad_files_are_named_or_refused(armillary, pictures):
+    (pictures / "broken.png").write_bytes((pictures / "0.png").read_bytes()[:60])
+    answer = armillary("train", "toy:smoke", "--data", pictures, "--out", "run", *FAST)
+    assert "passed over broken.png: truncated" in answer.err
+    assert "1 files passed over, 6 used" in answer.err
+    strict = armillary("train", "toy:smoke", "--data", pictures, "--out", "other", "--strict", status=1)
+    assert "broken.png" in strict.err
+    assert not (pictures.parent / "work" / "other").exists()
