@@ -25,7 +25,7 @@ from armillary.run.evaluate import evaluate
 from armillary.run.folder import RunFolder
 from armillary.run.predict import predict
 from armillary.run.restore import restore
-from armillary.run.train import plan_recipe, resume, train
+from armillary.run.train import needed_ports, plan_recipe, resume, train
 
 TOY = Path(__file__).parents[1] / "toy"
 EVERY = ("cadence.log=1", "cadence.checkpoint=3", "cadence.preview=100", "cadence.keep=9")
@@ -126,6 +126,25 @@ def test_an_optimiser_group_is_chosen_by_glob(toy_host, pictures, tmp_path):
     wrong = recipe_of(toy_host, "toy:paper", 'optimiser.groups={"methd.*"={lr=0.0}}')
     with pytest.raises(RecipeError, match="matches no parameter"):
         train(wrong, data=pictures, out=tmp_path / "other", host=toy_host)
+
+
+def test_only_the_ports_that_training_uses_are_read(toy_host):
+    """A world's depth and normals cost eight times the picture; nobody asked for them here."""
+    stages = plan_recipe(toy_host, recipe_of(toy_host, "toy:pairs")).stages
+    assert needed_ports(stages["main"]) == {"source", "target", "image", "grid", "valid"}
+    bound = recipe_of(toy_host, "toy:paper", "losses.l1.bind.image=true_albedo", "data.size=8")
+    with pytest.raises(RecipeError, match="kind albedo is not image"):
+        plan_recipe(toy_host, bound)
+
+
+def test_a_crop_changes_the_size_of_everything_after_it(toy_host, tmp_path):
+    """Static shapes and what training sees agree: 8 pixels cropped to 6."""
+    file = tmp_path / "crop.toml"
+    file.write_text('[[transforms]]\nuse = "std:crop"\n[transforms.settings]\nsize = 6\n')
+    stage = plan_recipe(toy_host, resolve(toy_host, "toy:paper", Overrides(files=(file,)))).stages["main"]
+    assert stage.shapes["image"] == (None, 3, 6, 6)
+    assert stage.shapes["true_depth"] == (None, 1, 6, 6)
+    assert stage.slots["picture.head"].outputs == {"reconstruction": (None, 3, 6, 6)}
 
 
 # --- resume

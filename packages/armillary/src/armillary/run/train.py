@@ -265,6 +265,7 @@ class _Training:
                     f"--data {self.data}: loss {name} ({bound.id}) needs {', '.join(missing)}, which this folder does not "
                     f"have; leave the loss out with --drop {name}"
                 )
+        dataset.restrict(needed_ports(stage))
         return dataset
 
     def _build(self, name: str, dataset: Dataset) -> None:
@@ -513,6 +514,15 @@ class _StageLoop:
         if self.fabric.is_global_zero:
             self.folder.cut_metrics(stage=self.name, step=self.step)
         self.training.reporter.message(f"going on with stage {self.name} from step {self.step}")
+
+
+def needed_ports(stage: StagePlan) -> set[str]:
+    """Return the ports of the batch that training uses: of the method, of its losses, and of what transforms them."""
+    ports = {port.name for port in (*stage.method.trains_on, *stage.method.predicts_from)}
+    ports |= {name for bound in stage.losses.values() for place, name in bound.bind.values() if place == "batch"}
+    for part in stage.transforms:
+        ports |= {part.rename.get(name, name) for name in part.inputs}
+    return ports
 
 
 def accelerator(device: DeviceConfig) -> str:

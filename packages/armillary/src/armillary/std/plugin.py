@@ -44,6 +44,16 @@ def armillary_transforms() -> list[TransformSpec]:
             summary="mirror a sample left to right, everything in it by its kind",
             source="elliottwu/unsup3d, unsup3d/dataloaders.py",
         ),
+        TransformSpec(
+            name="crop",
+            target="armillary.std.transforms:CentreCrop",
+            config="armillary.std.config:CropConfig",
+            consumes=(Port("image", kind="image", shape="batch 3 height width"),),
+            produces=(Port("image", kind="image", shape="batch 3 $size $size"),),
+            moves=True,
+            summary="a square part of the sample at its centre, or up to some pixels from it",
+            source="ours",
+        ),
     ]
 
 
