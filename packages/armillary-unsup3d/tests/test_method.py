@@ -223,3 +223,13 @@ def test_mirror_and_twice_by_hand():
 def test_rendered_range_the_wrong_way_round_is_refused():
     with pytest.raises(ValueError, match="rendered_min"):
         Unsup3dConfig(rendered_min=1.3)
+
+
+def test_geometry_stays_exact_under_half_precision():
+    """Under autocast the networks may speak bfloat16; depth, pose and grid must not be rounded to three digits."""
+    exact = method(yaw=0.3)(image=torch.rand(2, 3, SIDE, SIDE))
+    rough = method(yaw=0.3)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = rough(image=torch.rand(2, 3, SIDE, SIDE).bfloat16())
+    assert {name: value.dtype for name, value in found.items()} == {name: value.dtype for name, value in exact.items()}
+    torch.testing.assert_close(found["depth"], exact["depth"])

@@ -90,18 +90,34 @@ class Unsup3d(nn.Module, Method):
 
     def forward(self, image: Float[Tensor, "batch 3 height width"]) -> dict[str, Tensor]:
         """Return everything that explains the picture, by the names of the method's ports."""
+        # What is in the picture
+        found = {
+            "free_depth": self.depth(image=image)["depth"],
+            "albedo": self.albedo(image=image)["albedo"],
+            "pose": self.view(image=image)["pose"],
+        }
+        found |= {} if self.light is None else self.light(image=image)
+        found |= {} if self.confidence is None else self.confidence(image=image)
+        # Networks may run in half precision; geometry does not.
+        exact = torch.promote_types(image.dtype, torch.float32)
+        with torch.autocast(image.device.type, enabled=False):
+            return self._explain(image.to(exact), **{name: value.to(exact) for name, value in found.items()})
+
+    def _explain(
+        self,
+        image: Float[Tensor, "batch 3 height width"],
+        *,
+        free_depth: Float[Tensor, "batch 1 height width"],
+        albedo: Float[Tensor, "batch 3 height width"],
+        pose: Float[Tensor, "batch 3 4"],
+        light: Float[Tensor, "batch 5"] | None = None,
+        **confidence: Tensor,
+    ) -> dict[str, Tensor]:
         items, _, height, width = image.shape
         camera = cameras.intrinsics(
             self.fov, height=height, width=width, focal="corners", dtype=image.dtype, device=image.device
         ).expand(items, 3, 3)
-
-        # What is in the picture
-        free_depth = self.depth(image=image)["depth"]
         canonical_depth = set_border(free_depth, self.border_depth, columns=self.border_columns)
-        albedo = self.albedo(image=image)["albedo"]
-        pose = self.view(image=image)["pose"]
-        light = None if self.light is None else self.light(image=image)["light"]
-        confidence = {} if self.confidence is None else self.confidence(image=image)
 
         # Lighting: the picture as seen from the canonical view, and its mirror image
         depths = with_mirror(canonical_depth, mirror=self.depth_flip)

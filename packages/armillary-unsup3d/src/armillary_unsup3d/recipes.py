@@ -185,7 +185,7 @@ def _small(*, width: int, plain_width: int) -> dict[str, Use]:
     floor = {"sigma_floor": cited(0.02, source="ours: without it gradients grow like error / sigma squared")}
     return {
         "depth.encoder": Use("unsup3d:conv-encoder", settings=wide),
-        "depth.head": Use("unsup3d:depth-map", settings=head | {"bulge": cited(0.05, source=_BULGE)}),
+        "depth.head": Use("unsup3d:depth-map", settings=head | {"bulge": cited(0.1, source=_BULGE)}),
         "albedo.encoder": Use("unsup3d:conv-encoder", settings=wide),
         "albedo.head": Use("unsup3d:albedo-map", settings=head),
         "light.encoder": Use("unsup3d:plain-encoder", settings=plain),

@@ -81,8 +81,8 @@ class DeviceConfig:
         "auto", help="auto, cpu, cuda or mps; auto is CUDA where there is one, else the CPU"
     )
     devices: int = param(1, unit="process", validator=ge(1), help="processes, one a device")
-    precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = param(
-        "32-true", help="of the networks; geometry stays in 32 or 64 bits"
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = param(
+        "32-true", help="of the networks; geometry stays in 32 bits"
     )
     workers: int = param(0, unit="process", validator=ge(0), help="loader processes; 0 keeps pictures in memory")
     channels_last: bool = param(True, help="memory format of pictures and weights of convolutions")

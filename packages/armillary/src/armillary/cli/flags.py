@@ -81,7 +81,7 @@ class DeviceFlags:
     accelerator: Accelerator = "auto"
     devices: Annotated[int, Parameter(metavar="N", help="Processes, one a device.")] = 1
     precision: Annotated[
-        Literal["32-true", "bf16-mixed", "16-mixed", "64-true"], Parameter(metavar="NAME", help="Of the networks.")
+        Literal["32-true", "bf16-mixed", "16-mixed"], Parameter(metavar="NAME", help="Of the networks.")
     ] = "32-true"
     workers: Annotated[
         int, Parameter(metavar="N", help="Loader processes; 0 keeps the pictures in memory where they fit.")
