@@ -143,7 +143,7 @@ def armillary(*arguments: str, site: Path | None, **environ: str) -> subprocess.
     path = os.pathsep.join(filter(None, [str(site or ""), os.environ.get("PYTHONPATH", "")]))
     environment = os.environ | {"PYTHONPATH": path} | environ
     return subprocess.run(
-        [program, *arguments], env=environment, capture_output=True, text=True, timeout=120, check=False
+        [program, *arguments], env=environment, capture_output=True, text=True, timeout=600, check=False
     )
 
 
@@ -187,7 +187,8 @@ print(json.dumps({"checked": checked, "torch": "torch" in sys.modules}))
 @pytest.fixture(scope="module")
 def diagnoses(site: Path) -> list[dict[str, Any]]:
     """What ``armillary plugins doctor`` says with everything installed at once."""
-    done = armillary("plugins", "doctor", "--json", "--timeout", "20", site=site)
+    armillary("plugins", "doctor", site=None)  # torch comes from a cold disk once, and must not count as hanging
+    done = armillary("plugins", "doctor", "--json", "--timeout", "40", site=site)
     assert done.returncode == 1
     return json.loads(done.stdout)["plugins"]
 
