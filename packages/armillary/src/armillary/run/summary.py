@@ -176,7 +176,8 @@ def _licences(host: Host, plan: Plan) -> dict[str, str]:
     for record in {part["distribution"] for part in plugins_behind(host, plan).values()}:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             about = importlib.metadata.metadata(record)
-            terms[record] = about.get("License-Expression") or about.get("License") or "see its metadata"
+            named = [about[key] for key in ("License-Expression", "License") if key in about]
+            terms[record] = named[0] if named else "see its metadata"
     return dict(sorted(terms.items())) | {"data and trained weights": "the terms of the pictures that they come from"}
 
 
