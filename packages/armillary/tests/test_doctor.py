@@ -61,8 +61,8 @@ def test_a_plugin_that_hangs_is_ended(site):
         "import subprocess, sys, time\nsubprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])"
         "\ntime.sleep(60)",
     )
-    assert texts(site, timeout=1.5)["error"] == (
-        "did not finish in 1.5 s while importing armillary_rings.plugin and asking its hooks"
+    assert texts(site, timeout=10.0)["error"] == (
+        "did not finish in 10 s while importing armillary_rings.plugin and asking its hooks"
     )
 
 
