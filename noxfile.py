@@ -98,7 +98,7 @@ def lint(session: nox.Session) -> None:
 @nox.session(venv_backend="none")
 def types(session: nox.Session) -> None:
     """Check types."""
-    environment = everything(session, *test_needs(*PROJECTS), "pyright[nodejs]", "nox")
+    environment = everything(session, *test_needs(*PROJECTS), "beartype", "pyright[nodejs]", "nox")
     environment.run("pyright", "--pythonpath", environment.python)
 
 
