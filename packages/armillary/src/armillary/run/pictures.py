@@ -144,6 +144,69 @@ def label_map_picture(labels: Shaped[Item, "3 height width"]) -> Picture:
     return image_picture(0.5 + 0.5 * values / np.maximum(length, 1.0))
 
 
+def unwrapped_picture(
+    image: Shaped[Item, "3 height width"],
+    labels: Shaped[Item, "3 rows columns"],
+    *,
+    mask: Shaped[Item, "1 height width"] | None = None,
+    size: int = 64,
+) -> Picture:
+    """The picture laid onto the sphere of its labels, unfolded: longitude to the right, latitude upward.
+
+    Every pixel falls where its label points, which is read bilinearly from the map; a place has the mean colour of what
+    falls there, weighted by the labels' length, and is pale where nothing does. So a picture of the same object looks the
+    same here, whatever its pose.
+
+    Args:
+        image: sRGB.
+        labels: cell (i, j) stands at pixel (s i, s j), s being the picture's height by the map's. (1, 0, 0) falls in the
+            middle, (0, 1, 0) a quarter of the width to the right of it, (0, 0, 1) along the top.
+        mask: where pixels count; all of them without it.
+        size: height of the unfolded sphere; its width is twice that.
+    """
+    colours, values = _finite(image).clip(0.0, 1.0), _finite(labels)
+    if colours.ndim != 3 or values.ndim != 3 or len(values) != 3 or values.shape[1] > colours.shape[1]:
+        raise ValueError(f"an image {colours.shape} and labels (3, rows, columns) of it are needed, got {values.shape}")
+    colours = np.broadcast_to(colours, (3, *colours.shape[1:])).reshape(3, -1)
+    points = _at_pixels(values, *np.shape(image)[1:]).reshape(3, -1)
+    weight = np.linalg.norm(points, axis=0)
+    if mask is not None:
+        weight = weight * (_plane(mask).reshape(-1) > 0.5)
+    longitude = np.arctan2(points[1], points[0])
+    latitude = np.arctan2(points[2], np.hypot(points[0], points[1]))
+    across = (longitude / (2.0 * math.pi) + 0.5) * 2 * size - 0.5
+    down = ((0.5 - latitude / math.pi) * size - 0.5).clip(0.0, size - 1.0)
+    total = np.zeros((4, size * 2 * size))
+    left, top = np.floor(across), np.floor(down)
+    for x, y in ((0, 0), (1, 0), (0, 1), (1, 1)):  # a pixel is shared by the four places around it
+        share = weight * np.abs(1 - x - (across - left)) * np.abs(1 - y - (down - top))
+        place = np.minimum(top + y, size - 1) * 2 * size + (left + x) % (2 * size)
+        for row, amount in zip(total, (share, *(share * colours)), strict=True):
+            row += np.bincount(place.astype(np.intp), weights=amount, minlength=len(row))
+    middle = np.median(weight[weight > 0]) if (weight > 0).any() else 1.0
+    cover = (total[0] / (_FULL * middle)).clip(0.0, 1.0)[:, None]
+    shown = total[1:].T / np.where(total[0] > 0, total[0], 1.0)[:, None]
+    return to_bytes((cover * shown + (1.0 - cover) * np.array(PALE) / 255.0).reshape(size, 2 * size, 3))
+
+
+_FULL = 0.25  # pixels that make a place of the unfolded sphere opaque
+
+
+def _at_pixels(values: np.ndarray, height: int, width: int) -> np.ndarray:
+    """A map read bilinearly at every pixel of its picture, cell (i, j) standing at pixel (s i, s j)."""
+    (low_y, high_y, part_y), (low_x, high_x, part_x) = (
+        _neighbours(pixels, cells) for pixels, cells in zip((height, width), values.shape[1:], strict=True)
+    )
+    rows = values[:, low_y] * (1.0 - part_y)[:, None] + values[:, high_y] * part_y[:, None]
+    return rows[:, :, low_x] * (1.0 - part_x) + rows[:, :, high_x] * part_x
+
+
+def _neighbours(pixels: int, cells: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    at = (np.arange(pixels) / (pixels // cells)).clip(0, cells - 1)
+    low = np.floor(at).astype(np.intp)
+    return low, np.minimum(low + 1, cells - 1), at - low
+
+
 def heatmap_picture(heatmap: Shaped[Item, "points height width"]) -> Picture:
     """Each point's heat in a colour of its own, scaled to its largest value."""
     values = _finite(heatmap).clip(0.0, None)
@@ -221,6 +284,53 @@ def keypoints_picture(
 ) -> Picture:
     """The first two coordinates of points in [-1, 1] over the image, ``size`` pixels high; hollow where not visible."""
     values = _array(keypoints).astype(np.float64)
+    canvas, place = _plate(image, size)
+    draw = ImageDraw.Draw(canvas)
+    pixels = place(values[:, :2])
+    full = np.ones(len(values), dtype=bool) if visible is None else _array(visible).astype(bool).reshape(-1)
+    radius = max(2.0, size / 64.0)
+    for colour, (x, y), is_full in zip(hues(len(values)).tolist(), pixels, full, strict=True):
+        if math.isfinite(x) and math.isfinite(y):
+            box = (x - radius, y - radius, x + radius, y + radius)
+            fill, outline = (tuple(colour), (255, 255, 255)) if is_full else (None, tuple(colour))
+            draw.ellipse(box, fill=fill, outline=outline)
+    return np.asarray(canvas)
+
+
+def landmarks_over(
+    image: Shaped[Item, "channel height width"],
+    *,
+    predicted: Shaped[Item, "points 2"],
+    truth: Shaped[Item, "points 2"],
+    visible: Shaped[Item, " points"] | None = None,
+    size: int = 192,
+) -> Picture:
+    """Found points in green over the image, ``size`` pixels high, joined by a line to the annotated ones in blue.
+
+    Points in [-1, 1]; those that are not visible are left out.
+
+    Source: the colours of Thewlis et al. 2017, Figure 9.
+    """
+    canvas, place = _plate(image, size)
+    draw = ImageDraw.Draw(canvas)
+    found, true = (place(_array(points).astype(np.float64)[:, :2]) for points in (predicted, truth))
+    shown = np.ones(len(true), dtype=bool) if visible is None else _array(visible).astype(bool).reshape(-1)
+    shown &= np.isfinite(found).all(axis=1) & np.isfinite(true).all(axis=1)
+    found, true = found[shown].clip(-size, 9 * size), true[shown].clip(-size, 9 * size)
+    for a, b in zip(found, true, strict=True):
+        draw.line([*a, *b], fill=(255, 255, 255), width=max(1, size // 128))
+    radius = max(2.0, size / 56.0)
+    for points, colour in ((true, _TRUE), (found, _FOUND)):
+        for x, y in points:
+            draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour, outline=(255, 255, 255))
+    return np.asarray(canvas)
+
+
+_TRUE, _FOUND = (42, 92, 230), (24, 190, 60)
+
+
+def _plate(image: Item | None, size: int) -> tuple[Image.Image, Callable[[np.ndarray], np.ndarray]]:
+    """A canvas to draw points on, ``size`` pixels high, and where positions in [-1, 1] lie on it."""
     if image is None:
         grid = np.array([size, size])
         canvas = Image.new("RGB", (size, size), PALE)
@@ -230,16 +340,8 @@ def keypoints_picture(
         canvas = Image.fromarray(below).resize(
             (max(1, round(size * grid[0] / grid[1])), size), Image.Resampling.BICUBIC
         )
-    draw = ImageDraw.Draw(canvas)
-    pixels = ((values[:, :2] + 1.0) / 2.0 * (grid - 1.0) + 0.5) * (np.array(canvas.size) / grid) - 0.5
-    full = np.ones(len(values), dtype=bool) if visible is None else _array(visible).astype(bool).reshape(-1)
-    radius = max(2.0, size / 64.0)
-    for colour, (x, y), is_full in zip(hues(len(values)).tolist(), pixels, full, strict=True):
-        if math.isfinite(x) and math.isfinite(y):
-            box = (x - radius, y - radius, x + radius, y + radius)
-            fill, outline = (tuple(colour), (255, 255, 255)) if is_full else (None, tuple(colour))
-            draw.ellipse(box, fill=fill, outline=outline)
-    return np.asarray(canvas)
+    scale = np.array(canvas.size) / grid
+    return canvas, lambda points: ((points + 1.0) / 2.0 * (grid - 1.0) + 0.5) * scale - 0.5
 
 
 def text_picture(text: str, *, size: int = 96) -> Picture:
@@ -257,6 +359,23 @@ def picture(kind: str, value: Item) -> Picture | None:
     """The picture of one item of a port of this kind; None for a kind that has no picture (a camera, a vector)."""
     draw = _BY_KIND.get(kind)
     return draw(value) if draw else None
+
+
+def extra_pictures(kind: str, value: Item, image: Shaped[Item, "3 height width"]) -> dict[str, Picture]:
+    """More pictures of one item of a port of this kind, by a word for each; none for most kinds.
+
+    Args:
+        image: the picture that the item was found in.
+    """
+    if kind == "label_map" and _is_map_of(value, image):
+        return {"unwrapped": unwrapped_picture(image, value)}
+    return {}
+
+
+def _is_map_of(value: Item, image: Item) -> bool:
+    """Whether a map stands on one stride of the picture."""
+    (rows, columns), (height, width) = np.shape(value)[-2:], np.shape(image)[-2:]
+    return height // rows == width // columns >= 1
 
 
 def _number_picture(value: Item) -> Picture:
@@ -300,7 +419,8 @@ def preview(
 ) -> Picture:
     """A sheet of one row a picture: the batch's images, then each output with the truth of the same name beside it.
 
-    Outputs of one kind stand together. A depth has a second column with its relief. Ports of a kind without a picture are
+    Outputs of one kind stand together. A depth has a second column with its relief, a label map one with the picture laid
+    onto its sphere. Ports of a kind without a picture are
     left out. Where there are many columns the sheet goes on below, beginning with the first column again.
 
     Args:
@@ -366,6 +486,13 @@ def _columns(name: str, tensors: Mapping[str, Item], kinds: Mapping[str, str], c
             relief_picture(item, camera=camera, mask=mask) for (item, mask), camera in zip(pairs, cameras, strict=True)
         ]
         return [(header, [depth_picture(item, mask=mask) for item, mask in pairs]), (f"{header}, relief", relief)]
+    if kind == "label_map":
+        columns = [(header, [label_map_picture(item) for item in items])]
+        images = _picture_of(name, tensors, kinds, len(items))
+        if images is not None and all(map(_is_map_of, items, images)):
+            unwrapped = [unwrapped_picture(image, item) for item, image in zip(items, images, strict=True)]
+            columns.append((f"{header}, unwrapped", unwrapped))
+        return columns
     if kind in ("keypoints2d", "landmarks2d"):
         images = _of_kind(tensors, kinds, "image", len(items)) or [None] * len(items)
         return [(header, [keypoints_picture(a, image=b) for a, b in zip(items, images, strict=True)])]
@@ -376,6 +503,14 @@ def _matching(tensors: Mapping[str, Item], name: str, count: int) -> list[Item] 
     """The true mask counts for true measurements only: a method's own depth is shown whole."""
     masks = tensors.get("true_mask") if name.startswith("true_") else None
     return None if masks is None else list(masks[:count])
+
+
+def _picture_of(name: str, tensors: Mapping[str, Item], kinds: Mapping[str, str], count: int) -> list[Item] | None:
+    """The picture that a map was found in: ``source`` for ``source_labels``, else the first image."""
+    own = name.rpartition("_")[0]
+    if kinds.get(own) == "image":
+        return list(tensors[own][:count])
+    return _of_kind(tensors, kinds, "image", count)
 
 
 def _of_kind(tensors: Mapping[str, Item], kinds: Mapping[str, str], kind: str, count: int) -> list[Item] | None:
