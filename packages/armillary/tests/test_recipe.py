@@ -168,3 +168,12 @@ def test_completing_reports_everything_at_once(toy_host):
         complete(toy_host, resolve(toy_host, "toy:paper", Overrides(sets=sets)))
     starts = sorted(problem.split(":")[0] for problem in caught.value.problems)
     assert starts == ["batch_size", "optimiser.lr", "seed", "settings.ofset", "slots.picture.encoder.features"]
+
+
+def test_a_loss_or_evaluator_is_added_by_its_use(toy_host):
+    """What ``armillary evaluate`` tells a person to type where a recipe measures nothing."""
+    added = table(toy_host, "evaluators.depth.use=std:side-mad/1", "losses.again.use=toy:l1", "losses.again.weight=2")
+    assert added["evaluators"] == {"depth": {"use": "std:side-mad/1"}}
+    assert added["losses"]["again"] == {"use": "toy:l1", "weight": 2}
+    with pytest.raises(RecipeError, match="there is no 'agian'; did you mean 'again'"):
+        table(toy_host, "losses.again.use=toy:l1", "losses.agian.weight=2")

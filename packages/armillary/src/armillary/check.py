@@ -14,7 +14,7 @@ from armillary.errors import ArmillaryError, RecipeError, did_you_mean
 from armillary.host import Host
 from armillary.ports import Axis, Port, Shape, Shapes, misfit
 from armillary.recipe import Recipe
-from armillary.specs import ComponentSpec, EvaluatorSpec, LossSpec, MethodSpec, Slot, TransformSpec
+from armillary.specs import ComponentSpec, EvaluatorSpec, LossSpec, MethodSpec, Slot, TransformSpec, Use
 
 
 @attrs.frozen(kw_only=True)
@@ -53,6 +53,8 @@ class BoundPlan:
         bind: its port to (``outputs`` or ``batch``, name); a missing optional port is not in it.
         inputs: resolved shapes, by its own port names.
         weight: of a loss.
+        transforms: of an evaluator, in order.
+        kinds: of the ports of its batch after these, by name; empty where there are none.
     """
 
     id: str
@@ -61,6 +63,8 @@ class BoundPlan:
     bind: Mapping[str, tuple[str, str]]
     inputs: Mapping[str, Shape] = attrs.field(factory=dict)
     weight: Any = 1.0
+    transforms: tuple[PartPlan, ...] = ()
+    kinds: Mapping[str, str] = attrs.field(factory=dict)
 
 
 @attrs.frozen(kw_only=True)
@@ -227,6 +231,7 @@ class _Stage:
                     place[port.name] = (port, self.shapes.bind(port, "method", {}))
         losses = self._bound("losses", "loss", self.outputs)
         evaluators = self._bound("evaluators", "evaluator", self.predictions)
+        evaluators = {name: self._measured(method, name, bound) for name, bound in evaluators.items()}
         if self.problems:
             return None
         known = {**self.batch, **self.predictions, **self.outputs}
@@ -410,7 +415,8 @@ class _Stage:
                     hint = did_you_mean(port_name, own) or f" ports: {', '.join(sorted(own))}"
                     self._problem(path, f"bind: {entry['use']} has no port {port_name!r};{hint}")
             bound = {}
-            for port in spec.consumes:
+            changed = isinstance(spec, EvaluatorSpec) and (spec.transforms or spec.calls == "forward")
+            for port in () if changed else spec.consumes:  # what is changed first is bound by _measured
                 found = self._look_up(path, entry["use"], port, bind, part[1], outputs)
                 if found:
                     bound[port.name] = found
@@ -423,6 +429,45 @@ class _Stage:
                 weight=entry.get("weight", 1.0),
             )
         return plans
+
+    def _measured(self, method: MethodSpec, name: str, bound: BoundPlan) -> BoundPlan:
+        """Return the plan of an evaluator with what its items go through; a stage of its own, since sizes may differ."""
+        spec: EvaluatorSpec = bound.spec
+        if not spec.transforms and spec.calls == "predict":
+            return bound
+        uses = [{"use": use.id, "settings": self._defaults(use), "rename": use.rename} for use in spec.transforms]
+        body = {**self.body, "transforms": uses}
+        stage = _Stage(self.host, self.name, body, self.earlier, where=f"{self.where}evaluators.{name}: ")
+        stage._data()
+        transforms = stage._transforms()
+        forward = spec.calls == "forward"
+        stage._feed(attrs.evolve(method, trains_on=method.trains_on if forward else method.predicts_from))
+        slots = stage._slots(method)
+        outputs = {}
+        for port in method.produces if forward else method.predicts or method.produces:
+            if method.depends.get(port.name, "") in slots or port.name not in method.depends:
+                outputs[port.name] = (port, stage.shapes.bind(port, "method", {}))
+        entry = self.body["evaluators"][name]
+        rename = entry.get("bind", entry.get("rename", {}))
+        ports = _Ports(stage.shapes, spec, bound.settings, {}, scope=name)
+        found = {port.name: stage._look_up("", bound.id, port, rename, ports, outputs) for port in spec.consumes}
+        self.problems += [line.replace(": : ", ": ") for line in stage.problems]
+        return attrs.evolve(
+            bound,
+            bind={port: place for port, place in found.items() if place},
+            inputs=ports.resolved()[0],
+            transforms=tuple(stage._resolve(plan, own) for plan, own in transforms),
+            kinds={port: given.kind for port, (given, _) in stage.batch.items()},
+        )
+
+    def _defaults(self, use: Use) -> dict[str, Any]:
+        """Return the settings of a transform that an evaluator names, with the defaults that its ports may need."""
+        try:
+            fields = attrs.fields_dict(self.host.config(self.host.component("transform", use.id)))
+        except ArmillaryError:
+            return dict(use.settings)  # reported when the part is looked up
+        own = {name: field.default for name, field in fields.items() if isinstance(field.default, int | float | str)}
+        return {**own, **use.settings}
 
     def _look_up(
         self,

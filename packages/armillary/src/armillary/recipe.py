@@ -235,6 +235,11 @@ def _chain(host: Host, name: str, seen: tuple[str, ...] = ()) -> Iterator[tuple[
     yield name, table, sources
 
 
+_MADE_WHERE_MISSING = (
+    "settings", "bind", "rename", "optimiser", "schedule", "budget", "cadence", "losses", "evaluators",
+)  # fmt: skip
+
+
 class _Merger:
     """The layers merged so far."""
 
@@ -266,6 +271,7 @@ class _Merger:
     def find(self, path: str, layer: str) -> tuple[dict[str, Any], str]:
         """Return the table that holds the last key of ``path``, and that key; names may hold dots (``depth.encoder``)."""
         node, rest = self.table, self._rooted(path)
+        instances = False  # is the node a table of losses or evaluators, to which one may be added by its ``use``?
         while True:
             key = _longest_key(node, rest)
             tail = rest[len(key) :].lstrip(".")
@@ -277,7 +283,7 @@ class _Merger:
                 if int(index) >= len(known) or not tail:
                     raise RecipeError([f"{layer}: {path!r}: {key} has {len(known)} entries"])
                 known = known[int(index)]
-            if known is None and key in ("settings", "bind", "rename", "optimiser", "schedule", "budget", "cadence"):
+            if known is None and (key in _MADE_WHERE_MISSING or (instances and tail == "use")):
                 known = node.setdefault(key, {})
             if not isinstance(known, dict):
                 hint = did_you_mean(key, node) or f" there are: {', '.join(node)}"
@@ -285,7 +291,7 @@ class _Merger:
             first = tail.split(".")[0]
             if "use" in known and first not in _ENTRY_WORDS and key not in ("optimiser", "schedule"):
                 known = known.setdefault("settings", {})
-            node, rest = known, tail
+            node, rest, instances = known, tail, key in ("losses", "evaluators")
 
     def _rooted(self, path: str) -> str:
         """Return ``path`` from the top: ``depth.head.width`` is short for ``slots.depth.head.width``."""

@@ -141,12 +141,21 @@ class EvaluatorSpec(ComponentSpec):
     Args:
         passes: (pass, split) in order: ``(("fit", "train"), ("score", "test"))``.
         protocol: normaliser, alignment, split and masking, in a sentence or two.
+        fit_outputs: the method's outputs are wanted in the fit pass too.
+        transforms: what its items go through first, each item under a random stream of its own that is the same in every
+            run, so that a measure on warped pictures is one on the same warps.
+        calls: what of the method gives the outputs: ``predict``, or ``forward`` with the ports that it trains on.
     """
 
     KIND: ClassVar[str] = "evaluator"
 
     passes: tuple[tuple[str, str], ...] = (("score", "test"),)
     protocol: str = ""
+    fit_outputs: bool = False
+    transforms: "tuple[Use, ...]" = ()
+    calls: Literal["predict", "forward"] = attrs.field(
+        default="predict", validator=attrs.validators.in_(("predict", "forward"))
+    )
 
 
 @attrs.frozen(kw_only=True)

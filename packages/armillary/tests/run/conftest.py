@@ -3,8 +3,10 @@
 import math
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from armillary.kernels.cameras import intrinsics, pixel_coordinates
 from armillary.kernels.shading import lambert, normals_from_depth
@@ -58,3 +60,14 @@ def make_head(size: int = 64) -> SimpleNamespace:
 def head() -> SimpleNamespace:
     """The head at 64 x 64."""
     return make_head()
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory):
+    """Ten pictures of coloured noise."""
+    folder = tmp_path_factory.mktemp("pictures")
+    rng = np.random.default_rng(0)
+    for index in range(10):
+        pixels = rng.integers(0, 255, (8, 8, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{index}.png")
+    return folder

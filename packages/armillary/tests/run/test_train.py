@@ -12,10 +12,8 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from armillary.errors import DataError, RecipeError, RunError
 from armillary.recipe import Overrides, resolve
@@ -30,17 +28,6 @@ from armillary.run.train import needed_ports, plan_recipe, resume, train
 TOY = Path(__file__).parents[1] / "toy"
 EVERY = ("cadence.log=1", "cadence.checkpoint=3", "cadence.preview=100", "cadence.keep=9")
 RECIPES = ("toy:paper", "toy:pairs", "toy:stages")
-
-
-@pytest.fixture(scope="session")
-def pictures(tmp_path_factory):
-    """Ten pictures of coloured noise."""
-    folder = tmp_path_factory.mktemp("pictures")
-    rng = np.random.default_rng(0)
-    for index in range(10):
-        pixels = rng.integers(0, 255, (8, 8, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(folder / f"{index}.png")
-    return folder
 
 
 def recipe_of(host, name, *sets):

@@ -21,6 +21,10 @@ def train(
     resume: Annotated[
         Path | None, Parameter(metavar="RUN", help="Go on with a run from its newest checkpoint; takes no RECIPE.")
     ] = None,
+    init: Annotated[
+        Path | None,
+        Parameter(metavar="RUN", help="Begin with the weights of this run, where names and shapes are the same."),
+    ] = None,
     flags: RecipeFlags | None = None,
     observers: Annotated[
         tuple[str, ...],
@@ -43,19 +47,20 @@ def train(
     if data is None:
         raise UsageError("--data is missing: which folder of pictures? armillary train RECIPE --data DIR --out RUN")
     if resume is not None:
-        _only_resume(recipe, out, flags, strict)
+        _only_resume(recipe, out, init, flags, strict)
         return _ended(_resume(resume, data, flags, observers, asset, device), data)
     if recipe is None:
         raise UsageError("RECIPE is missing: which recipe? armillary recipes list says which there are")
     if out is None:
         raise UsageError("--out is missing: where does the run go? armillary train RECIPE --data DIR --out RUN")
-    return _ended(_train(recipe, data, out, flags, observers, asset, strict, device), data)
+    return _ended(_train(recipe, data, out, init, flags, observers, asset, strict, device), data)
 
 
 def _train(
     recipe: str,
     data: Path,
     out: Path,
+    init: Path | None,
     flags: RecipeFlags,
     observers: tuple[str, ...],
     asset: tuple[str, ...],
@@ -74,10 +79,19 @@ def _train(
     files = assets(asset)
     torch_device(config.accelerator)
     from armillary.run import train as training
+    from armillary.run.folder import RunFolder
 
     with progress() as bar:
         return training.train(
-            found, data=data, out=out, host=host, device=config, assets=files, observers=observers, reporter=bar
+            found,
+            data=data,
+            out=out,
+            host=host,
+            device=config,
+            assets=files,
+            init=RunFolder.open(init) if init is not None else None,
+            observers=observers,
+            reporter=bar,
         )
 
 
@@ -110,10 +124,11 @@ def _resume(
         )
 
 
-def _only_resume(recipe: str | None, out: Path | None, flags: RecipeFlags, strict: bool) -> None:
+def _only_resume(recipe: str | None, out: Path | None, init: Path | None, flags: RecipeFlags, strict: bool) -> None:
     given = [
         *([recipe] if recipe else []),
         *(["--out"] if out else []),
+        *(["--init"] if init else []),
         *flags.given(),
         *(["--strict"] if strict else []),
     ]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from armillary.interfaces.dataset import Dataset, Fingerprint
     from armillary.interfaces.encoder import Encoder
-    from armillary.interfaces.evaluator import Evaluation, Evaluator, Figure
+    from armillary.interfaces.evaluator import Evaluation, Evaluator, Figure, Points
     from armillary.interfaces.head import Head
     from armillary.interfaces.loss import Loss, StepCache
     from armillary.interfaces.method import Branch, Method
@@ -31,6 +31,7 @@ _HOME = {
     "Head": "head",
     "Loss": "loss",
     "Method": "method",
+    "Points": "evaluator",
     "Renderer": "renderer",
     "StepCache": "loss",
     "Transform": "transform",
@@ -48,6 +49,7 @@ __all__ = [
     "Head",
     "Loss",
     "Method",
+    "Points",
     "Renderer",
     "StepCache",
     "Transform",

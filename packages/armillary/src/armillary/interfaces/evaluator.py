@@ -29,6 +29,21 @@ class Figure:
     better: str = "lower"
 
 
+@attrs.frozen(kw_only=True, eq=False)
+class Points:
+    """Points of one picture, found and annotated: (x, y) in [-1, 1] as in grid, a row a point.
+
+    Args:
+        predicted: ``[points, 2]``.
+        truth: ``[points, 2]``.
+        visible: ``[points]``, which of them count.
+    """
+
+    predicted: Tensor
+    truth: Tensor
+    visible: Tensor
+
+
 @attrs.frozen(kw_only=True)
 class Evaluation:
     """What an evaluator found.
@@ -38,12 +53,14 @@ class Evaluation:
         baselines: trivial baseline to its figures, by the same protocol on the same items.
         notes: what a reader must know to compare.
         rows: per-item values by id, where the evaluator keeps them.
+        points: by id, where the evaluator finds points; those of a few pictures are drawn.
     """
 
     figures: Mapping[str, Figure]
     baselines: Mapping[str, Mapping[str, Figure]] = attrs.field(factory=dict)
     notes: tuple[str, ...] = ()
     rows: Mapping[str, Mapping[str, float]] = attrs.field(factory=dict)
+    points: Mapping[str, Points] = attrs.field(factory=dict)
 
 
 class Evaluator(abc.ABC):
@@ -61,7 +78,8 @@ class Evaluator(abc.ABC):
         Args:
             phase: ``fit`` or ``score``, as the spec's passes name them.
             ids: names of the items.
-            ports: what the spec consumes, from the outputs and from the batch. In ``fit`` the outputs are missing.
+            ports: what the spec consumes, from the outputs and from the batch. In ``fit`` the outputs are missing, unless
+                the spec asks for them.
         """
 
     @abc.abstractmethod

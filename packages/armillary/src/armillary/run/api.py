@@ -57,6 +57,7 @@ def train(
     out: str | Path,
     sets: Mapping[str, Any] | None = None,
     assets: Mapping[str, str | Path] | None = None,
+    init: str | Path | None = None,
     device: DeviceConfig | None = None,
     observers: Sequence[str] = (),
     reporter: Reporter | None = None,
@@ -69,6 +70,7 @@ def train(
         out: where the run goes.
         sets: settings by path: ``{"optimiser.lr": 1e-4}``.
         assets: files that parts ask for, by name.
+        init: a run whose trained weights are the start.
         device: where to compute.
         observers: ids of plugins that want to be told.
         reporter: where words go; the logger ``armillary`` where none is given.
@@ -81,6 +83,7 @@ def train(
         out=Path(out),
         host=host,
         device=device,
+        init=RunFolder.open(Path(init)) if init is not None else None,
         assets=asset_register.gather({name: Path(path) for name, path in (assets or {}).items()}),
         observers=observers,
         reporter=reporter,

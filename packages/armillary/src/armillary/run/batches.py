@@ -4,7 +4,7 @@ The stream of items is one permutation after the other, permutation e drawn from
 ``s * batch_size`` on. An item's transforms draw from (seed, epoch, item), a batch's from (seed, step).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -87,10 +87,13 @@ def training_batches(batches: StepBatches, *, first: int, workers: int) -> Itera
     yield from loader
 
 
-def ordered_batches(dataset: Dataset, *, batch_size: int) -> Iterator[dict[str, Any]]:
-    """Yield all items once, in order; the last batch may be smaller."""
+def ordered_batches(
+    dataset: Dataset, *, batch_size: int, change: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+) -> Iterator[dict[str, Any]]:
+    """Yield all items once, in order, each through ``change``; the last batch may be smaller."""
     for start in range(0, len(dataset), batch_size):
-        yield collate([dataset[index] for index in range(start, min(start + batch_size, len(dataset)))])
+        samples = [dataset[index] for index in range(start, min(start + batch_size, len(dataset)))]
+        yield collate([change(sample) for sample in samples] if change else samples)
 
 
 def collate(samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -87,6 +87,20 @@ class Model:
             for name, value in own.items():
                 value.copy_(weights[name])
 
+    def load_matching(self, weights: Mapping[str, Tensor]) -> tuple[dict[str, int], dict[str, int]]:
+        """Copy those of ``weights`` that have a tensor of their name and shape; return how many of each slot, and were not."""
+        taken: dict[str, int] = {}
+        left: dict[str, int] = {}
+        with torch.no_grad():
+            for name, value in self.named_tensors().items():
+                slot = self._slot_of(name) or name.split(".")[0]
+                fits = name in weights and weights[name].shape == value.shape
+                counts = taken if fits else left
+                counts[slot] = counts.get(slot, 0) + 1
+                if fits:
+                    value.copy_(weights[name])
+        return taken, left
+
     def train(self) -> None:
         """Put the method in training mode, frozen parts excepted."""
         self.method.train()
@@ -177,15 +191,14 @@ def build_dataset(host: Host, plan: StagePlan, *, root: Path, split: str) -> Dat
 
 def build_transforms(host: Host, plan: StagePlan, *, per: str) -> list[Transform]:
     """Return the stage's transforms of a sample (``item``) or of a batch (``batch``), in order."""
-    transforms = []
-    for part in plan.transforms:
-        if part.spec.per == per:
-            resolved = host.resolve(part.spec)
-            config = structure(part.settings, resolved.config)
-            transforms.append(
-                _guard(part.id, lambda r=resolved, c=config, p=part: r.cls.build(c, inputs=p.inputs, outputs=p.outputs))
-            )
-    return transforms
+    return [build_transform(host, part) for part in plan.transforms if part.spec.per == per]
+
+
+def build_transform(host: Host, part: PartPlan) -> Transform:
+    """Return one transform."""
+    resolved = host.resolve(part.spec)
+    config = structure(part.settings, resolved.config)
+    return _guard(part.id, lambda: resolved.cls.build(config, inputs=part.inputs, outputs=part.outputs))
 
 
 def build_evaluator(host: Host, bound: BoundPlan) -> Evaluator:

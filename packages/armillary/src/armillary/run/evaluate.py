@@ -10,12 +10,22 @@ import torch
 from armillary.check import BoundPlan
 from armillary.errors import DataError, RunError, did_you_mean
 from armillary.host import Host
-from armillary.interfaces import Dataset, Evaluation, Figure
+from armillary.interfaces import Dataset, Evaluation, Evaluator, Figure
 from armillary.run.batches import ordered_batches, to_device
-from armillary.run.build import bound_ports, build_dataset, build_evaluator, call_method, missing_ports
+from armillary.run.build import (
+    bound_ports,
+    build_dataset,
+    build_evaluator,
+    build_transform,
+    call_method,
+    missing_ports,
+    stream,
+)
 from armillary.run.folder import DATA, RESULTS, RunFolder
 from armillary.run.reporter import LogReporter, Reporter
 from armillary.run.restore import Restored, restore
+
+_SHOWN = 8
 
 
 def evaluate(
@@ -69,29 +79,60 @@ def evaluate(
         "items": len(dataset),
         "evaluators": {},
     }
-    evaluators = {}
+    members = []
     for name, bound in bounds.items():
-        missing = missing_ports(bound, batch=dataset.provides)
+        measured = Measured(name, bound, build_evaluator(host, bound), _Items(host, bound))
+        missing = missing_ports(bound, batch=measured.items.change(dataset[0]))
         if missing:
             say(f"{name} ({bound.id}) left out: {data} has no {', '.join(missing)}")
             continue
-        evaluators[name] = (bound, build_evaluator(host, bound))
-    if not evaluators:
+        members.append(measured)
+    if not members:
         reasons = ", ".join(f"{name} needs {', '.join(_truths(bound))}" for name, bound in bounds.items())
         raise DataError(f"--data {data}: nothing can be measured on this folder: {reasons}")
-    fitted = _fit(host, restored, evaluators, fit_data or data, say)
-    _score(restored, dataset, evaluators, device)
-    for name, (bound, evaluator) in evaluators.items():
+    fitted = _fit(host, restored, members, fit_data or data, device, say)
+    shown = _score(restored, dataset, members, device)
+    for member in members:
         try:
-            found = evaluator.result()
+            found = member.evaluator.result()
         except ValueError as error:
             raise DataError(f"--data {data}: {error}") from error
-        entry["evaluators"][name] = _plain(bound, found, fitted.get(name))
+        plain = _plain(member.bound, found, fitted.get(member.name))
+        sheet = _draw(folder, entry, member.name, found.points, shown)
+        entry["evaluators"][member.name] = plain | ({"picture": sheet} if sheet else {})
     _store(folder, entry)
     host.observers(restored.plan.recipe.table.get("observers", ()), report=say).notify(
         "armillary_evaluated", run=folder.path, results=entry
     )
     return entry
+
+
+class _Items:
+    """What the items of one evaluator go through before the method sees them."""
+
+    def __init__(self, host: Host, bound: BoundPlan) -> None:
+        self.key = (bound.spec.calls, tuple((part.id, repr(part.settings)) for part in bound.transforms))
+        self.calls = bound.spec.calls
+        self.kinds = bound.kinds
+        self.transforms = [build_transform(host, part) for part in bound.transforms]
+
+    def change(self, sample: dict[str, Any]) -> dict[str, Any]:
+        """Return an item as this evaluator wants it; its draws depend on its id alone."""
+        if self.transforms:
+            generator = torch.Generator().manual_seed(stream(0, "evaluate", sample["id"]))
+            for transform in self.transforms:
+                sample = transform(sample, kinds=self.kinds, generator=generator)
+        return sample
+
+
+@attrs.frozen
+class Measured:
+    """An evaluator at work: its name in the recipe, what it is bound to, and what its items go through."""
+
+    name: str
+    bound: BoundPlan
+    evaluator: Evaluator
+    items: _Items
 
 
 def _chosen(evaluators: Any, only: Sequence[str]) -> dict[str, BoundPlan]:
@@ -113,39 +154,74 @@ def _default_split(folder: RunFolder, host: Host, restored: Restored, data: Path
     return "test" if whole.fixed_split or same else "all"
 
 
-def _fit(host: Host, restored: Restored, evaluators: Any, data: Path, say: Any) -> dict[str, str]:
+def _fit(
+    host: Host, restored: Restored, members: Sequence[Measured], data: Path, device: torch.device, say: Any
+) -> dict[str, str]:
     """Run the fit passes; return which data each evaluator was fitted on."""
-    stage = restored.model.plan
-    wanted = {
-        name: (split, bound, evaluator)
-        for name, (bound, evaluator) in evaluators.items()
-        for phase, split in bound.spec.passes
-        if phase == "fit"
-    }
+    wanted: dict[str, list[Measured]] = {}
+    for member in members:
+        for phase, split in member.bound.spec.passes:
+            if phase == "fit":
+                wanted.setdefault(split, []).append(member)
     fitted = {}
-    for split in {split for split, _, _ in wanted.values()}:
-        dataset = build_dataset(host, stage, root=data, split=split)
-        members = {name: (b, e) for name, (s, b, e) in wanted.items() if s == split}
-        members = {name: pair for name, pair in members.items() if not missing_ports(pair[0], batch=dataset.provides)}
-        if not members:
+    for split, all_members in wanted.items():
+        dataset = build_dataset(host, restored.model.plan, root=data, split=split)
+        able = [m for m in all_members if not missing_ports(m.bound, batch=m.items.change(dataset[0]))]
+        if not able:
             say(f"no fit pass: the {split} split of {data} has no truth")
             continue
-        for batch in ordered_batches(dataset, batch_size=stage.body.get("batch_size", 1)):
-            for bound, evaluator in members.values():
-                ports = bound_ports(bound, batch=batch, outputs={})
-                evaluator.update("fit", ids=batch["id"], ports=ports)
-        fitted |= dict.fromkeys(members, f"{dataset.fingerprint().name}, {split}, {len(dataset)} items")
+        _pass("fit", restored, dataset, able, device)
+        fitted |= {member.name: f"{dataset.fingerprint().name}, {split}, {len(dataset)} items" for member in able}
     return fitted
 
 
-def _score(restored: Restored, dataset: Dataset, evaluators: Any, device: torch.device) -> None:
-    stage = restored.model.plan
-    for batch in ordered_batches(dataset, batch_size=stage.body.get("batch_size", 1)):
-        batch = to_device(batch, device)
-        with torch.no_grad():
-            outputs = call_method(restored.model, batch, predict=True)
-        for bound, evaluator in evaluators.values():
-            evaluator.update("score", ids=batch["id"], ports=bound_ports(bound, batch=batch, outputs=outputs))
+def _score(
+    restored: Restored, dataset: Dataset, members: Sequence[Measured], device: torch.device
+) -> dict[str, torch.Tensor]:
+    """Run the score pass; return the first few pictures by id."""
+    _pass("score", restored, dataset, members, device)
+    return {dataset.ids[index]: dataset[index]["image"] for index in range(min(_SHOWN, len(dataset)))}
+
+
+def _pass(phase: str, restored: Restored, dataset: Dataset, members: Sequence[Measured], device: torch.device) -> None:
+    """Give every item to every evaluator; the method is called once for all that want the same of it."""
+    groups: dict[Any, list[Measured]] = {}
+    for member in members:
+        groups.setdefault(member.items.key, []).append(member)
+    for group in groups.values():
+        items = group[0].items
+        calls = phase == "score" or any(member.bound.spec.fit_outputs for member in group)
+        size = restored.model.plan.body.get("batch_size", 1)
+        for batch in ordered_batches(dataset, batch_size=size, change=items.change):
+            batch, outputs = to_device(batch, device), {}
+            if calls:
+                with torch.no_grad():
+                    outputs = call_method(restored.model, batch, predict=items.calls == "predict")
+            for member in group:
+                given = outputs if phase == "score" or member.bound.spec.fit_outputs else {}
+                ports = bound_ports(member.bound, batch=batch, outputs=given)
+                member.evaluator.update(phase, ids=batch["id"], ports=ports)
+
+
+def _draw(
+    folder: RunFolder, entry: dict[str, Any], name: str, points: Any, images: dict[str, torch.Tensor]
+) -> str | None:
+    """Draw found points over the first few pictures; return the file's place in the run."""
+    from armillary.run.pictures import landmarks_over
+    from armillary.run.sheets import contact_sheet, write_png
+
+    drawn = [
+        landmarks_over(images[item], predicted=p.predicted, truth=p.truth, visible=p.visible)
+        for item, p in points.items()
+        if item in images
+    ]
+    if not drawn:
+        return None
+    rows = [drawn[start : start + 4] for start in range(0, len(drawn), 4)]
+    rows[-1] += [rows[-1][-1] * 0 + 255] * (len(rows[0]) - len(rows[-1]))
+    place = f"evaluation/{entry['stage']}-{name}-{entry['data']['name']}-{entry['split']}.png"
+    write_png(folder.path / place, contact_sheet(rows, [""] * len(rows[0]), cell=192))
+    return place
 
 
 def _truths(bound: BoundPlan) -> list[str]:

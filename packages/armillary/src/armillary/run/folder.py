@@ -16,7 +16,7 @@ from armillary.config import read_toml, write_toml
 from armillary.errors import RunError
 from armillary.recipe import MAIN, Recipe, from_table
 
-RECIPE, PLUGINS, ENVIRONMENT, DATA = "recipe.toml", "plugins.json", "environment.json", "data.json"
+RECIPE, PLUGINS, ENVIRONMENT, DATA, INIT = "recipe.toml", "plugins.json", "environment.json", "data.json", "init.json"
 METRICS, RESULTS, REPORT, CARD = "metrics.jsonl", "results.json", "report.html", "README.md"
 
 

@@ -171,13 +171,13 @@ def _batch(restored: Restored, batch: dict[str, Any], device: torch.device) -> I
 
 
 def write_prediction(geometry: Geometry, out: Path) -> list[Path]:
-    """Write one picture's results: ``ID.npz`` with every output, and a PNG of each that has a picture.
+    """Write one picture's results: ``ID.npz`` with every output, and a PNG of each that has a picture, or several.
 
     Raises:
         RunError: the disk is full or cannot be written.
     """
     from armillary.run.folder import atomic
-    from armillary.run.pictures import picture
+    from armillary.run.pictures import extra_pictures, picture
     from armillary.run.sheets import write_png
 
     written = [out / f"{geometry.id}.npz"]
@@ -185,7 +185,10 @@ def write_prediction(geometry: Geometry, out: Path) -> list[Path]:
     with atomic(written[0]) as draft, draft.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **geometry.arrays())
     for name, value in {"image": geometry.image, **geometry.outputs}.items():
-        shown = picture("image" if name == "image" else geometry.kinds.get(name, ""), value)
+        kind = "image" if name == "image" else geometry.kinds.get(name, "")
+        shown = picture(kind, value)
         if shown is not None:
             written.append(write_png(out / f"{geometry.id}.{name}.png", shown))
+        for suffix, extra in extra_pictures(kind, value, geometry.image).items():
+            written.append(write_png(out / f"{geometry.id}.{name}-{suffix}.png", extra))
     return written

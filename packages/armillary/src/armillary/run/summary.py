@@ -47,6 +47,18 @@ def page_parts(folder: RunFolder, plan: Plan) -> dict[str, Any]:
                 "wide": True,
             }
         )
+    for entry in folder.read_json(RESULTS, []):
+        for name, result in entry["evaluators"].items():
+            if result.get("picture") and (folder.path / result["picture"]).is_file():
+                figures.append(
+                    {
+                        "title": f"{name} on {entry['data']['name']}",
+                        "picture": (folder.path / result["picture"]).read_bytes(),
+                        "caption": "Found points in green, annotated ones in blue, over the first pictures of the "
+                        f"split {entry['split']}; {result['id']}, step {entry['step']}.",
+                        "wide": True,
+                    }
+                )
     for preview in _spread(previews, 5):
         figures.append({"title": _step(preview.stem), "picture": preview.read_bytes(), "step": _number(preview.stem)})
     settings: list[Section] = [

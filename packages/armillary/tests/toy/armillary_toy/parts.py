@@ -5,7 +5,18 @@ import time
 import torch
 from torch import nn
 
-from armillary.interfaces import Encoder, Head, Loss, Method, Renderer, Transform
+from armillary.interfaces import (
+    Encoder,
+    Evaluation,
+    Evaluator,
+    Figure,
+    Head,
+    Loss,
+    Method,
+    Points,
+    Renderer,
+    Transform,
+)
 from armillary.interfaces.method import Branch
 
 
@@ -210,3 +221,65 @@ class Views(nn.Module, Method):
 
     def forward(self, *, image):
         return self.head(feature=self.embedding(image=image)["feature"])
+
+
+class Jitter(Transform):
+    """Noise on one item."""
+
+    @classmethod
+    def build(cls, config, *, inputs, outputs):
+        return cls()
+
+    def __call__(self, sample, *, kinds, generator):
+        image = sample["image"]
+        return {**sample, "image": image + torch.rand(image.shape, generator=generator)}
+
+
+class Agreement(Evaluator):
+    """How far the labels of pairs are apart: of the method's forward, on warped items."""
+
+    def __init__(self):
+        self.rows = {}
+
+    @classmethod
+    def build(cls, config, *, inputs):
+        return cls()
+
+    def update(self, phase, *, ids, ports):
+        apart = (ports["source_labels"] - ports["target_labels"].flip(-1)).abs().mean(dim=(1, 2, 3))
+        self.rows |= dict(zip(ids, apart.tolist(), strict=True))
+
+    def merge(self, other):
+        self.rows |= other.rows
+
+    def result(self):
+        return Evaluation(figures={"apart": Figure(value=sum(self.rows.values()), count=len(self.rows))})
+
+
+class Centre(Evaluator):
+    """Finds one point a picture, the mean label of the training split, and is told the truth: the middle."""
+
+    def __init__(self):
+        self.fitted, self.points = {}, {}
+
+    @classmethod
+    def build(cls, config, *, inputs):
+        return cls()
+
+    def update(self, phase, *, ids, ports):
+        means = ports["labels"].mean(dim=(-2, -1))
+        if phase == "fit":
+            self.fitted |= dict(zip(ids, means, strict=True))
+            return
+        for item in ids:
+            point = torch.stack(list(self.fitted.values())).mean(dim=0)[None, :2].tanh()
+            self.points[item] = Points(predicted=point, truth=torch.zeros(1, 2), visible=torch.ones(1))
+
+    def merge(self, other):
+        self.fitted |= other.fitted
+        self.points |= other.points
+
+    def result(self):
+        return Evaluation(
+            figures={"fitted": Figure(value=float(len(self.fitted)), count=len(self.points))}, points=self.points
+        )

@@ -5,6 +5,7 @@ from armillary.ports import Port
 from armillary.specs import (
     Budget,
     EncoderSpec,
+    EvaluatorSpec,
     HeadSpec,
     LossSpec,
     LossUse,
@@ -100,6 +101,7 @@ def armillary_transforms() -> list[TransformSpec]:
                 Port("valid", kind="mask", shape="batch 1 rows columns"),
             ),
         ),
+        TransformSpec(name="jitter", target="armillary_toy.parts:Jitter", consumes=(IMAGE,), produces=(IMAGE,)),
         TransformSpec(
             name="noise", per="batch", target="armillary_toy.parts:Noise", consumes=(IMAGE,), produces=(IMAGE,)
         ),
@@ -134,6 +136,31 @@ def armillary_losses() -> list[LossSpec]:
                 Port("feature", kind="feature_vector", shape="batch channel"),
                 Port("target_feature", kind="feature_vector", shape="batch channel"),
             ),
+        ),
+    ]
+
+
+@hookimpl
+def armillary_evaluators() -> list[EvaluatorSpec]:
+    return [
+        EvaluatorSpec(
+            name="agreement/1",
+            target="armillary_toy.parts:Agreement",
+            consumes=(
+                Port("source_labels", kind="label_map"),
+                Port("target_labels", kind="label_map"),
+            ),
+            transforms=(Use("toy:jitter"), Use("toy:pair")),
+            calls="forward",
+            protocol="jittered pairs",
+        ),
+        EvaluatorSpec(
+            name="centre/1",
+            target="armillary_toy.parts:Centre",
+            consumes=(Port("labels", kind="label_map"),),
+            passes=(("fit", "train"), ("score", "test")),
+            fit_outputs=True,
+            protocol="no matter",
         ),
     ]
 
@@ -242,6 +269,7 @@ def armillary_recipes() -> list[RecipeSpec]:
             data=_IMAGES,
             transforms=(Use("toy:pair"),),
             losses={"match": LossUse("toy:match")},
+            evaluators={"agreement": Use("toy:agreement/1"), "centre": Use("toy:centre/1")},
             budget=Budget(steps=6),
             **_COMMON,
         ),
