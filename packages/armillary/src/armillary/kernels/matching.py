@@ -1,0 +1,529 @@
+r"""Matching of two label maps: every cell of the one against every cell of the other, in bounded memory.
+
+Label maps are flat: batch, channel, cell, cells row by row. Cell (i, j) of a map of stride s stands at pixel
+(x, y) = (s j, s i) of its picture, not at the middle of the pixels that it covers; :func:`lattice` is that rule. A match
+:math:`gu` is the position in the target picture of what the source shows at cell u, in pixels, between the cells as
+well. The probability that it is found at cell v is
+
+.. math:: p(v|u) = \frac{\exp \langle \Phi_u, \Phi'_v \rangle}{\sum_z \exp \langle \Phi_u, \Phi'_z \rangle},
+
+by raw inner products of source labels :math:`\Phi` and target labels :math:`\Phi'`: a shorter label matches more
+diffusely.
+
+The table of all cells by all cells is worked through in blocks that stay in a processor's cache, and what a block adds
+to the gradient is formed with its value: no more than a block of the table exists at any time, in the backward pass
+neither. Gradients reach the labels; matches and weights get none. Rows of weight 0 may hold anything in source and
+matches, nan included. Half precision is computed in float32. What is called ``naive_`` is the same by plain autograd on
+the whole table, for comparison.
+
+Source: Thewlis, Bilen, Vedaldi 2017, arXiv:1706.02932, Section 3.2. The identification of cells with pixels is that of
+the authors' later code (jamt9000/DVE, model/loss.py).
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
+
+from armillary.kernels.sampling import grid_to_pixels
+
+_ENTRIES_PER_BLOCK = {"cpu": 2**19, "cuda": 2**26}  # a processor's cache; a device's memory
+_CHANNELS_OF_ATTENTION = 8  # fused attention wants a multiple of this many; zeros change nothing
+
+_Distances = Callable[[slice, slice, Tensor], Tensor]
+
+
+def lattice(
+    rows: int,
+    columns: int,
+    *,
+    stride: int,
+    height: int,
+    width: int,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str | None = None,
+) -> Float[Tensor, "cells 2"]:
+    """Positions of the cells of a label map in its picture, row by row: (x, y) = (s j, s i), pixels.
+
+    Args:
+        stride: pixels a cell, s = picture height // map height.
+        height, width: of the picture.
+
+    Raises:
+        ValueError: the map does not fit into the picture.
+
+    Source: jamt9000/DVE, model/loss.py, whose maps are compared at ``[::stride]`` of the picture.
+    """
+    if min(rows, columns, stride) < 1 or rows * stride > height or columns * stride > width:
+        raise ValueError(f"a map of {rows} x {columns} cells of {stride} does not fit into {height} x {width} pixels")
+    x = torch.arange(columns, dtype=dtype, device=device) * stride
+    y = torch.arange(rows, dtype=dtype, device=device) * stride
+    return torch.stack((x.repeat(rows), y.repeat_interleave(columns)), dim=-1)
+
+
+def subsample_grid(
+    grid: Float[Tensor, "batch height width 2"], *, stride: int, size: tuple[int, int] | None = None
+) -> Float[Tensor, "batch cells 2"]:
+    """Matches of the cells of the source's label map, in pixels of the target.
+
+    Args:
+        grid: for every source pixel its position in the target, in [-1, 1]; corners at corner pixels. Source and target
+            have one size.
+        stride: pixels a cell; the map has height // stride rows.
+        size: height and width of the target, as those of the grid when None.
+
+    Raises:
+        ValueError: a shape differs from the annotation, or no cell fits.
+    """
+    if grid.ndim != 4 or grid.shape[-1] != 2 or not 1 <= stride <= min(grid.shape[1:3]):
+        raise ValueError(f"grid must be [batch height width 2] and no smaller than {stride}, got {tuple(grid.shape)}")
+    height, width = grid.shape[1:3]
+    target_height, target_width = size if size is not None else (height, width)
+    cells = grid[:, : height // stride * stride : stride, : width // stride * stride : stride]
+    return grid_to_pixels(cells.flatten(1, 2), height=target_height, width=target_width)
+
+
+def expected_distance(
+    source: Float[Tensor, "batch channel cells"],
+    target: Float[Tensor, "batch channel targets"],
+    *,
+    matches: Float[Tensor, "batch cells 2"],
+    positions: Float[Tensor, "targets 2"],
+    weights: Float[Tensor, "batch cells"] | Bool[Tensor, "batch cells"],
+    exponent: float,
+    columns: int | None = None,
+) -> Float[Tensor, " batch"]:
+    r"""Expected distance of where a cell is found from where it is.
+
+    .. math:: \sum_u w_u \sum_v \lVert v - gu \rVert^\gamma\, p(v|u)
+
+    Args:
+        matches: :math:`gu`, pixels; outside of the target as well.
+        positions: :math:`v` of the target's cells, pixels.
+        weights: :math:`w_u`, or which cells count.
+        exponent: :math:`\gamma` > 0.
+        columns: of the lattice, where the positions are one, row by row: its squared distances are sums of a row's and
+            a column's share, which saves time. None: found out on a processor; elsewhere, where looking at values would
+            stop the work, taken not to be one.
+
+    Returns:
+        In pixels to the power of the exponent, >= 0.
+
+    Raises:
+        ValueError: shapes do not fit, dtypes differ, or the exponent is not positive.
+
+    Source: Eq. 5; the paper's integral over the picture is left to the weights. Exponents 1 and 0.5 are the paper's.
+    """
+    source, target, matches, weights = _prepared(source, target, matches, positions, weights)
+    distances = _distances(matches, positions.to(source.dtype), exponent=exponent, columns=columns)
+    form = torch.is_grad_enabled() and (source.requires_grad or target.requires_grad)
+    return _Expectation.apply(source, target, weights, distances, form)
+
+
+def match_log_likelihood(
+    source: Float[Tensor, "batch channel cells"],
+    target: Float[Tensor, "batch channel targets"],
+    *,
+    matches: Float[Tensor, "batch cells 2"],
+    positions: Float[Tensor, "targets 2"],
+    weights: Float[Tensor, "batch cells"] | Bool[Tensor, "batch cells"],
+    rows: int,
+    columns: int,
+) -> Float[Tensor, " batch"]:
+    r"""Negative log-likelihood of the matches.
+
+    .. math:: -\sum_u w_u \log p(gu|u)
+
+    Args:
+        matches: :math:`gu`, pixels. Between cells the target's label is interpolated bilinearly; outside of the lattice
+            it is that of the nearest point on its border.
+        positions: of the target's cells: an evenly spaced lattice, row by row.
+        weights: :math:`w_u`, or which cells count.
+        rows, columns: of the lattice.
+
+    Returns:
+        In nats, >= 0.
+
+    Raises:
+        ValueError: shapes do not fit or dtypes differ.
+
+    Source: the probabilistic loss of Section 3.2, Eq. 4, whose formula is read as the likelihood of Eq. 3. The
+    interpolation is ours: the paper does not say what gu is between pixels.
+    """
+    source, target, matches, weights = _prepared(source, target, matches, positions, weights)
+    found = _labels_at(target, matches, positions.to(source.dtype), rows=rows, columns=columns)
+    form = torch.is_grad_enabled() and (source.requires_grad or target.requires_grad)
+    logits = (source * found).sum(1)
+    return _LogPartition.apply(source, target, weights, form) - (weights * logits).sum(-1)
+
+
+def matching_margin(
+    source: Float[Tensor, "batch channel cells"],
+    target: Float[Tensor, "batch channel targets"],
+    *,
+    matches: Float[Tensor, "batch cells 2"],
+    positions: Float[Tensor, "targets 2"],
+    weights: Float[Tensor, "batch cells"] | Bool[Tensor, "batch cells"],
+    rows: int,
+    columns: int,
+    scale: float,
+    exponent: float,
+) -> Float[Tensor, " batch"]:
+    r"""By how much the matches fail to win over all other cells with a margin that grows with their distance.
+
+    .. math:: \sum_u w_u \max\{0, \max_v \Delta(u, v) + \langle \Phi_u, \Phi'_v \rangle
+              - \langle \Phi_u, \Phi'_{gu} \rangle\}, \quad \Delta(u, v) = \text{scale}\, \lVert v - gu \rVert^\gamma
+
+    Args:
+        matches: :math:`gu`, pixels; the label there is read as in :func:`match_log_likelihood`.
+        positions: of the target's cells: an evenly spaced lattice, row by row.
+        weights: :math:`w_u`, or which cells count.
+        rows, columns: of the lattice.
+        scale: inner product that a distance of one pixel has to be beaten by.
+        exponent: :math:`\gamma` > 0.
+
+    Returns:
+        In units of the inner product, >= 0.
+
+    Raises:
+        ValueError: shapes do not fit, dtypes differ, or the exponent is not positive.
+
+    Undefined: the gradient where two cells tie; that of one of them is given.
+
+    Source: footnote 2, which leaves the margin open.
+    """
+    source, target, matches, weights = _prepared(source, target, matches, positions, weights)
+    positions = positions.to(source.dtype)
+    right = _labels_at(target, matches, positions, rows=rows, columns=columns)
+    distances = _distances(matches, positions, exponent=exponent, columns=columns)
+    with torch.no_grad():
+        worst = _worst(source, target, distances, scale=scale)
+    away = (positions[worst] - matches).square().sum(-1)
+    margin = scale * _power(away, exponent)
+    wrong = target.gather(2, worst[:, None].expand(-1, target.shape[1], -1))
+    return (weights * (margin + (source * (wrong - right)).sum(1)).relu()).sum(-1)
+
+
+def exchanged(
+    source: Float[Tensor, "batch channel cells"], auxiliary: Float[Tensor, "batch channel others"]
+) -> Float[Tensor, "batch channel cells"]:
+    r"""Source labels as another picture would give them.
+
+    .. math:: \hat\Phi_u = \sum_w \Phi^a_w\,
+              \frac{\exp \langle \Phi_u, \Phi^a_w \rangle}{\sum_z \exp \langle \Phi_u, \Phi^a_z \rangle}
+
+    Memory stays bounded where torch has a fused attention for the device and dtype: all but float64 on a GPU.
+
+    Raises:
+        ValueError: shapes do not fit or dtypes differ.
+
+    Source: Thewlis, Albanie, Bilen, Vedaldi 2019, arXiv:1908.06427.
+    """
+    _require_labels(source, auxiliary)
+    dtype, channels = source.dtype, source.shape[1]
+    query, key = (_floats(x).transpose(1, 2)[:, None] for x in (source, auxiliary))
+    query, key = (functional.pad(x, (0, -channels % _CHANNELS_OF_ATTENTION)) for x in (query, key))
+    with torch.autocast(source.device.type, enabled=False):
+        found = functional.scaled_dot_product_attention(query, key, key, scale=1.0)
+    return found[:, 0, :, :channels].transpose(1, 2).to(dtype)
+
+
+def naive_expected_distance(
+    source: Float[Tensor, "batch channel cells"],
+    target: Float[Tensor, "batch channel targets"],
+    *,
+    matches: Float[Tensor, "batch cells 2"],
+    positions: Float[Tensor, "targets 2"],
+    weights: Float[Tensor, "batch cells"],
+    exponent: float,
+) -> Float[Tensor, " batch"]:
+    """Reference of :func:`expected_distance`: the whole table, plain autograd."""
+    with torch.no_grad():
+        cost = (positions - matches[:, :, None]).norm(dim=-1) ** exponent
+    return (weights * (cost * torch.softmax(source.transpose(1, 2) @ target, dim=-1)).sum(-1)).sum(-1)
+
+
+def naive_match_log_likelihood(
+    source: Float[Tensor, "batch channel cells"],
+    target: Float[Tensor, "batch channel targets"],
+    *,
+    matches: Float[Tensor, "batch cells 2"],
+    positions: Float[Tensor, "targets 2"],
+    weights: Float[Tensor, "batch cells"],
+    rows: int,
+    columns: int,
+) -> Float[Tensor, " batch"]:
+    """Reference of :func:`match_log_likelihood`: the whole table, and bilinear weights of every cell."""
+    logits = source.transpose(1, 2) @ target
+    hats = _hats(matches, positions, rows=rows, columns=columns)
+    return (weights * (logits.logsumexp(-1) - (hats * logits).sum(-1))).sum(-1)
+
+
+def naive_matching_margin(
+    source: Float[Tensor, "batch channel cells"],
+    target: Float[Tensor, "batch channel targets"],
+    *,
+    matches: Float[Tensor, "batch cells 2"],
+    positions: Float[Tensor, "targets 2"],
+    weights: Float[Tensor, "batch cells"],
+    rows: int,
+    columns: int,
+    scale: float,
+    exponent: float,
+) -> Float[Tensor, " batch"]:
+    """Reference of :func:`matching_margin`: the whole table, and bilinear weights of every cell."""
+    logits = source.transpose(1, 2) @ target
+    margin = scale * (positions - matches[:, :, None]).norm(dim=-1) ** exponent
+    right = (_hats(matches, positions, rows=rows, columns=columns) * logits).sum(-1)
+    return (weights * ((margin + logits).amax(-1) - right).clamp_min(0)).sum(-1)
+
+
+def naive_exchanged(
+    source: Float[Tensor, "batch channel cells"], auxiliary: Float[Tensor, "batch channel others"]
+) -> Float[Tensor, "batch channel cells"]:
+    """Reference of :func:`exchanged`: the whole table."""
+    return auxiliary @ torch.softmax(source.transpose(1, 2) @ auxiliary, dim=-1).transpose(1, 2)
+
+
+class _Expectation(torch.autograd.Function):
+    r"""Weighted sum over the rows of the expectation of a cost.
+
+    With :math:`L_u = \sum_v D_{uv} p_{uv}` the gradient to the logits is :math:`w_u\, p_{uv} (D_{uv} - L_u)`.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, source: Tensor, target: Tensor, weights: Tensor, distances: _Distances, form: bool
+    ) -> Float[Tensor, " batch"]:
+        cost = torch.empty_like(weights)
+        gradients = _Gradients(source, target, weights) if form else None
+        second: Tensor | None = None
+        for items, rows, table in _blocks(source, target):
+            if second is None:
+                second = torch.empty_like(table)  # the first block is the largest
+            p = torch.softmax(table, dim=-1, out=table)
+            pull = distances(items, rows, _part(second, table.shape)).mul_(p)
+            mean = pull.sum(-1)
+            cost[items, rows] = mean
+            if gradients is not None:
+                gradients.add(items, rows, pull.addcmul_(p, mean[..., None], value=-1))
+        if gradients is not None:
+            ctx.save_for_backward(gradients.source, gradients.target)
+        return (weights * cost).sum(-1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Float[Tensor, " batch"]) -> tuple[Tensor | None, ...]:
+        to_source, to_target = ctx.saved_tensors
+        return grad[:, None, None] * to_source, grad[:, None, None] * to_target, None, None, None
+
+
+class _LogPartition(torch.autograd.Function):
+    r"""Weighted sum over the rows of :math:`\log \sum_v \exp \langle \Phi_u, \Phi'_v \rangle`."""
+
+    @staticmethod
+    def forward(ctx: Any, source: Tensor, target: Tensor, weights: Tensor, form: bool) -> Float[Tensor, " batch"]:
+        value = torch.empty_like(weights)
+        gradients = _Gradients(source, target, weights) if form else None
+        for items, rows, table in _blocks(source, target):
+            top = table.amax(-1)
+            p = torch.softmax(table, dim=-1, out=table)
+            value[items, rows] = top - p.amax(-1).log_()
+            if gradients is not None:
+                gradients.add(items, rows, p)
+        if gradients is not None:
+            ctx.save_for_backward(gradients.source, gradients.target)
+        return (weights * value).sum(-1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Float[Tensor, " batch"]) -> tuple[Tensor | None, ...]:
+        to_source, to_target = ctx.saved_tensors
+        return grad[:, None, None] * to_source, grad[:, None, None] * to_target, None, None
+
+
+class _Gradients:
+    """Gradients to the labels, gathered block by block from the slopes of a row's value by its logits."""
+
+    def __init__(self, source: Tensor, target: Tensor, weights: Tensor) -> None:
+        self.source, self.target = torch.empty_like(source), torch.zeros_like(target)
+        self._weights = weights[:, None]
+        self._labels, self._weighted = target, source * self._weights
+
+    def add(self, items: slice, rows: slice, slope: Float[Tensor, "some rows targets"]) -> None:
+        step = torch.bmm(self._labels[items], slope.transpose(1, 2))
+        self.source[items, :, rows] = step.mul_(self._weights[items, :, rows])
+        self.target[items].baddbmm_(self._weighted[items, :, rows], slope)
+
+
+def _blocks(
+    source: Float[Tensor, "batch channel cells"], target: Float[Tensor, "batch channel targets"]
+) -> Iterator[tuple[slice, slice, Float[Tensor, "some rows targets"]]]:
+    """Logits by blocks of items and of their rows, the largest first, all in one piece of memory that is written over.
+
+    As many rows of an item as a block holds, and as many items: whole pictures when they are small.
+    """
+    batch, _, cells = source.shape
+    targets = target.shape[2]
+    limit = _ENTRIES_PER_BLOCK.get(source.device.type, _ENTRIES_PER_BLOCK["cuda"])
+    rows = max(1, min(cells, limit // targets))
+    items = max(1, min(batch, limit // (rows * targets)))
+    table = source.new_empty(items, rows, targets)
+    for first in range(0, batch, items):
+        some = slice(first, min(first + items, batch))
+        queries, keys = source[some].transpose(1, 2), target[some]
+        for start in range(0, cells, rows):
+            block = slice(start, min(start + rows, cells))
+            part = _part(table, (some.stop - some.start, block.stop - block.start, targets))
+            with torch.autocast(source.device.type, enabled=False):
+                yield some, block, torch.bmm(queries[:, block], keys, out=part)
+
+
+def _part(memory: Tensor, shape: tuple[int, ...] | torch.Size) -> Tensor:
+    """The beginning of a piece of memory, contiguous, in a smaller shape."""
+    return memory.view(-1)[: shape[0] * shape[1] * shape[2]].view(shape)
+
+
+def _distances(
+    matches: Float[Tensor, "batch cells 2"],
+    positions: Float[Tensor, "targets 2"],
+    *,
+    exponent: float,
+    columns: int | None,
+) -> _Distances:
+    """What writes the distances of a block's matches from all positions, to the power of the exponent."""
+    if exponent <= 0:
+        raise ValueError(f"exponent must be positive, got {exponent}")
+    if columns is None and positions.device.type == "cpu":
+        columns = _columns_of(positions)
+    if columns is not None and positions.shape[0] % columns:
+        raise ValueError(f"{positions.shape[0]} positions do not make rows of {columns}")
+
+    def on_lattice(items: slice, rows: slice, out: Tensor) -> Tensor:
+        some = matches[items, rows, None]
+        across = (positions[:columns, 0] - some[..., 0]).square_()
+        down = (positions[::columns, 1] - some[..., 1]).square_()
+        torch.add(down[..., None], across[..., None, :], out=out.view(*down.shape, -1))
+        return _power(out, exponent)
+
+    def anywhere(items: slice, rows: slice, out: Tensor) -> Tensor:
+        some = matches[items, rows, None]
+        torch.sub(positions[:, 0], some[..., 0], out=out).square_()
+        down = positions[:, 1] - some[..., 1]
+        return _power(out.addcmul_(down, down), exponent)
+
+    return anywhere if columns is None else on_lattice
+
+
+def _columns_of(positions: Float[Tensor, "targets 2"]) -> int | None:
+    """Columns of the lattice that the positions are, row by row; None when they are none. Reads values."""
+    x, y = positions.unbind(-1)
+    columns = int((y == y[:1]).to(torch.uint8).cummin(0).values.sum())
+    if columns == 0 or len(x) % columns:
+        return None
+    x, y = x.view(-1, columns), y.view(-1, columns)
+    return columns if bool((x == x[:1]).all() and (y == y[:, :1]).all()) else None
+
+
+def _power(squared: Tensor, exponent: float) -> Tensor:
+    """Distance to the power of the exponent from its square, in place. Roots are far quicker than powers."""
+    if exponent == 2:
+        return squared
+    if exponent == 1:
+        return squared.sqrt_()
+    if exponent == 0.5:
+        return squared.sqrt_().sqrt_()
+    return squared.pow_(exponent / 2)
+
+
+def _worst(
+    source: Float[Tensor, "batch channel cells"],
+    target: Float[Tensor, "batch channel targets"],
+    distances: _Distances,
+    *,
+    scale: float,
+) -> Int[Tensor, "batch cells"]:
+    """The target cell of largest margin plus inner product, for every source cell."""
+    worst = source.new_empty((source.shape[0], source.shape[2]), dtype=torch.int64)
+    second: Tensor | None = None
+    for items, rows, table in _blocks(source, target):
+        if second is None:
+            second = torch.empty_like(table)
+        margin = distances(items, rows, _part(second, table.shape))
+        worst[items, rows] = table.add_(margin, alpha=scale).argmax(-1)
+    return worst
+
+
+def _labels_at(
+    target: Float[Tensor, "batch channel targets"],
+    matches: Float[Tensor, "batch cells 2"],
+    positions: Float[Tensor, "targets 2"],
+    *,
+    rows: int,
+    columns: int,
+) -> Float[Tensor, "batch channel cells"]:
+    """Target labels at the matches, bilinear, clamped to the lattice."""
+    x, y = _lattice_coordinates(matches, positions, rows=rows, columns=columns).unbind(-1)
+    left, up = (low.floor().clamp(max=max(count - 2, 0)) for low, count in ((x, columns), (y, rows)))
+    right, down = (left + 1).clamp(max=columns - 1), (up + 1).clamp(max=rows - 1)
+    across, along = x - left, y - up
+    corners = torch.cat([i * columns + j for i in (up, down) for j in (left, right)], dim=-1).long()
+    shares = torch.cat([a * b for a in (1 - along, along) for b in (1 - across, across)], dim=-1)
+    labels = target.gather(2, corners[:, None].expand(-1, target.shape[1], -1))
+    return (labels * shares[:, None]).unflatten(-1, (4, -1)).sum(-2)
+
+
+def _lattice_coordinates(
+    matches: Float[Tensor, "batch cells 2"], positions: Float[Tensor, "targets 2"], *, rows: int, columns: int
+) -> Float[Tensor, "batch cells 2"]:
+    """Column and row of the matches, fractional, clamped to the lattice."""
+    if rows * columns != len(positions):
+        raise ValueError(f"{len(positions)} positions are not a lattice of {rows} x {columns}")
+    last = positions.new_tensor([columns - 1, rows - 1])
+    step = torch.where(last > 0, (positions[-1] - positions[0]) / last.clamp_min(1), 1.0)
+    return torch.minimum(((matches - positions[0]) / step).clamp_min(0), last)
+
+
+def _hats(
+    matches: Float[Tensor, "batch cells 2"], positions: Float[Tensor, "targets 2"], *, rows: int, columns: int
+) -> Float[Tensor, "batch cells targets"]:
+    """Bilinear weight of every cell at every match: a product of two hat functions."""
+    place = _lattice_coordinates(matches, positions, rows=rows, columns=columns)
+    x = torch.arange(columns, dtype=place.dtype, device=place.device)
+    y = torch.arange(rows, dtype=place.dtype, device=place.device)
+    across = (1 - (place[..., :1] - x).abs()).clamp_min(0)
+    along = (1 - (place[..., 1:] - y).abs()).clamp_min(0)
+    return (along[..., None] * across[..., None, :]).flatten(-2)
+
+
+def _prepared(
+    source: Tensor, target: Tensor, matches: Tensor, positions: Tensor, weights: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Source, target, matches and weights in one dtype, cleared where the weight is 0."""
+    _require_labels(source, target)
+    batch, _, cells = source.shape
+    expected = ((batch, cells, 2), (target.shape[2], 2), (batch, cells))
+    got = tuple(tuple(x.shape) for x in (matches, positions, weights))
+    if got != expected:
+        raise ValueError(f"matches, positions and weights must be {expected}, got {got}")
+    source, target = _floats(source), _floats(target)
+    kept = weights.detach() != 0
+    source = torch.where(kept[:, None], source, 0.0)
+    matches = torch.where(kept[..., None], matches.detach().to(source.dtype), 0.0)
+    return source, target, matches, weights.detach().to(source.dtype)
+
+
+def _require_labels(source: Tensor, target: Tensor) -> None:
+    if source.ndim != 3 or target.ndim != 3 or source.shape[:2] != target.shape[:2] or source.dtype != target.dtype:
+        raise ValueError(
+            f"labels must be [batch channel cells], alike but for the cells, got {tuple(source.shape)} of "
+            f"{source.dtype} and {tuple(target.shape)} of {target.dtype}"
+        )
+
+
+def _floats(x: Tensor) -> Tensor:
+    return x if x.dtype == torch.float64 else x.float()
