@@ -4,7 +4,7 @@ import pytest
 
 from armillary.config import structure
 from armillary.errors import ConfigError
-from armillary_worlds.config import HeadsConfig, MorphableConfig
+from armillary_worlds.config import GlobeConfig, HeadsConfig, MorphableConfig
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,21 @@ def test_settings_that_cannot_be_are_refused(table, said):
 def test_a_morphable_model_must_be_named():
     with pytest.raises(ConfigError, match="model"):
         structure({}, MorphableConfig)
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ({"radius": 0.45, "shift": 0.1}, "radius 0.45 and shift 0.1"),
+        ({"radius": 0.0}, "radius"),
+        ({"textures": 0}, "textures"),
+        ({"textures": 2, "texture": "earth.jpg"}, "a file named by texture is one"),
+        ({"turn": -0.1}, "turn"),
+        ({"clip": 1}, "clip"),
+        ({"shading": 1.5}, "shading"),
+        ({"background": "sky"}, "background"),
+    ],
+)
+def test_settings_of_a_globe_that_cannot_be_are_refused(table, said):
+    with pytest.raises(ConfigError, match=said):
+        structure(table, GlobeConfig)

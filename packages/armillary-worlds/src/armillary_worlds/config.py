@@ -1,5 +1,5 @@
-"""Settings of the worlds. All numbers are ours: no paper published its generator; the frame (field of view, depth range,
-rotation centre) is that of Unsup3D."""
+"""Settings of the worlds. A number whose source is not named is ours: no paper published its generator. The frame of the
+heads (field of view, depth range, rotation centre) is that of Unsup3D."""
 
 import math
 from typing import Literal
@@ -97,3 +97,73 @@ class MorphableConfig(SceneConfig):
     marks: float = param(
         0.5, unit="marks", help="mean number of moles and patches a face", validator=and_(ge(0), le(20))
     )
+
+
+@attrs.frozen(kw_only=True)
+class VideoConfig:
+    """What the worlds of moving things share: each picture has a partner in which its pixels are found again."""
+
+    clip: int = param(
+        20,
+        unit="pictures",
+        help="so many items in a row belong together; a partner is of the same clip",
+        validator=ge(2),
+    )
+    background: Literal["plain", "texture"] = param(
+        "plain", help="one colour, or smooth random colours that stand still for a clip"
+    )
+    supersampling: int = param(3, unit="samples a pixel along an axis", help="against aliasing", validator=ge(1))
+
+
+@attrs.frozen(kw_only=True)
+class GlobeConfig(VideoConfig):
+    """A textured sphere that turns, seen from infinitely far (orthographic)."""
+
+    turn: float = param(
+        0.8,
+        unit="radian",
+        source="ours: two frames then share about half of what each shows",
+        help="each component of the rotation vector is uniform up to this, either way, anew for each picture",
+        validator=and_(ge(0), le(math.pi)),
+    )
+    radius: float = param(
+        0.42,
+        unit="side of the picture",
+        help="of the sphere; a side goes from corner pixel to corner pixel",
+        validator=gt(0),
+    )
+    shift: float = param(
+        0.0,
+        unit="side of the picture",
+        help="the sphere stands off the middle by up to this, along x and y",
+        validator=ge(0),
+    )
+    textures: int = param(
+        1,
+        help="how many spheres, of one shape and frame but each with a texture of its own; one is drawn a clip",
+        validator=ge(1),
+    )
+    texture: str = param(
+        "",
+        help="a picture file to wrap around the sphere, twice as wide as high (equirectangular); empty: made from the seed",
+    )
+    shading: float = param(
+        0.0,
+        help="0 shows the texture as it is, so that a point keeps its colour; 1 is all diffuse light from above on the left",
+        validator=and_(ge(0), le(1)),
+    )
+    grazing: float = param(
+        0.2,
+        unit="cosine",
+        source="ours: 0.2 is a ring of half a pixel at 64 pixels, where texture and background mix",
+        help="a point is seen where its normal makes at least this cosine with the direction to the viewer",
+        validator=and_(ge(0), lt(1)),
+    )
+
+    def __attrs_post_init__(self) -> None:
+        if self.radius + self.shift > 0.5:
+            raise ValueError(
+                f"radius {self.radius} and shift {self.shift} together must not be above 0.5, the picture's edge"
+            )
+        if self.texture and self.textures > 1:
+            raise ValueError(f"textures {self.textures} are made from the seed; a file named by texture is one")

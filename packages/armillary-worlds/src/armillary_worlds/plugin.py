@@ -4,7 +4,7 @@ from armillary.hookspecs import hookimpl
 from armillary.ports import Port
 from armillary.specs import WorldSpec
 
-_PORTS = (
+_HEAD_PORTS = (
     Port("image", kind="image"),
     Port("camera", kind="camera"),
     Port("true_depth", kind="depth", frame="image"),
@@ -17,6 +17,15 @@ _PORTS = (
     Port("true_landmarks2d", kind="landmarks2d"),
     Port("true_visible", kind="visibility"),
 )
+_VIDEO_PORTS = (
+    Port("image", kind="image"),
+    Port("true_mask", kind="mask", frame="image"),
+    Port("true_coordinates", kind="coordinate_map", frame="object"),
+    Port("partner_grid", kind="grid"),
+    Port("partner_valid", kind="mask", frame="image"),
+    Port("true_landmarks2d", kind="landmarks2d"),
+    Port("true_visible", kind="visibility"),
+)
 
 
 @hookimpl
@@ -26,7 +35,7 @@ def armillary_worlds() -> list[WorldSpec]:
             name="heads",
             target="armillary_worlds.heads:Heads",
             config="armillary_worlds.config:HeadsConfig",
-            produces=_PORTS,
+            produces=_HEAD_PORTS,
             summary="procedural symmetric heads with controlled asymmetry",
             source="ours",
         ),
@@ -34,9 +43,17 @@ def armillary_worlds() -> list[WorldSpec]:
             name="morphable",
             target="armillary_worlds.morphable:Morphable",
             config="armillary_worlds.config:MorphableConfig",
-            produces=_PORTS,
+            produces=_HEAD_PORTS,
             summary="faces of a morphable model file",
             source="ours, after SfSNet's and Unsup3D's SynFace (Sengupta et al. 2018; Wu et al. 2020)",
             assets=("model",),
+        ),
+        WorldSpec(
+            name="globe",
+            target="armillary_worlds.globe:Globe",
+            config="armillary_worlds.config:GlobeConfig",
+            produces=(*_VIDEO_PORTS, Port("true_pose", kind="pose")),
+            summary="a textured sphere that turns, with flow",
+            source="after Thewlis, Bilen, Vedaldi 2017, arXiv:1706.02932, section 4.2",
         ),
     ]

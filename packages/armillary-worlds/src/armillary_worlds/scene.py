@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from armillary_worlds.config import SceneConfig
 from armillary_worlds.raster import Floats, Fragments, Indices, interpolate, project, rasterise
-from armillary_worlds.smooth import noise_picture
+from armillary_worlds.smooth import backdrop
 
 CENTRE = np.array([0.0, 0.0, 1.0])
 """Centre of rotation, in scene units."""
@@ -28,8 +28,8 @@ _FACING = -1e-3  # largest z of a normal before it is made unit
 
 _TOLERANCE = 0.002  # scene units, a tenth of a nose: how far behind the surface a landmark may seem to lie
 
-STREAMS = ("shape", "colour", "asymmetry", "pose", "light", "background", "marks")
-"""Each purpose draws from a stream of its own, so that a setting of one does not change the others."""
+STREAMS = ("shape", "colour", "asymmetry", "pose", "light", "background", "marks", "motion")
+"""Each purpose draws from a stream of its own, so that a setting of one does not change the others; new ones stand last."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -120,11 +120,7 @@ def draw_background(config: SceneConfig, seed: int, index: int, size: int) -> Fl
     colour = generator.uniform(0.1, 0.9, 3)
     if config.background == "plain":
         return np.broadcast_to(colour, (size, size, 3))
-    coarse = noise_picture(generator, size, cells=4, channels=3)
-    grey = noise_picture(generator, size, cells=9, channels=1)
-    fine = noise_picture(generator, size, cells=17, channels=1)
-    colour = (0.5 * colour + 0.5 * colour.mean())[:, None, None]
-    return np.moveaxis(np.clip(colour + 0.12 * coarse + 0.2 * grey + 0.12 * fine, 0, 1), 0, -1)
+    return backdrop(generator, colour, size)
 
 
 def take_picture(

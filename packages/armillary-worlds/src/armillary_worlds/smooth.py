@@ -42,6 +42,15 @@ def noise_picture(generator: Generator, size: int, *, cells: int, channels: int)
     return smooth_field(basis, basis, values)
 
 
+def backdrop(generator: Generator, colour: Floats, size: int) -> Floats:
+    """Return a smooth random picture [size, size, 3] in [0, 1] about a colour [3]."""
+    coarse = noise_picture(generator, size, cells=4, channels=3)
+    grey = noise_picture(generator, size, cells=9, channels=1)
+    fine = noise_picture(generator, size, cells=17, channels=1)
+    colour = (0.5 * colour + 0.5 * colour.mean())[:, None, None]
+    return np.moveaxis(np.clip(colour + 0.12 * coarse + 0.2 * grey + 0.12 * fine, 0, 1), 0, -1)
+
+
 @functools.lru_cache(maxsize=16)
 def _even_basis(size: int, cells: int) -> Floats:
     basis = spline_basis(np.linspace(0, 1, size), cells)
