@@ -139,7 +139,8 @@ class EvaluatorSpec(ComponentSpec):
     """A measure with a protocol and a version.
 
     Args:
-        passes: (pass, split) in order: ``(("fit", "train"), ("score", "test"))``.
+        passes: (pass, split) in order: ``(("fit", "train"), ("score", "test"))``. Passes of other names score too, on the
+            same items under other draws of the transforms: two views of each.
         protocol: normaliser, alignment, split and masking, in a sentence or two.
         fit_outputs: the method's outputs are wanted in the fit pass too.
         transforms: what its items go through first, each item under a random stream of its own that is the same in every

@@ -76,7 +76,7 @@ class Evaluator(abc.ABC):
         """Take one batch in.
 
         Args:
-            phase: ``fit`` or ``score``, as the spec's passes name them.
+            phase: ``fit``, ``score`` or another, as the spec's passes name them.
             ids: names of the items.
             ports: what the spec consumes, from the outputs and from the batch. In ``fit`` the outputs are missing, unless
                 the spec asks for them.

@@ -1,6 +1,7 @@
 """A run's evaluators over some data: each pass in order, the trivial baselines in the same passes."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from armillary.run.folder import DATA, RESULTS, RunFolder
 from armillary.run.reporter import LogReporter, Reporter
 from armillary.run.restore import Restored, restore
 
+FIT, SCORE = "fit", "score"
 _SHOWN = 8
 
 
@@ -116,10 +118,10 @@ class _Items:
         self.kinds = bound.kinds
         self.transforms = [build_transform(host, part) for part in bound.transforms]
 
-    def change(self, sample: dict[str, Any]) -> dict[str, Any]:
-        """Return an item as this evaluator wants it; its draws depend on its id alone."""
+    def change(self, sample: dict[str, Any], phase: str = SCORE) -> dict[str, Any]:
+        """Return an item as this evaluator wants it; its draws depend on its id and the pass alone."""
         if self.transforms:
-            generator = torch.Generator().manual_seed(stream(0, "evaluate", sample["id"]))
+            generator = torch.Generator().manual_seed(stream(0, "evaluate", phase, sample["id"]))
             for transform in self.transforms:
                 sample = transform(sample, kinds=self.kinds, generator=generator)
         return sample
@@ -161,7 +163,7 @@ def _fit(
     wanted: dict[str, list[Measured]] = {}
     for member in members:
         for phase, split in member.bound.spec.passes:
-            if phase == "fit":
+            if phase == FIT:
                 wanted.setdefault(split, []).append(member)
     fitted = {}
     for split, all_members in wanted.items():
@@ -170,7 +172,7 @@ def _fit(
         if not able:
             say(f"no fit pass: the {split} split of {data} has no truth")
             continue
-        _pass("fit", restored, dataset, able, device)
+        _pass(FIT, restored, dataset, able, device)
         fitted |= {member.name: f"{dataset.fingerprint().name}, {split}, {len(dataset)} items" for member in able}
     return fitted
 
@@ -178,9 +180,13 @@ def _fit(
 def _score(
     restored: Restored, dataset: Dataset, members: Sequence[Measured], device: torch.device
 ) -> dict[str, torch.Tensor]:
-    """Run the score pass; return the first few pictures by id."""
-    _pass("score", restored, dataset, members, device)
-    return {dataset.ids[index]: dataset[index]["image"] for index in range(min(_SHOWN, len(dataset)))}
+    """Run every pass but the fits, all on the data that is scored; return the first few pictures by id."""
+    phases = dict.fromkeys(phase for m in members for phase, _ in m.bound.spec.passes if phase != FIT)
+    for phase in phases:
+        able = [member for member in members if phase in dict(member.bound.spec.passes)]
+        _pass(phase, restored, dataset, able, device)
+    first = [dataset[index] for index in range(min(_SHOWN, len(dataset)))]
+    return {item["id"]: item["image"] for item in first if "image" in item}
 
 
 def _pass(phase: str, restored: Restored, dataset: Dataset, members: Sequence[Measured], device: torch.device) -> None:
@@ -190,15 +196,15 @@ def _pass(phase: str, restored: Restored, dataset: Dataset, members: Sequence[Me
         groups.setdefault(member.items.key, []).append(member)
     for group in groups.values():
         items = group[0].items
-        calls = phase == "score" or any(member.bound.spec.fit_outputs for member in group)
+        calls = phase != FIT or any(member.bound.spec.fit_outputs for member in group)
         size = restored.model.plan.body.get("batch_size", 1)
-        for batch in ordered_batches(dataset, batch_size=size, change=items.change):
+        for batch in ordered_batches(dataset, batch_size=size, change=partial(items.change, phase=phase)):
             batch, outputs = to_device(batch, device), {}
             if calls:
                 with torch.no_grad():
                     outputs = call_method(restored.model, batch, predict=items.calls == "predict")
             for member in group:
-                given = outputs if phase == "score" or member.bound.spec.fit_outputs else {}
+                given = outputs if phase != FIT or member.bound.spec.fit_outputs else {}
                 ports = bound_ports(member.bound, batch=batch, outputs=given)
                 member.evaluator.update(phase, ids=batch["id"], ports=ports)
 

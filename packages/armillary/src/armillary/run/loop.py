@@ -16,7 +16,7 @@ from armillary.errors import ArmillaryError, RecipeError, RunError
 from armillary.interfaces import Dataset, StepCache
 from armillary.run import checkpoint as checkpoints
 from armillary.run.batches import collate, to_device, training_batches
-from armillary.run.build import build_dataset, call_method, loss_terms
+from armillary.run.build import build_dataset, build_transforms, call_method, loss_terms, stream
 from armillary.run.folder import RunFolder
 from armillary.run.optimise import build_optimiser, rate_factor, set_rate, weight_at
 from armillary.settings import BudgetConfig, CadenceConfig, OptimiserConfig, ScheduleConfig
@@ -201,7 +201,17 @@ class StageLoop:
             samples = build_dataset(self.training.host, self.stage, root=self.training.data, split="val")
         samples = samples if samples is not None and len(samples) else self.dataset
         few = [samples[index] for index in range(min(_PREVIEWS, len(samples)))]
+        given = [port.name for port in self.stage.method.predicts_from if not port.optional]
+        if any(name not in item for item in few for name in given):  # pictures that transforms make, of meshes say
+            few = [self._made(item) for item in few]
         return collate(few)
+
+    def _made(self, item: dict[str, Any]) -> dict[str, Any]:
+        generator = torch.Generator().manual_seed(stream(0, "preview", item["id"]))
+        kinds = {name: port.kind for name, port in self.stage.batch.items()}
+        for transform in build_transforms(self.training.host, self.stage, per="item"):
+            item = transform(item, kinds=kinds, generator=generator)
+        return item
 
     def _preview(self) -> None:
         if not self.fabric.is_global_zero:
