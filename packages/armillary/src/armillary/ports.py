@@ -68,6 +68,11 @@ KINDS: Mapping[str, Kind] = {
     "label_map": Kind(
         "batch 3 height width", "none", "direction: point on the object's sphere; length: certainty; at its own stride"
     ),
+    "coordinate_map": Kind(
+        "batch 3 height width",
+        "any",
+        "(x, y, z) of the object's point that each pixel shows, in the object's own frame; never blended, 0 where there is none",
+    ),
     "sphere_signal": Kind("batch channel colatitude azimuth", "none", "samples on a named grid, unit sphere, z up"),
     "sphere_coefficients": Kind(
         "batch channel coefficient", "none", "real spherical harmonics in e3nn's order and norm"

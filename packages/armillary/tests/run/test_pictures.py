@@ -8,7 +8,7 @@ from armillary import ports
 from armillary.run import pictures
 from armillary.run.colours import NOTHING
 
-WITHOUT_PICTURE = {"grid", "camera", "visibility", "sphere_coefficients", "feature_vector", "class_scores", "mesh"}
+WITHOUT_PICTURE = {"camera", "visibility", "sphere_coefficients", "feature_vector", "class_scores", "mesh"}
 
 SHAPES = {"batch": 1, "channel": 5, "height": 12, "width": 10, "points": 4, "colatitude": 8, "azimuth": 8}
 

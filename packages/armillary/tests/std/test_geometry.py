@@ -17,7 +17,7 @@ HEIGHT, WIDTH = 6, 8
 SHAPES = {
     "image": (3, HEIGHT, WIDTH), "albedo": (3, HEIGHT, WIDTH), "shading": (1, HEIGHT, WIDTH),
     "confidence": (1, HEIGHT, WIDTH), "edge_map": (1, HEIGHT, WIDTH), "feature_map": (5, HEIGHT, WIDTH),
-    "label_map": (3, HEIGHT, WIDTH), "heatmap": (4, HEIGHT, WIDTH), "depth": (1, HEIGHT, WIDTH),
+    "label_map": (3, HEIGHT, WIDTH), "coordinate_map": (3, HEIGHT, WIDTH), "heatmap": (4, HEIGHT, WIDTH), "depth": (1, HEIGHT, WIDTH),
     "mask": (1, HEIGHT, WIDTH), "normals": (3, HEIGHT, WIDTH), "grid": (HEIGHT, WIDTH, 2), "camera": (3, 3),
     "pose": (3, 4), "rotation": (3, 3), "light": (5,), "keypoints2d": (4, 2), "landmarks2d": (4, 2),
     "keypoints3d": (4, 3), "landmarks3d": (4, 3), "visibility": (4,), "sphere_signal": (2, 4, 8),

@@ -38,7 +38,7 @@ def array(path, values):
 
 @pytest.fixture
 def faces(tmp_path):
-    """Three pictures, 8 x 8, with everything that can lie beside them."""
+    """Three pictures, 8 x 8, with everything that can lie beside them; the last has no partner."""
     root = tmp_path / "faces"
     generator = np.random.default_rng(1)
     landmarks, poses, lights = ["id,point,x,y,z,visible"], [], []
@@ -51,6 +51,8 @@ def faces(tmp_path):
         array(root / "normals" / f"{name}.npy", (normals / np.linalg.norm(normals, axis=0)).astype(np.float16))
         mask = np.zeros((SIZE, SIZE), np.uint8)
         mask[2:6, 2:6] = 255
+        array(root / "coordinates" / f"{name}.npy", generator.uniform(-1, 1, (3, SIZE, SIZE)).astype(np.float16))
+        array(root / "flow" / f"{name}.npy", generator.uniform(-3, 3, (SIZE, SIZE, 2)).astype(np.float16))
         (root / "mask").mkdir(exist_ok=True)
         Image.fromarray(mask).save(root / "mask" / f"{name}.png")
         landmarks += [f"{name},eye,{index},2,1.5,1", f"{name},nose,3.5,3.5,1.25,0"]
@@ -100,7 +102,8 @@ def test_everything_beside_the_pictures_comes_with_its_shape(faces):
     for item in (data[0], data[-1]):
         for port, shape in data.provides.items():
             assert item[port].shape == shape, port
-            assert item[port].dtype == (torch.bool if port in ("true_mask", "true_visible") else torch.float32)
+            boolean = ("true_mask", "true_visible", "partner_valid")
+            assert item[port].dtype == (torch.bool if port in boolean else torch.float32)
 
 
 def test_the_declared_ports_are_those_that_can_be_offered():
@@ -340,8 +343,9 @@ def test_depth_that_does_not_fit_passes_its_picture_over(faces, values, reason):
     np.save(faces / "depth/b.npy", values, allow_pickle=True)
     data = build(faces)
     assert list(data.ids) == ["a", "c"]
-    (problem,) = data.problems
+    problem, of_pairs = data.problems
     assert problem.startswith("depth/b.npy: ")
+    assert of_pairs.startswith("partner_image: 0 of 2 pictures have a partner to use")  # b was a's, and c has none
     with pytest.raises(DataError, match=reason):
         build(faces, strict=True)
 

@@ -14,12 +14,14 @@ import numpy as np
 from armillary.errors import DataError
 from armillary.std import data_folder, truth
 from armillary.std.config import ImagesConfig
-from armillary.std.data_folder import RASTERS, TABLES, DataFolder, Entry, Names, Splits
+from armillary.std.data_folder import FLOW_FOLDER, FLOW_SUFFIXES, RASTERS, TABLES, DataFolder, Entry, Names, Splits
+from armillary.std.pairs import PAIR_PORTS, Pairs, flow_file, read_pairs
 from armillary.std.picture_file import Picture, PictureError, picture_size, read_picture
 from armillary.std.table_file import rows
-from armillary.std.truth import NUMBER_PORTS, Truth, check_size, read_array
+from armillary.std.truth import NUMBER_PORTS, Truth, check_size, read_array, read_flow
 
 _LOOSE = 1e-3  # how far rotations and directions may be from exact ones
+_MOST = 0.5
 _SHOWN = 3
 _WHITE_BACKGROUND = (255, 255, 255)
 
@@ -177,6 +179,7 @@ def check(
     groups = tuple(sorted(tuple(paths) for paths in hashes.values() if len(paths) > 1))
     findings += _duplicates(folder, splits, groups)
     findings += _strays(folder)
+    findings += _pairs_unused(folder, tables.pairs)
     return Report(
         name=folder.root.resolve().name,
         count=len(folder.entries),
@@ -213,7 +216,7 @@ def _look(folder: DataFolder, tables: Truth, ports: Mapping[str, int], entry: En
     except OSError as error:
         return _Looked(entry, [Finding(entry.path, f"cannot be read ({error.strerror})")])
     mask = np.ones(picture.rgb.shape[:2], dtype=bool)
-    for port in ("true_mask", "true_depth", "true_normals", "true_albedo"):
+    for port in ("true_mask", "true_depth", "true_normals", "true_albedo", "true_coordinates"):
         file = folder.side_file(port, entry.id)
         relative = file.relative_to(folder.root).as_posix()
         if not ports[port]:
@@ -227,6 +230,7 @@ def _look(folder: DataFolder, tables: Truth, ports: Mapping[str, int], entry: En
             findings.append(Finding(relative, error.reason))
             continue
         findings += [Finding(relative, text, severity) for text, severity in found]
+    findings += _pair_findings(folder, tables.pairs, entry, picture, config)
     findings += [Finding(file, text, severity) for file, text, severity in _row_findings(tables, entry, picture)]
     height, width = picture.rgb.shape[:2]
     return _Looked(entry, findings, (width, height), picture.mode, digest)
@@ -266,6 +270,47 @@ def _raster_findings(
             yield "most normals look away from the viewer (z > 0); z < 0 is needed", "error"
 
 
+def _pair_findings(
+    folder: DataFolder, pairs: Pairs | None, entry: Entry, picture: Picture, config: ImagesConfig
+) -> Iterator[Finding]:
+    """Yield what is wrong with a picture's flow file and its partner."""
+    if pairs is None:
+        return
+    if entry.id in pairs.unknown:
+        text = f"the partner {pairs.unknown[entry.id]!r} of {entry.path} is no picture of this folder"
+        yield Finding("pairs.csv", text)
+    partner, file = pairs.partner.get(entry.id), pairs.flow.get(entry.id)
+    size = picture.rgb.shape[:2]
+    if partner is not None and file is None and pairs.flow:
+        yield Finding(
+            entry.path, f"has no {FLOW_FOLDER}/{entry.id}.npy, though its partner is {partner.path}", "warning"
+        )
+    if partner is not None and file is not None:
+        other = _size_of(folder, partner, config)  # one that cannot be read is a finding of its own
+        if other is not None and other != size[::-1]:
+            text = f"is {size[1]} x {size[0]}, but its partner {partner.path} is {other[0]} x {other[1]}"
+            yield Finding(entry.path, text)
+    if file is not None:
+        relative = file.relative_to(folder.root).as_posix()
+        try:
+            yield from (Finding(relative, text, "warning") for text in _flow_findings(read_flow(file, size)))
+        except PictureError as error:
+            yield Finding(relative, error.reason)
+
+
+def _flow_findings(flow: np.ndarray) -> Iterator[str]:
+    known = np.isfinite(flow).all(axis=-1)
+    if not known.any():
+        yield "no displacement is known (all are nan)"
+        return
+    height, width = known.shape
+    rows_, columns = np.nonzero(known)
+    x, y = columns + flow[known][:, 0], rows_ + flow[known][:, 1]
+    outside = (x < -0.5) | (y < -0.5) | (x > width - 0.5) | (y > height - 0.5)
+    if outside.mean() > _MOST:
+        yield f"{outside.mean():.0%} of the displacements lead out of the picture; they are in pixels, right and down"
+
+
 def _row_findings(tables: Truth, entry: Entry, picture: Picture) -> Iterator[tuple[str, str, _Severity]]:
     height, width = picture.rgb.shape[:2]
     if tables.landmarks is not None:
@@ -302,6 +347,7 @@ def _tables(folder: DataFolder, findings: list[Finding]) -> Truth:
         "lights": lambda: truth.read_numbers(folder, "lights"),
         "cameras": lambda: truth.read_numbers(folder, "cameras"),
         "camera": lambda: truth.world_camera(folder.world, folder.root),
+        "pairs": lambda: read_pairs(folder),
     }
     for name, read in readers.items():
         try:
@@ -352,6 +398,19 @@ def _strays(folder: DataFolder) -> Iterator[Finding]:
                     yield Finding(f"{name}/{relative}", f"is not read: {port} needs {suffix}", "warning")
                 elif relative.removesuffix(suffix) not in ids:
                     yield Finding(f"{name}/{relative}", "belongs to no picture", "warning")
+    for file in sorted((folder.root / FLOW_FOLDER).rglob("*")):
+        relative = file.relative_to(folder.root / FLOW_FOLDER).as_posix()
+        if file.is_file() and not relative.startswith("."):
+            if file.suffix not in FLOW_SUFFIXES:
+                yield Finding(
+                    f"{FLOW_FOLDER}/{relative}", f"is not read: flow needs {' or '.join(FLOW_SUFFIXES)}", "warning"
+                )
+            elif relative.removesuffix(file.suffix) not in ids:
+                yield Finding(f"{FLOW_FOLDER}/{relative}", "belongs to no picture", "warning")
+            elif file != flow_file(folder, relative.removesuffix(file.suffix)):
+                yield Finding(
+                    f"{FLOW_FOLDER}/{relative}", f"is not read: there is one in {FLOW_SUFFIXES[0]} too", "warning"
+                )
     known = Names(folder.entries)
     for table in (*TABLES, "split"):
         path = folder.root / f"{table}.csv"
@@ -364,11 +423,23 @@ def _strays(folder: DataFolder) -> Iterator[Finding]:
             yield Finding(path.name, text, "warning")
 
 
+def _pairs_unused(folder: DataFolder, pairs: Pairs | None) -> Iterator[Finding]:
+    """Yield what of the pairs comes to nothing; a world may well give its last picture a flow and no partner."""
+    if pairs is None:
+        return
+    if pairs.listed and not pairs.flow:
+        yield Finding("pairs.csv", f"without flow files ({FLOW_FOLDER}/ID.npy) it is not used", "warning")
+    lonely = [item for item in pairs.flow if item not in pairs.partner and item not in pairs.unknown]
+    if pairs.listed and lonely and not folder.world:
+        text = f"{len(lonely)} pictures have a flow file, but no row here ({_some(lonely)})"
+        yield Finding("pairs.csv", text, "warning")
+
+
 def _port_counts(folder: DataFolder, tables: Truth) -> dict[str, int]:
     counts = {}
     for port in RASTERS:
         counts[port] = sum(folder.structured and folder.side_file(port, entry.id).is_file() for entry in folder.entries)
-    for port in ("camera", *NUMBER_PORTS, *truth.LANDMARK_PORTS):
+    for port in ("camera", *NUMBER_PORTS, *truth.LANDMARK_PORTS, *PAIR_PORTS):
         counts[port] = sum(tables.has(port, entry.id) for entry in folder.entries)
     return counts
 

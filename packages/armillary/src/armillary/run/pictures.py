@@ -207,6 +207,43 @@ def _neighbours(pixels: int, cells: int) -> tuple[np.ndarray, np.ndarray, np.nda
     return low, np.minimum(low + 1, cells - 1), at - low
 
 
+def coordinate_map_picture(coordinates: Shaped[Item, "3 height width"], *, mask: Item | None = None) -> Picture:
+    """The object's coordinates as colour: x red, y green, z blue, the object's origin in the middle; grey beside the object.
+
+    The colours reach their ends at the power of two that holds the largest coordinate, so that pictures of one object agree.
+
+    Args:
+        coordinates: any unit. Where all three are 0 there is no object.
+        mask: where the object is.
+    """
+    values, known = _array(coordinates), _finite(coordinates)
+    largest = float(np.abs(known).max(initial=0.0))
+    reach = 2.0 ** math.ceil(math.log2(largest) - _EXCESS) if largest > 0.0 else 1.0
+    picture = image_picture(0.5 + 0.5 * (values / reach).clip(-1.0, 1.0))
+    picture[(values == 0.0).all(axis=0)] = NOTHING
+    if mask is not None:
+        picture[_plane(mask) < 0.5] = NOTHING
+    return picture
+
+
+_EXCESS = 0.01  # in powers of two: a unit vector that rounding made longer than 1
+
+
+def grid_picture(grid: Shaped[Item, "height width 2"]) -> Picture:
+    """A chequered square of eight by eight fields, read at the grid: red grows to the right, green downwards.
+
+    Positions outside it are grey.
+    """
+    values = _finite(grid)
+    inside = np.isfinite(_array(grid)).all(axis=-1) & (np.abs(values) <= 1.0).all(axis=-1)
+    place = 0.5 + 0.5 * values.clip(-1.0, 1.0)
+    fields = np.minimum((8 * place).astype(int), 7).sum(axis=-1) % 2
+    colours = np.concatenate([place, np.full((*place.shape[:-1], 1), 0.5)], axis=-1)
+    picture = to_bytes(colours * np.where(fields, 1.0, 0.75)[..., None])
+    picture[~inside] = NOTHING
+    return picture
+
+
 def heatmap_picture(heatmap: Shaped[Item, "points height width"]) -> Picture:
     """Each point's heat in a colour of its own, scaled to its largest value."""
     values = _finite(heatmap).clip(0.0, None)
@@ -395,6 +432,8 @@ _BY_KIND: Mapping[str, Callable[[Item], Picture]] = {  # in the order of a previ
     "landmarks2d": keypoints_picture,
     "landmarks3d": keypoints_picture,
     "label_map": label_map_picture,
+    "coordinate_map": coordinate_map_picture,
+    "grid": grid_picture,
     "heatmap": heatmap_picture,
     "edge_map": image_picture,
     "pose": pose_picture,
@@ -496,6 +535,9 @@ def _columns(name: str, tensors: Mapping[str, Item], kinds: Mapping[str, str], c
     if kind in ("keypoints2d", "landmarks2d"):
         images = _of_kind(tensors, kinds, "image", len(items)) or [None] * len(items)
         return [(header, [keypoints_picture(a, image=b) for a, b in zip(items, images, strict=True)])]
+    if kind == "coordinate_map":
+        masks = _matching(tensors, name, len(items)) or [None] * len(items)
+        return [(header, [coordinate_map_picture(a, mask=b) for a, b in zip(items, masks, strict=True)])]
     return [(header, [_BY_KIND[kind](item) for item in items])]
 
 

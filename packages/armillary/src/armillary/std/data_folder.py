@@ -2,6 +2,10 @@
 
 ``images/ID.png`` (or .jpg ...), and beside it, each where it is known: ``depth/ID.npy`` (float32, ``[height, width]``, scene
 units), ``mask/ID.png`` (white counts), ``normals/ID.npy`` (float16, ``[3, height, width]``, camera frame, z < 0), ``albedo/ID.png``,
+``coordinates/ID.npy`` (float16, ``[3, height, width]``: the point of the object, in the object's own frame, that each pixel
+shows; what the mask leaves out does not count), ``flow/ID.npy`` (float16 or float32, ``[height, width, 2]``: displacement in
+pixels, right and down, from each pixel to where its partner shows the same point; nan where the partner does not) or
+``flow/ID.flo`` (Middlebury's format), ``pairs.csv`` (id, partner; see :mod:`armillary.std.pairs`),
 ``landmarks.csv`` (id, point, x, y[, z], visible; x and y in pixels of the picture, centres at integers; z the depth in scene
 units), ``poses.csv`` (id, r11 ... r33, t1, t2, t3), ``lights.csv`` (id, ambient, diffuse, x, y, z), ``cameras.csv`` (id, fx,
 fy, cx, cy; pixels), ``split.csv`` (id, split) and ``world.json``. A bare folder of pictures, flat, nested, or in ``train``,
@@ -33,14 +37,20 @@ RASTERS: Mapping[str, tuple[str, str]] = {
     "true_mask": ("mask", ".png"),
     "true_normals": ("normals", ".npy"),
     "true_albedo": ("albedo", ".png"),
+    "true_coordinates": ("coordinates", ".npy"),
 }
 """Ports that are one file a picture: folder and suffix."""
+
+FLOW_FOLDER = "flow"
+FLOW_SUFFIXES = (".npy", ".flo")
+"""Where flow files lie, and how they end; the first that is there is read."""
 
 TABLES: Mapping[str, tuple[str, ...]] = {
     "landmarks": ("id", "point", "x", "y", "visible"),
     "poses": ("id", "r11", "r12", "r13", "r21", "r22", "r23", "r31", "r32", "r33", "t1", "t2", "t3"),
     "lights": ("id", "ambient", "diffuse", "x", "y", "z"),
     "cameras": ("id", "fx", "fy", "cx", "cy"),
+    "pairs": ("id", "partner"),
 }
 """CSV files and their columns; landmarks may have z besides, and do without ``visible``."""
 

@@ -104,6 +104,7 @@ MOVES: Mapping[str, Callable[[Any, Mover], Any]] = {
     "edge_map": _linear,
     "feature_map": _linear,
     "label_map": _linear,
+    "coordinate_map": _nearest,
     "heatmap": _heatmap,
     "depth": _nearest,
     "mask": _nearest,

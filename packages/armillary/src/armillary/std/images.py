@@ -3,6 +3,11 @@
 Every picture comes out as an upright RGB square of one size. Points, camera, depth and masks follow it. True depth stays
 in scene units; where there is depth there is also ``true_mask``, which is false where the depth is not a number or the
 square lies outside the picture. Bad files are found when the data set is built, not in the middle of training.
+
+Where there is optical flow, a picture comes with its partner, placed in the same way. Not every picture has one: the last
+frame of a video has none, and for the split ``train`` a partner must be in ``train`` too, so that training never sees a picture
+that is kept for testing. A picture without a partner comes with itself and with ``partner_valid`` false everywhere; once
+:meth:`Images.restrict` is told that partners are needed, such pictures are left out.
 """
 
 import os
@@ -20,15 +25,19 @@ from armillary.interfaces.dataset import Dataset, Fingerprint
 from armillary.ports import Shape
 from armillary.std import data_folder
 from armillary.std.config import ImagesConfig
-from armillary.std.data_folder import RASTERS, DataFolder, Entry, Splits
-from armillary.std.picture_file import Picture, PictureError, read_picture
+from armillary.std.data_folder import FLOW_FOLDER, RASTERS, DataFolder, Entry, Splits
+from armillary.std.pairs import PAIR_PORTS
+from armillary.std.picture_file import Picture, PictureError, picture_size, read_picture
 from armillary.std.placing import (
     Placement,
+    no_flow,
     place,
     place_colours,
     place_mask,
     place_masked,
+    placed_coordinates,
     placed_depth,
+    placed_flow,
     placed_landmarks,
     placed_normals,
 )
@@ -40,18 +49,24 @@ from armillary.std.truth import (
     camera_of,
     check_size,
     read_array,
+    read_flow,
 )
 
-PORTS = ("image", "camera", *RASTERS, *NUMBER_PORTS, *LANDMARK_PORTS)
+PORTS = ("image", "camera", *RASTERS, *NUMBER_PORTS, *LANDMARK_PORTS, *PAIR_PORTS)
 """All ports that a data folder can offer."""
 
 _BYTES = {
-    "image": 1,
+    "image": 3,
     "true_depth": 4,
     "true_mask": 1,
-    "true_normals": 4,
-    "true_albedo": 1,
-}  # a channel, as kept in memory
+    "true_normals": 12,
+    "true_albedo": 3,
+    "true_coordinates": 12,
+    "partner_image": 3,
+    "partner_grid": 8,
+    "partner_valid": 1,
+}  # a pixel, as kept in memory
+_ENOUGH_PAIRS = 0.5  # part of the pictures that must have a partner for partners to be offered unasked
 _MEGABYTE = 10**6
 _SHOWN = 5
 
@@ -77,9 +92,12 @@ class Images(Dataset):
         if not entries:
             raise DataError(_empty_split(folder, splits, split))
         self._mask_files = False
+        self._partners = self._usable_partners(split, entries)
         self._ports = self._choose_ports(entries)
         self._has_depth = "true_depth" in self._ports
+        self._has_coordinates = "true_coordinates" in self._ports
         self._entries = self._read_all(entries)
+        self._settle_pairs(entries)
         if not self._entries:
             raise DataError(_nothing_readable(folder.root, split, self._problems))
 
@@ -126,10 +144,11 @@ class Images(Dataset):
 
     @property
     def provides(self) -> Mapping[str, Shape]:
-        """Return the ports that every picture of this split has, with shapes of one item."""
+        """Return the ports that every item of this split has, with shapes of one item."""
         size, points = self._config.size, len(self._truth.landmarks.names) if self._truth.landmarks else 0
         shapes: dict[str, Shape] = {port: (channels, size, size) for port, channels in CHANNELS.items()}
         shapes |= {"camera": (3, 3), "true_pose": (3, 4), "true_light": (5,)}
+        shapes |= {"partner_image": (3, size, size), "partner_grid": (size, size, 2), "partner_valid": (1, size, size)}
         shapes |= {"true_landmarks2d": (points, 2), "true_landmarks3d": (points, 3), "true_visible": (points,)}
         return {port: shapes[port] for port in PORTS if port in self._ports}
 
@@ -154,11 +173,16 @@ class Images(Dataset):
         return self._truth.landmarks.names if self._truth.landmarks else ()
 
     def restrict(self, ports: Collection[str]) -> None:
-        """Read nothing but these ports from now on; those that the folder does not offer are ignored."""
+        """Read nothing but these ports from now on; those that the folder does not offer are ignored.
+
+        Where partners are among them, only pictures that have one are left.
+        """
         self._ports = {port for port in self._ports if port in ports or port == "image"}
         for kept in self._kept.values():
             for port in set(kept) - self._ports:
                 del kept[port]
+        if self._ports & set(PAIR_PORTS):
+            self._keep_pairs()
 
     def fingerprint(self) -> Fingerprint:
         """Return name, number of pictures, and a hash over all files' names and sizes and the contents of a few."""
@@ -203,19 +227,24 @@ class Images(Dataset):
                 ports.add(port)
             elif asked is not None and port != "image":
                 raise DataError(f"{self._folder.root}: no picture has {port}; it would stand in {_place_of(port)}")
-            elif count:
+            elif port in PAIR_PORTS and count >= _ENOUGH_PAIRS * len(entries):
+                ports.add(port)  # how many have it is said when all files have been looked at
+            elif count and port not in PAIR_PORTS[1:]:
+                names = " and ".join(PAIR_PORTS) if port in PAIR_PORTS else "it"
                 self._problems.append(
                     f"{port}: {count} of {len(entries)} pictures have it, so it is not read; "
-                    f"to use only those pictures name it in data.ports"
+                    f"to use only those pictures name {names} in data.ports"
                 )
         self._mask_files = "true_mask" in ports
-        if "true_depth" in ports or self._config.alpha_as_mask:
+        if ports & {"true_depth", "true_coordinates"} or self._config.alpha_as_mask:
             ports.add("true_mask")
         return ports
 
     def _has(self, port: str, item: str) -> bool:
         if port == "image":
             return True
+        if port in PAIR_PORTS:
+            return item in self._partners
         if port in RASTERS:
             return self._folder.structured and self._folder.side_file(port, item).is_file()
         return self._truth.has(port, item)
@@ -224,23 +253,33 @@ class Images(Dataset):
         """Read every picture once, keep it where all fit, and return those that are good."""
         keep = self._fits_in_memory(len(entries))
 
-        def attempt(entry: Entry) -> dict[str, Tensor] | str:
+        def attempt(entry: Entry) -> tuple[dict[str, Tensor] | None, str]:
+            """Return what to keep of the picture, None where it is bad; and what is wrong with it or with its pair."""
             try:
-                picture = self._check(entry)
-                return picture if keep else {}
+                picture, item = self._check(entry)
             except PictureError as error:
-                return f"{error.path.relative_to(self._folder.root).as_posix()}: {error.reason}"
+                return None, self._line(error)
+            try:
+                self._check_pair(entry, picture)
+            except PictureError as error:
+                return item if keep else {}, self._line(error)
+            return item if keep else {}, ""
 
         good: list[Entry] = []
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-            for entry, result in zip(entries, pool.map(attempt, entries), strict=True):
-                if isinstance(result, str):
-                    self._refuse_or_note(result)
+            for entry, (item, problem) in zip(entries, pool.map(attempt, entries), strict=True):
+                if problem:
+                    self._refuse_or_note(problem)
+                    self._partners.pop(entry.id, None)
+                if item is None:
                     continue
                 if keep:
-                    self._kept[len(good)] = result
+                    self._kept[len(good)] = item
                 good.append(entry)
         return good
+
+    def _line(self, error: PictureError) -> str:
+        return f"{error.path.relative_to(self._folder.root).as_posix()}: {error.reason}"
 
     def _refuse_or_note(self, problem: str) -> None:
         if self._config.strict:
@@ -250,18 +289,86 @@ class Images(Dataset):
             )
         self._problems.append(problem)
 
-    def _check(self, entry: Entry) -> dict[str, Tensor]:
-        """Return the picture alone, after a look at what lies beside it."""
+    def _check(self, entry: Entry) -> tuple[Picture, dict[str, Tensor]]:
+        """Return the picture, and the item with the picture alone, after a look at what lies beside it."""
         needed = self._ports - {"image"}
         for port in sorted(needed):
             derived = port == "true_mask" and (self._config.alpha_as_mask or not self._mask_files)
+            derived |= port in PAIR_PORTS  # looked at when it is known which pictures are good
             if not derived and not self._has(port, entry.id):
                 raise PictureError(self._folder.root / entry.path, f"has no {port} ({_place_of(port)})")
         picture = self._picture(entry)
         self._placement(entry, picture)
-        for port in needed & {"true_depth", "true_normals"}:
+        for port in needed & {"true_depth", "true_normals", "true_coordinates"}:
             read_array(self._folder.side_file(port, entry.id), port, picture.rgb.shape[:2], header_only=True)
-        return {"image": self._image(entry, picture)}
+        return picture, {"image": self._image(entry, picture)}
+
+    # --- pairs -------------------------------------------------------------------------------------------------------
+
+    def _usable_partners(self, split: str, entries: Sequence[Entry]) -> dict[str, Entry]:
+        """Return the partner of each picture that has one, and flow; for training one that is for training too."""
+        pairs = self._truth.pairs
+        if pairs is None:
+            return {}
+        members = {entry.id for entry in entries}
+        partners = {entry.id: pairs.partner[entry.id] for entry in entries if pairs.has(entry.id)}
+        if split == "train":
+            partners = {item: partner for item, partner in partners.items() if partner.id in members}
+        return partners
+
+    def _check_pair(self, entry: Entry, picture: Picture) -> None:
+        """Look at a picture's flow file and at its partner's size, where they will be read."""
+        if entry.id in self._partners and self._ports & set(PAIR_PORTS):
+            size = picture.rgb.shape[:2]
+            read_flow(self._flow_file(entry), size, header_only=True)
+            partner = self._partners[entry.id]
+            path = self._folder.root / partner.path
+            width, height = picture_size(path, max_pixels=self._config.max_pixels)
+            self._check_partner(entry, size, partner, (height, width))
+
+    def _check_partner(
+        self, entry: Entry, size: tuple[int, ...], partner: Entry, partner_size: tuple[int, ...]
+    ) -> None:
+        if size != partner_size:
+            sizes = f"is {size[1]} x {size[0]}, but its partner {partner.path} is {partner_size[1]} x {partner_size[0]}"
+            raise PictureError(self._folder.root / entry.path, sizes)
+
+    def _settle_pairs(self, entries: Sequence[Entry]) -> None:
+        """Give up partners that cannot be read, and say how many pictures of the split have one."""
+        good = {entry.id for entry in self._entries}
+        bad = {entry.id for entry in entries} - good
+        self._partners = {x: partner for x, partner in self._partners.items() if x in good and partner.id not in bad}
+        count, asked = len(self._partners), self._config.ports is not None
+        if self._ports & set(PAIR_PORTS) and count < len(good):
+            used = "only these are used" if asked else "training on pairs uses only these"
+            self._problems.append(f"partner_image: {count} of {len(good)} pictures have a partner to use; {used}")
+        if asked and self._ports & set(PAIR_PORTS):  # by name: pictures without are passed over, as for any port
+            self._keep_pairs()
+        elif count == 0:
+            self._ports -= set(PAIR_PORTS)
+
+    def _keep_pairs(self) -> None:
+        """Leave out the pictures that have no partner."""
+        indices = [index for index, entry in enumerate(self._entries) if entry.id in self._partners]
+        self._entries = [self._entries[index] for index in indices]
+        self._kept = {new: self._kept[old] for new, old in enumerate(indices) if old in self._kept}
+
+    def _flow_file(self, entry: Entry) -> Path:
+        pairs = self._truth.pairs
+        assert pairs is not None
+        return pairs.flow[entry.id]
+
+    def _pair(self, entry: Entry, picture: Picture, placement: Placement) -> dict[str, Tensor]:
+        partner = self._partners.get(entry.id)
+        if partner is None:
+            grid, valid = no_flow(placement)
+            return {"partner_image": self._image(entry, picture), "partner_grid": grid, "partner_valid": valid}
+        size = picture.rgb.shape[:2]
+        grid, valid = placed_flow(read_flow(self._flow_file(entry), size), placement)
+        other = self._picture(partner)
+        self._check_partner(entry, size, partner, other.rgb.shape[:2])
+        image = self._image(partner, other)
+        return {"partner_image": image, "partner_grid": grid, "partner_valid": valid}
 
     # --- reading one item ------------------------------------------------------------------------------------------
 
@@ -289,17 +396,22 @@ class Images(Dataset):
             item["image"] = self._image(entry, picture)
         if set(ports) & set(RASTERS):
             item |= self._rasters(entry, picture, placement, ports)
+        if set(ports) & set(PAIR_PORTS):
+            item |= self._pair(entry, picture, placement)
         item |= self._numbers(entry, placement, ports)
-        return item
+        return {port: value for port, value in item.items() if port in ports}
 
     def _rasters(
         self, entry: Entry, picture: Picture, placement: Placement, ports: Collection[str]
     ) -> dict[str, Tensor]:
-        depth = None
+        depth = coordinates = None
         mask = self._mask(entry, picture)
         if self._has_depth:
             depth = self._array("true_depth", entry, picture)
             mask = mask & np.isfinite(depth[0])
+        if self._has_coordinates:
+            coordinates = self._array("true_coordinates", entry, picture)
+            mask = mask & np.isfinite(coordinates).all(axis=0)
         item = {"true_mask": torch.from_numpy(np.array(place_mask(mask, placement))[None])}
         if depth is not None:
             item["true_depth"] = torch.from_numpy(placed_depth(depth, mask, placement))
@@ -310,7 +422,9 @@ class Images(Dataset):
             albedo = self._side_picture("true_albedo", entry, picture).rgb
             placed_albedo = place_masked(albedo.transpose(2, 0, 1).astype(np.float32), mask, placement)
             item["true_albedo"] = torch.from_numpy(np.rint(placed_albedo).astype(np.uint8))
-        return {port: value for port, value in item.items() if port in ports}
+        if coordinates is not None and "true_coordinates" in ports:
+            item["true_coordinates"] = torch.from_numpy(placed_coordinates(coordinates, mask, placement))
+        return item
 
     def _mask(self, entry: Entry, picture: Picture) -> np.ndarray:
         if (self._mask_files or self._config.alpha_as_mask) and self._has("true_mask", entry.id):
@@ -340,11 +454,11 @@ class Images(Dataset):
             item["true_light"] = torch.from_numpy(truth.lights[entry.id])
         if truth.landmarks is not None and set(ports) & set(LANDMARK_PORTS):
             item |= placed_landmarks(truth.landmarks.values[entry.id], camera, placement)
-        return {port: value for port, value in item.items() if port in ports}
+        return item
 
     def _fits_in_memory(self, count: int | None = None) -> bool:
         pixels = self._config.size**2
-        item = sum(pixels * CHANNELS[port] * _BYTES[port] for port in self._ports if port in CHANNELS)
+        item = sum(pixels * _BYTES[port] for port in self._ports if port in _BYTES)
         return item * (len(self._entries) if count is None else count) <= self._config.cache_megabytes * _MEGABYTE
 
 
@@ -365,6 +479,8 @@ def _place_of(port: str) -> str:
         return f"{RASTERS[port][0]}/ID{RASTERS[port][1]}"
     if port == "camera":
         return "world.json or cameras.csv"
+    if port in PAIR_PORTS:
+        return f"{FLOW_FOLDER}/ID.npy or {FLOW_FOLDER}/ID.flo, beside a partner (pairs.csv, or the next picture)"
     return f"{NUMBER_PORTS.get(port, 'landmarks')}.csv"
 
 

@@ -4,8 +4,12 @@ Resizing averages over the footprint of each new pixel (a triangle, as wide as t
 alias. Depth, normals and albedo are averaged over the pixels that the mask counts, so that the background's depth does not
 leak into the outline; masks are true where at least half of the footprint is. A raster that already has the wanted size
 passes unchanged, bit for bit.
+
+Optical flow and object coordinates are read at the centre of each new pixel, not averaged: a mean of two motions, or of two
+points of an object, is neither.
 """
 
+import math
 from typing import Literal
 
 import attrs
@@ -18,6 +22,11 @@ from armillary.kernels.sampling import pixels_to_grid
 from armillary.std.geometry import Window
 
 Fit = Literal["center-crop", "squash", "pad"]
+
+_TEAR = (
+    1.0  # pixels: where neighbours move apart or over one another by more than their distance, they are of two surfaces
+)
+_FLOW_ROUNDING = 1 / 32  # pixels: what half precision may take from a displacement of up to 128
 
 
 @attrs.frozen
@@ -185,6 +194,105 @@ def placed_normals(normals: np.ndarray, mask: np.ndarray, placement: Placement) 
     length = np.linalg.norm(placed, axis=0)
     some = length > np.finfo(np.float32).eps
     return np.where(some, placed / np.where(some, length, 1), np.array([[[0]], [[0]], [[-1]]])).astype(np.float32)
+
+
+def placed_flow(flow: np.ndarray, placement: Placement) -> tuple[Tensor, Tensor]:
+    """Return where the placed partner shows what each pixel of the square shows, and where that is known.
+
+    The partner is placed as the picture is. The displacement at a pixel's centre is interpolated between the four pixels of the
+    file around it, the unknown left out; across a tear, the side of the nearest known one counts alone.
+
+    Args:
+        flow: ``[height, width, 2]`` displacement in pixels of the file, nan where it is unknown.
+        placement: of both pictures.
+
+    Returns:
+        ``[size, size, 2]`` float32 positions as in the kind ``grid``, finite; a pixel's own where nothing is known. And
+        ``[1, size, size]`` bool: at least half of what was interpolated is known, and the position lies in the partner.
+    """
+    left, top, right, bottom = placement.inside
+    x, y = _file_positions(placement)
+    displacement, known = _interpolated_flow(flow.astype(np.float64), x, y)
+    rows, columns = np.mgrid[: placement.size, : placement.size].astype(np.float64)
+    positions = np.stack((columns, rows), axis=-1)
+    positions[top:bottom, left:right] += displacement * placement.window.scale
+    valid = np.zeros((placement.size, placement.size), dtype=bool)
+    valid[top:bottom, left:right] = known >= 0.5
+    low, high = np.array((left, top)), np.array((right - 1, bottom - 1))
+    valid &= ((positions >= low - _FLOW_ROUNDING) & (positions <= high + _FLOW_ROUNDING)).all(axis=-1)
+    positions[valid] = positions[valid].clip(low, high)
+    return _grid(positions, placement), torch.from_numpy(valid[None])
+
+
+def no_flow(placement: Placement) -> tuple[Tensor, Tensor]:
+    """Return what :func:`placed_flow` gives where nothing is known: each pixel's own position, and no pixel valid."""
+    rows, columns = np.mgrid[: placement.size, : placement.size].astype(np.float64)
+    valid = torch.zeros(1, placement.size, placement.size, dtype=torch.bool)
+    return _grid(np.stack((columns, rows), axis=-1), placement), valid
+
+
+def _grid(positions: np.ndarray, placement: Placement) -> Tensor:
+    grid = pixels_to_grid(torch.from_numpy(positions), height=placement.size, width=placement.size)
+    return grid.to(torch.float32)
+
+
+def placed_coordinates(coordinates: np.ndarray, mask: np.ndarray, placement: Placement) -> np.ndarray:
+    """Return ``[3, height, width]`` as the square: at each placed pixel of the mask the value of one pixel of the file, else 0.
+
+    It is the nearest one that the mask counts.
+    """
+    kept = place_mask(mask, placement)
+    left, top, right, bottom = placement.inside
+    x, y = _file_positions(placement)
+    height, width = mask.shape
+    columns = np.floor(x + 0.5).astype(int).clip(0, width - 1)
+    rows = np.floor(y + 0.5).astype(int).clip(0, height - 1)
+    nearest = np.stack(np.broadcast_arrays(rows[:, None], columns[None, :]))
+    reach_x, reach_y = (math.ceil(1 / scale) + 1 for scale in placement.window.scale)  # of the footprint
+    for i, j in np.argwhere(kept[top:bottom, left:right] & ~mask[rows[:, None], columns]):
+        first_row, first_column = max(0, rows[i] - reach_y), max(0, columns[j] - reach_x)
+        part = mask[first_row : rows[i] + reach_y + 1, first_column : columns[j] + reach_x + 1]
+        down, along = np.ogrid[: part.shape[0], : part.shape[1]]
+        distance = (first_row + down - y[i]) ** 2 + (first_column + along - x[j]) ** 2
+        found = np.unravel_index(np.where(part, distance, np.inf).argmin(), part.shape)
+        nearest[:, i, j] = first_row + found[0], first_column + found[1]
+    square = np.zeros((len(coordinates), placement.size, placement.size), dtype=np.float32)
+    square[:, top:bottom, left:right] = coordinates[:, nearest[0], nearest[1]]
+    return np.where(kept, square, np.float32(0))
+
+
+def _file_positions(placement: Placement) -> tuple[np.ndarray, np.ndarray]:
+    """Return x of the columns and y of the rows of the filled part of the square, in pixels of the file."""
+    left, top, right, bottom = placement.inside
+    window = placement.window
+    x = (np.arange(left, right) + 0.5 - window.offset[0]) / window.scale[0] - 0.5
+    y = (np.arange(top, bottom) + 0.5 - window.offset[1]) / window.scale[1] - 0.5
+    return x, y
+
+
+def _interpolated_flow(flow: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the displacement at the positions, 0 where none is known, and the weight of the known pixels in [0, 1]."""
+    columns, along = _neighbours(x, flow.shape[1])
+    rows, down = _neighbours(y, flow.shape[0])
+    corners = np.stack([flow[i[:, None], j] for i in rows for j in columns])
+    weights = np.stack([v[:, None] * h for v in down for h in along])
+    known = np.isfinite(corners).all(axis=-1)
+    corners = np.where(known[..., None], corners, 0.0)
+    weights = np.where(known, weights, 0.0)
+    nearest = np.take_along_axis(corners, weights.argmax(axis=0)[None, ..., None], axis=0)
+    joined = np.where((np.abs(corners - nearest) <= _TEAR).all(axis=-1), weights, 0.0)
+    total = joined.sum(axis=0)
+    mean = (joined[..., None] * corners).sum(axis=0) / np.where(total > 0, total, 1.0)[..., None]
+    return mean, weights.sum(axis=0)
+
+
+def _neighbours(
+    positions: np.ndarray, count: int
+) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """Return the two pixels on either side of each position along one axis, and their weights."""
+    first = np.floor(positions).astype(int).clip(0, count - 1)
+    part = (positions - first).clip(0.0, 1.0)
+    return (first, (first + 1).clip(0, count - 1)), (1.0 - part, part)
 
 
 def _resized(image: Image.Image, placement: Placement) -> Image.Image:

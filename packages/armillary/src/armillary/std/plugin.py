@@ -26,8 +26,18 @@ def armillary_datasets() -> list[DatasetSpec]:
                 Port("true_landmarks2d", kind="landmarks2d", optional=True),
                 Port("true_landmarks3d", kind="landmarks3d", frame="camera", optional=True),
                 Port("true_visible", kind="visibility", optional=True),
+                Port(
+                    "true_coordinates",
+                    kind="coordinate_map",
+                    shape="batch 3 $size $size",
+                    frame="object",
+                    optional=True,
+                ),
+                Port("partner_image", kind="image", shape="batch 3 $size $size", optional=True),
+                Port("partner_grid", kind="grid", shape="batch $size $size 2", optional=True),
+                Port("partner_valid", kind="mask", shape="batch 1 $size $size", frame="image", optional=True),
             ),
-            summary="a folder of pictures, with depth, masks and landmarks where they lie beside them",
+            summary="a folder of pictures, with depth, masks, landmarks and optical flow where they lie beside them",
             source="ours",
         )
     ]

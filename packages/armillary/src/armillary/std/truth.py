@@ -10,16 +10,20 @@ import numpy as np
 
 from armillary.errors import DataError
 from armillary.std.data_folder import TABLES, DataFolder, Names
+from armillary.std.pairs import PAIR_PORTS, Pairs, read_pairs
 from armillary.std.picture_file import PictureError
 from armillary.std.table_file import number, rows, truth
 
 LANDMARK_PORTS = ("true_landmarks2d", "true_landmarks3d", "true_visible")
 NUMBER_PORTS = {"true_pose": "poses", "true_light": "lights"}
-CHANNELS = {"image": 3, "true_depth": 1, "true_mask": 1, "true_normals": 3, "true_albedo": 3}
+CHANNELS = {"image": 3, "true_depth": 1, "true_mask": 1, "true_normals": 3, "true_albedo": 3, "true_coordinates": 3}
 """Channels of the ports that are rasters."""
 
 _LANDMARK_FIELDS = 4  # x, y, z, visible
 _NPY = b"\x93NUMPY"
+_FLO = b"PIEH"
+_FLO_HEADER = 12  # bytes
+_UNKNOWN_FLOW = 1e9
 
 
 @attrs.frozen
@@ -46,16 +50,19 @@ class Truth:
     lights: Mapping[str, np.ndarray] | None
     cameras: Mapping[str, np.ndarray] | None
     camera: np.ndarray | None
+    pairs: Pairs | None
 
     @classmethod
     def read(cls, folder: DataFolder) -> Self:
         """Return the tables of a folder."""
         numbers = {name: read_numbers(folder, name) for name in ("poses", "lights", "cameras")}
         camera = world_camera(folder.world, folder.root)
-        return cls(landmarks=read_landmarks(folder), camera=camera, **numbers)
+        return cls(landmarks=read_landmarks(folder), camera=camera, pairs=read_pairs(folder), **numbers)
 
     def has(self, port: str, item: str) -> bool:
-        """Return whether a table has this port for this picture."""
+        """Return whether a table, or the flow files, have this port for this picture."""
+        if port in PAIR_PORTS:
+            return self.pairs is not None and self.pairs.has(item)
         if port == "camera":
             return self.camera is not None or item in (self.cameras or {})
         if port in NUMBER_PORTS:
@@ -173,15 +180,7 @@ def read_array(path: Path, port: str, size: tuple[int, int], *, header_only: boo
     Raises:
         PictureError: it is no .npy file, cut short, of another shape or size, or not numbers.
     """
-    try:
-        with path.open("rb") as file:
-            if file.read(len(_NPY)) != _NPY:
-                raise PictureError(path, "not a .npy file")
-        array = np.load(path, mmap_mode="r" if header_only else None, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise PictureError(path, f"not a .npy array that can be read ({error})") from error
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
-        raise PictureError(path, "needs an array of real numbers")
+    array = _npy(path, header_only=header_only)
     channels = CHANNELS[port]
     if array.ndim == 2 and channels == 1:
         array = array[None]
@@ -191,6 +190,62 @@ def read_array(path: Path, port: str, size: tuple[int, int], *, header_only: boo
         raise PictureError(path, f"has the shape {array.shape}, {port} needs ({channels}, height, width)")
     check_size(path, array.shape[1:], size)
     return array if header_only else np.ascontiguousarray(array, dtype=np.float32)
+
+
+def read_flow(path: Path, size: tuple[int, int], *, header_only: bool = False) -> np.ndarray:
+    """Return ``[height, width, 2]`` float32 displacements in pixels, nan where a flow file knows none.
+
+    Args:
+        path: a .npy file with the two components last (or first), or a .flo file.
+        size: height and width of the picture.
+        header_only: look at type, shape and length of the file; what is returned then is not to be used.
+
+    Raises:
+        PictureError: it is no such file, cut short, of another shape or size, or not numbers.
+
+    Source: Baker et al. 2011, doi:10.1007/s11263-010-0390-2, and the code beside it, flowIO.cpp: the format .flo, and that
+    a displacement beyond 1e9 stands for an unknown one.
+    """
+    flow = _flo(path) if path.suffix == ".flo" else _npy(path, header_only=header_only)
+    if flow.ndim == 3 and flow.shape[-1] != 2 and flow.shape[0] == 2:
+        flow = np.moveaxis(flow, 0, -1)
+    if flow.ndim != 3 or flow.shape[-1] != 2:
+        raise PictureError(path, f"has the shape {flow.shape}, a flow needs (height, width, 2)")
+    check_size(path, flow.shape[:2], size)
+    if header_only:
+        return flow
+    flow = np.array(flow, dtype=np.float32)
+    with np.errstate(invalid="ignore"):
+        flow[~(np.abs(flow) < _UNKNOWN_FLOW).all(axis=-1)] = np.nan
+    return flow
+
+
+def _flo(path: Path) -> np.ndarray:
+    """Return the values of a .flo file: magic bytes, width, height, then (u, v) by rows, all little-endian."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise PictureError(path, f"cannot be read ({error.strerror})") from error
+    if data[: len(_FLO)] != _FLO or len(data) < _FLO_HEADER:
+        raise PictureError(path, "not a .flo file (it begins with PIEH)")
+    width, height = (int(x) for x in np.frombuffer(data, "<i4", count=2, offset=len(_FLO)))
+    if min(width, height) < 1 or len(data) - _FLO_HEADER != 8 * width * height:
+        values = (len(data) - _FLO_HEADER) / 8
+        raise PictureError(path, f"says {width} x {height} pixels, but holds {values:g} of them")
+    return np.frombuffer(data, "<f4", offset=_FLO_HEADER).reshape(height, width, 2)
+
+
+def _npy(path: Path, *, header_only: bool) -> np.ndarray:
+    try:
+        with path.open("rb") as file:
+            if file.read(len(_NPY)) != _NPY:
+                raise PictureError(path, "not a .npy file")
+        array = np.load(path, mmap_mode="r" if header_only else None, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise PictureError(path, f"not a .npy array that can be read ({error})") from error
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
+        raise PictureError(path, "needs an array of real numbers")
+    return array
 
 
 def check_size(path: Path, shape: tuple[int, ...], size: tuple[int, int]) -> None:
