@@ -184,6 +184,10 @@ class TpsPairConfig:
         source=f"{_PAPER} and {_TPS} mask nothing",
         help="leave pixels out of the loss whose point has left the target",
     )
+    landmarks: bool = param(
+        False,
+        help="carry landmarks into both pictures, for measures; losses do not look at them, and it takes ten times as long",
+    )
     unless_paired: bool = param(False, help="leave samples as they are that are pairs already")
 
 

@@ -200,7 +200,7 @@ QUICK = RecipeSpec(
     extends="labelling:paper",
     summary="about 3 minutes on two cores: small pictures; pairs by flow where the data has it, else by warps",
     source="ours: what is cut, and why, stands beside each number",
-    remove=("data.settings.box",),
+    remove=("data.settings.box", "schedule"),
     data=Use("std:images", settings={"size": cited(48, source=f"{_SEARCH}: the sketch's size")}),
     transforms=(
         Use(

@@ -19,8 +19,9 @@ from torch import Tensor
 
 from armillary.errors import DataError
 from armillary.interfaces.transform import Transform
-from armillary.kernels.sampling import grid_to_pixels, identity_grid, pixels_to_grid, sample
-from armillary.kernels.thin_plate_spline import Spline, random_spline
+from armillary.kernels import sampling
+from armillary.kernels.sampling import grid_to_pixels, identity_grid, pixels_to_grid
+from armillary.kernels.thin_plate_spline import spline_grid, spline_inverse
 from armillary.ports import Shape
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 Shapes = Mapping[str, Shape]
 Sample = dict[str, Any]
 
+_EPSILON = 1e-5  # of the splines' basis, as theirs
 _PAIR = ("source", "target", "grid", "valid")
 _PARTNER = ("partner_image", "partner_grid", "partner_valid")
 _WHITE = 255
@@ -55,6 +57,19 @@ class Strengths(NamedTuple):
     rotation: float
 
 
+class _Window(NamedTuple):
+    """What a margin leaves of a picture."""
+
+    height: int
+    width: int
+    cut: int
+
+    def positions(self, xy: Float[Tensor, "*batch 2"]) -> Float[Tensor, "*batch 2"]:
+        """Return positions of the whole picture as positions of what is left."""
+        pixels = grid_to_pixels(xy, height=self.height, width=self.width) - self.cut
+        return pixels_to_grid(pixels, height=self.height - 2 * self.cut, width=self.width - 2 * self.cut)
+
+
 class TpsPair(Transform):
     """Two warps of one picture by random thin-plate splines.
 
@@ -68,6 +83,7 @@ class TpsPair(Transform):
         second: strengths of the second.
         margin: what is cut off at each side, as a share of it, rounded to pixels.
         mask_outside: leave pixels out whose point has left the target.
+        landmarks: carry landmarks into both pictures.
         unless_paired: leave samples as they are that are pairs already.
 
     Source: utils/tps.py, Warper. Deviates: landmarks are exact, theirs lie at the nearest pixel.
@@ -81,6 +97,7 @@ class TpsPair(Transform):
         second: Strengths,
         margin: float,
         mask_outside: bool = False,
+        landmarks: bool = True,
         unless_paired: bool = False,
     ) -> None:
         self.control = control
@@ -88,6 +105,7 @@ class TpsPair(Transform):
         self.second = second
         self.margin = margin
         self.mask_outside = mask_outside
+        self.landmarks = landmarks
         self.unless_paired = unless_paired
 
     @classmethod
@@ -115,56 +133,79 @@ class TpsPair(Transform):
             second=second,
             margin=config.margin,
             mask_outside=config.mask_outside,
+            landmarks=config.landmarks,
             unless_paired=config.unless_paired,
         )
 
     def __call__(self, sample: Sample, *, kinds: Mapping[str, str], generator: torch.Generator) -> Sample:
-        """Return the sample with ``source``, ``target``, ``grid``, ``valid``, and landmarks of both where it has any."""
+        """Return the sample with ``source``, ``target``, ``grid``, ``valid``, and landmarks of both where wanted."""
         if self.unless_paired and all(name in sample for name in _PAIR):
             return sample
         image: Tensor = sample["image"]
         height, width = image.shape[-2:]
         cut = _margin(self.margin, height=height, width=width)
         to_image, to_target = (
-            random_spline(self.control, **strengths._asdict(), generator=generator)
-            for strengths in (self.first, self.second)
+            random_weights(self.control**2, strengths, generator=generator) for strengths in (self.first, self.second)
         )
         inside = (slice(cut, height - cut), slice(cut, width - cut))
-        whole_target = warped(image, to_image.grid(height, width))
+        lattice = (self.control, self.control)
+        size = {"height": height, "width": width, "control": lattice, "epsilon": _EPSILON}
+        whole_target = sampling.sample(image, spline_grid(to_image, **size))
         # Only what the margin leaves of the second warp is looked at.
-        whole_grid = to_target.grid(height, width)[inside]
+        whole_grid = spline_grid(to_target, **size)[inside]
         window = _Window(height=height, width=width, cut=cut)
         grid = window.positions(whole_grid)
         valid = (
             (grid.abs() <= 1).all(-1)[None] if self.mask_outside else torch.ones(1, *grid.shape[:2], dtype=torch.bool)
         )
         pair = {
-            "source": warped(whole_target, whole_grid),
+            "source": sampling.sample(whole_target, whole_grid),
             "target": whole_target[:, inside[0], inside[1]],
             "grid": grid,
             "valid": valid,
         }
-        return sample | pair | _landmarks(sample, to_image, to_target, window)
+        return sample | pair | self._landmarks(sample, to_image, to_target, window)
+
+    def _landmarks(
+        self,
+        sample: Mapping[str, Any],
+        to_image: Float[Tensor, "weights 2"],
+        to_target: Float[Tensor, "weights 2"],
+        window: _Window,
+    ) -> Sample:
+        """Return landmarks of both pictures, and whether each is seen there."""
+        if not self.landmarks or "true_landmarks2d" not in sample:
+            return {}
+        points: Tensor = sample["true_landmarks2d"]
+        seen: Tensor = sample.get("true_visible", torch.ones(points.shape[0], dtype=torch.bool))
+        found: Sample = {}
+        for name, weights in (("target", to_image), ("source", to_target)):
+            points, exact = spline_inverse(weights, points, control=(self.control, self.control), epsilon=_EPSILON)
+            seen = seen & exact
+            inside = window.positions(points)
+            found[f"{name}_landmarks2d"] = inside
+            found[f"{name}_visible"] = seen & (inside.abs() <= 1).all(-1)
+        return found
 
 
-class _Window(NamedTuple):
-    """What a margin leaves of a picture."""
+def random_weights(controls: int, strengths: Strengths, *, generator: torch.Generator) -> Float[Tensor, "weights 2"]:
+    """Weights of a random spline: each is drawn small, half of them again and stronger, then an affine map is added.
 
-    height: int
-    width: int
-    cut: int
+    Args:
+        controls: number of control points.
 
-    def positions(self, xy: Float[Tensor, "*batch 2"]) -> Float[Tensor, "*batch 2"]:
-        """Return positions of the whole picture as positions of what is left."""
-        pixels = grid_to_pixels(xy, height=self.height, width=self.width) - self.cut
-        return pixels_to_grid(pixels, height=self.height - 2 * self.cut, width=self.width - 2 * self.cut)
+    Source: utils/tps.py, random_tps_weights.
+    """
 
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator)
 
-def warped(
-    image: Float[Tensor, "channel height width"], grid: Float[Tensor, "rows columns 2"]
-) -> Float[Tensor, "channel rows columns"]:
-    """Return the image read at the grid, 0 outside it."""
-    return sample(image, grid.to(image.dtype))
+    weak, strong = strengths.warp * normal(controls, 2), strengths.strong_warp * normal(controls, 2)
+    bend = torch.where(torch.rand((controls, 2), generator=generator) > 0.5, strong, weak)
+    angle, scale = strengths.rotation * normal(), 1 + strengths.scale * normal()
+    cosine, sine = scale * angle.cos(), scale * angle.sin()
+    affine = torch.stack((strengths.translation * normal(2), torch.stack((cosine, -sine)), torch.stack((sine, cosine))))
+    return torch.cat((bend, affine))
 
 
 def _margin(share: float, *, height: int, width: int) -> int:
@@ -173,22 +214,6 @@ def _margin(share: float, *, height: int, width: int) -> int:
     if 2 * cut >= min(height, width):
         raise ValueError(f"a margin of {share} leaves nothing of a picture of {height} x {width}")
     return cut
-
-
-def _landmarks(sample: Mapping[str, Any], to_image: Spline, to_target: Spline, window: _Window) -> Sample:
-    """Return landmarks of both pictures of a pair, and whether each is seen there."""
-    if "true_landmarks2d" not in sample:
-        return {}
-    points: Tensor = sample["true_landmarks2d"]
-    seen: Tensor = sample.get("true_visible", torch.ones(points.shape[0], dtype=torch.bool))
-    found: Sample = {}
-    for name, spline in (("target", to_image), ("source", to_target)):
-        points, exact = spline.inverse(points)
-        seen = seen & exact
-        inside = window.positions(points)
-        found[f"{name}_landmarks2d"] = inside
-        found[f"{name}_visible"] = seen & (inside.abs() <= 1).all(-1)
-    return found
 
 
 class FlowPair(Transform):
@@ -297,7 +322,7 @@ class Photometric(Transform):
         if self.jpeg_quality is not None:
             picture = self._compress(picture, self.jpeg_quality, generator)
         picture = self._jitter(picture, generator)
-        changed = torch.from_numpy(np.asarray(picture)).movedim(-1, 0).to(image.dtype) / _WHITE
+        changed = torch.from_numpy(np.array(picture)).movedim(-1, 0).to(image.dtype) / _WHITE
         alpha = self.lighting * torch.randn(3, generator=generator)
         light = torch.tensor(_PRINCIPAL_COLOURS) @ (alpha * torch.tensor(_PRINCIPAL_STD))
         return (changed + light.to(image.dtype)[:, None, None]).clamp(0, 1)
