@@ -127,10 +127,16 @@ class LabelConsistencyConfig:
     anchors: int = param(256, unit="point", validator=ge(2), help="points of the object that are followed")
     pictures: int = param(5, unit="picture", validator=ge(2), help="a point counts that is read in so many at least")
     tolerance: float = param(
-        0.5,
+        0.25,
         unit="cell",
         validator=gt(0),
-        help="largest distance, on the object, between a point and where it is read, in the object's extent of a cell",
+        help="largest distance on the object between a point and the place where it is read, in sides of a cell",
+    )
+    stretch: float = param(
+        3.0,
+        unit="median side of a cell on the object",
+        validator=ge(1),
+        help="nothing is read between cells that lie further apart on the object: there it folds, or is seen edge on",
     )
     near: float = param(
         0.1,

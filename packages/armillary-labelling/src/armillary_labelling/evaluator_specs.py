@@ -80,4 +80,28 @@ EVALUATORS: tuple[EvaluatorSpec, ...] = (
         summary="landmarks matched between two pictures by their labels",
         source=f"{_DVE}, test_matching.py",
     ),
+    EvaluatorSpec(
+        name="label-consistency/1",
+        target="armillary_labelling.consistency:LabelConsistency",
+        config="armillary_labelling.evaluator_config:LabelConsistencyConfig",
+        consumes=(
+            _IMAGE,
+            _LABELS,
+            Port("true_coordinates", kind="coordinate_map", shape="batch 3 height width", frame="object"),
+            Port("true_mask", kind="mask", shape="batch 1 height width"),
+        ),
+        passes=(("score", "test"),),
+        protocol=(
+            "points of the object, spread evenly over what is seen of it, are found in every picture by their true "
+            "coordinates between four cells on the object, to a quarter of a cell, and the label is read there bilinearly; a "
+            "point counts that is read in 5 pictures. spread: angle between a "
+            "point's labels and their mean direction, mean over pictures, median over points. apart: mean angle between the "
+            "mean directions of two points (90 for points uniform on the sphere). used: part of 48 equal cells of the sphere "
+            "that hold a mean direction. pck: readings for which the point with the nearest mean label lies within 10 per "
+            "cent of the object's extent of the true one, the reading itself left out of its point's mean. A constant "
+            "labelling has spread 0, and a pck of chance. Baselines by the same readings: constant labels, the position in "
+            "the picture as the label, and random labels."
+        ),
+        summary="whether a point of the object has one label in every picture, and another point another",
+    ),
 )
