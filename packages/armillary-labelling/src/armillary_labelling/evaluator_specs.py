@@ -1,5 +1,7 @@
 """The measures of this package, for its plugin to list."""
 
+import math
+
 from armillary.ports import Port
 from armillary.specs import EvaluatorSpec, Use
 
@@ -20,9 +22,18 @@ _ERROR = (
 
 HALF_STRENGTH_PAIR = Use(
     "labelling:tps-pair",
-    settings={},
+    settings={
+        "warp": 0.0005,
+        "strong_warp": 0.005,
+        "translation": 0.05,
+        "scale": 0.05,
+        "rotation": math.radians(2.5),
+        "first_warp": 1.0,
+        "first_affine": 1.0,
+        "landmarks": True,
+    },
 )
-"""Pairs of warped pictures at half strength, on which matching is measured."""
+"""Pairs of warped pictures at half strength: jamt9000/DVE, test_matching.py."""
 
 EVALUATORS: tuple[EvaluatorSpec, ...] = (
     EvaluatorSpec(
