@@ -1,4 +1,4 @@
-"""A small morphable model, so that the tests need no file that nobody may ship."""
+"""A small morphable model, so that the tests need no file that nobody may ship; and the physics engine, where it is."""
 
 from pathlib import Path
 
@@ -71,3 +71,9 @@ def write(tmp_path: Path):
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The path of the small morphable model."""
     return write_model(tmp_path_factory.mktemp("model") / "egg.npz")
+
+
+@pytest.fixture
+def engine():
+    """The physics engine; a test that needs it is skipped, and counted, without it."""
+    return pytest.importorskip("pymunk", reason="pymunk is not installed: pip install 'armillary-worlds[arm]'")

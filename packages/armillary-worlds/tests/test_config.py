@@ -4,7 +4,7 @@ import pytest
 
 from armillary.config import structure
 from armillary.errors import ConfigError
-from armillary_worlds.config import GlobeConfig, HeadsConfig, MorphableConfig
+from armillary_worlds.config import ArmConfig, GlobeConfig, HeadsConfig, MorphableConfig
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,20 @@ def test_a_morphable_model_must_be_named():
 def test_settings_of_a_globe_that_cannot_be_are_refused(table, said):
     with pytest.raises(ConfigError, match=said):
         structure(table, GlobeConfig)
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ({"anchor": 0.02}, "do not fit a picture"),
+        ({"length": 0.9}, "do not fit a picture"),
+        ({"capsules": 12}, "wider than long"),
+        ({"capsules": 1}, "capsules"),
+        ({"frame_every": 0}, "frame_every"),
+        ({"damping": 0.0}, "damping"),
+        ({"clip": 1}, "clip"),
+    ],
+)
+def test_settings_of_an_arm_that_cannot_be_are_refused(table, said):
+    with pytest.raises(ConfigError, match=said):
+        structure(table, ArmConfig)

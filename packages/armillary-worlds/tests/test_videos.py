@@ -2,11 +2,13 @@
 
 import json
 import pickle
+import sys
 
 import numpy as np
 import pytest
 
-from armillary_worlds.config import GlobeConfig
+from armillary_worlds.arm import Arm
+from armillary_worlds.config import ArmConfig, GlobeConfig
 from armillary_worlds.globe import Globe
 from armillary_worlds.plugin import armillary_worlds
 from armillary_worlds.scene import sample_texture
@@ -23,12 +25,14 @@ PORTS = {
 }
 MORE = {"globe": {"true_pose": ((3, 4), np.float32)}}
 UNDECLARED = {"partner"}  # the number of an item, not a tensor that parts are given
-WORLDS = {"globe": (Globe, GlobeConfig)}
+WORLDS = {"arm": (Arm, ArmConfig), "globe": (Globe, GlobeConfig)}
 
 
 @pytest.fixture(params=sorted(WORLDS))
 def name(request):
     """The name of a world."""
+    if request.param == "arm":
+        request.getfixturevalue("engine")
     return request.param
 
 
@@ -197,3 +201,9 @@ def test_numbers_that_cannot_be_are_refused(make, size, seed, said):
 def test_items_are_counted_from_zero(make):
     with pytest.raises(IndexError, match="from 0"):
         make().item(-1)
+
+
+def test_the_arm_says_what_to_install_where_there_is_no_engine(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pymunk", None)
+    with pytest.raises(ValueError, match=r"pymunk .*: pip install 'armillary-worlds\[arm\]'"):
+        Arm.build(ArmConfig(), size=32, seed=0)

@@ -25,7 +25,6 @@ from armillary_worlds.video import describe_video, draw_still, inside, means, pa
 POINTS = tuple(f"fibonacci-{number:02d}" for number in range(64))
 """Names of the landmarks, from the south pole (+y) to the north pole."""
 
-_PLAIN = 0.0  # grey of the plain background: nothing on the sphere is black over more than a spot
 _LIGHT = np.array([-0.5, -0.6, -math.sqrt(0.39)])  # unit: from above on the left, before the sphere
 
 
@@ -158,7 +157,7 @@ class Globe(World):
         layers = np.zeros((4, *mask.shape))
         layers[:3, mask], layers[3] = colours, mask
         layers = means(layers, samples=samples)
-        behind = draw_still(self.config, self.seed, index, self.size, plain=_PLAIN)
+        behind = draw_still(self.config, self.seed, index, self.size)
         return np.clip(layers[:3] + behind * (1 - layers[3]), 0, 1).astype(np.float32)
 
 

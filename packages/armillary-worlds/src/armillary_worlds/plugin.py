@@ -49,6 +49,14 @@ def armillary_worlds() -> list[WorldSpec]:
             assets=("model",),
         ),
         WorldSpec(
+            name="arm",
+            target="armillary_worlds.arm:Arm",
+            config="armillary_worlds.config:ArmConfig",
+            produces=_VIDEO_PORTS,
+            summary="an arm of capsules that swings, with flow; needs pymunk: pip install 'armillary-worlds[arm]'",
+            source="Thewlis, Bilen, Vedaldi 2017, arXiv:1706.02932, section 4.1 (Roboarm)",
+        ),
+        WorldSpec(
             name="globe",
             target="armillary_worlds.globe:Globe",
             config="armillary_worlds.config:GlobeConfig",

@@ -35,13 +35,13 @@ def means(values: Floats, *, samples: int) -> Floats:
     return rows.reshape(channels, side // samples, side // samples, samples).sum(axis=3) / samples**2
 
 
-def draw_still(config: VideoConfig, seed: int, index: int, size: int, *, plain: float) -> Floats:
-    """Return the background [3, size, size] of the clip of an item: a grey, or smooth random colours.
+def draw_still(config: VideoConfig, seed: int, index: int, size: int) -> Floats:
+    """Return the background [3, size, size] of the clip of an item: black, or smooth random colours.
 
     It is the same for all items of a clip, so that a pixel of background is found again where it is.
     """
     if config.background == "plain":
-        return np.full((3, size, size), plain)
+        return np.zeros((3, size, size))
     generator = stream(seed, index // config.clip, "background")
     return np.moveaxis(backdrop(generator, generator.uniform(0.1, 0.9, 3), size), -1, 0)
 
