@@ -110,3 +110,12 @@ def test_the_check_needs_no_torch():
         "assert 'torch' not in sys.modules and 'numpy' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_crop_changes_the_size_of_grids_too(toy_host):
+    """A grid has its axes elsewhere than a map; both are of the crop's size, so that a pair still fits together."""
+    cropped = "transforms=[{use = 'std:crop', settings = {size = 4}}]"
+    shapes = plan(toy_host, "toy:paper", cropped).stages["main"].shapes
+    assert shapes["partner_image"] == (None, 3, 4, 4)
+    assert shapes["partner_grid"] == (None, 4, 4, 2)
+    assert shapes["partner_valid"] == (None, 1, 4, 4)

@@ -310,7 +310,9 @@ class _Stage:
         before = self.shapes.resolve(self.batch["image"][1])[-2:]
         after = ports.produces["image"][1][-2:]
         for name, (port, axes) in list(self.batch.items()):
-            if len(axes) == 4 and self.shapes.resolve(axes)[-2:] == before:
+            if port.kind == "grid" and len(axes) == 4 and self.shapes.resolve(axes)[1:3] == before:
+                self.batch[name] = (port, (axes[0], *after, axes[3]))
+            elif len(axes) == 4 and self.shapes.resolve(axes)[-2:] == before:
                 self.batch[name] = (port, (*axes[:-2], *after))
 
     def _feed(self, method: MethodSpec) -> None:

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from armillary.errors import DataError
-from armillary.run.data import make, portable
+from armillary.run.data import check, make, portable
 from armillary.std import data_writer
 from armillary.std.config import ImagesConfig
 from armillary.std.images import PORTS, Images
@@ -70,6 +70,23 @@ WORLD = """
 
         def describe(self):
             return {"camera": {"fov": 0.4}, "points": ["left", "right", "tip"]}
+
+    class Film(Dots):
+        # No camera, no depth: each item is found again in the next but one, or, of every fifth, nowhere.
+        def item(self, index):
+            full = super().item(index)
+            draw = np.random.default_rng((self.seed, index, 1))
+            shape = (self.size, self.size)
+            ports = ("image", "true_mask", "true_landmarks2d", "true_visible", "true_pose")
+            return {port: full[port] for port in ports} | {
+                "true_coordinates": draw.uniform(-1, 1, (3, *shape)).astype(np.float32) * full["true_mask"],
+                "partner": np.array(index + 2 if index % 5 else -1),
+                "partner_grid": draw.uniform(-1, 1, (*shape, 2)).astype(np.float32),
+                "partner_valid": draw.uniform(size=(1, *shape)) > 0.3,
+            }
+
+        def describe(self):
+            return {"points": ["left", "right", "tip"]}
 """
 
 
@@ -84,6 +101,12 @@ def dots(tmp_path, monkeypatch):
 
     yield dots_of_a_test.Dots
     sys.modules.pop("dots_of_a_test", None)
+
+
+@pytest.fixture
+def film(dots):
+    """A world of pairs, without camera and depth."""
+    return sys.modules[dots.__module__].Film
 
 
 def make_dots(dots, out, *, count=12, seed=3, workers=0, world=None, **settings):
@@ -135,7 +158,8 @@ def test_what_a_folder_holds(dots, tmp_path):
 def test_what_was_written_is_read_back(dots, tmp_path):
     make_dots(dots, tmp_path / "out")
     data = Images.build(ImagesConfig(size=SIZE), root=tmp_path / "out", split="all")
-    assert tuple(data.provides) == PORTS
+    others = ("true_coordinates", "partner_image", "partner_grid", "partner_valid")
+    assert tuple(data.provides) == tuple(port for port in PORTS if port not in others)
     assert data.problems == ()
     for index in (0, 7):
         item, truth = data[index], dots(3).item(index)
@@ -163,6 +187,42 @@ def test_progress_counts_to_the_end(dots, tmp_path):
     assert calls == [(index, 5) for index in range(1, 6)]
 
 
+def test_pairs_and_coordinates_are_read_back(film, tmp_path):
+    """Half precision keeps a number to 1/2048 of itself; of 8 pixels of displacement, 1/256 pixel."""
+    make_dots(film, tmp_path / "out")
+    data = Images.build(ImagesConfig(size=SIZE), root=tmp_path / "out", split="all")
+    assert set(data.provides) == {
+        "image", "true_mask", "true_coordinates", "true_pose", "true_landmarks2d", "true_visible", "partner_image",
+        "partner_grid", "partner_valid",
+    }  # fmt: skip
+    for index in range(12):
+        item, truth = data[index], film(3).item(index)
+        valid, found = torch.from_numpy(truth["partner_valid"]), int(truth["partner"]) in range(12)
+        torch.testing.assert_close(
+            item["true_coordinates"], torch.from_numpy(truth["true_coordinates"]), atol=5e-4, rtol=0
+        )
+        torch.testing.assert_close(item["true_pose"], torch.from_numpy(truth["true_pose"]))
+        assert torch.equal(item["partner_valid"], valid if found else torch.zeros_like(valid))
+        if found:
+            assert torch.equal(item["partner_image"], data[int(truth["partner"])]["image"])
+            error = (item["partner_grid"] - torch.from_numpy(truth["partner_grid"]))[valid[0]] * (SIZE - 1) / 2
+            assert error.abs().max() < 1 / 256
+
+
+def test_the_table_of_pairs_is_in_the_order_of_the_items_and_leads_nowhere_else(film, tmp_path):
+    make_dots(film, tmp_path / "out", count=7)
+    lines = (tmp_path / "out" / "pairs.csv").read_text().splitlines()
+    assert lines == ["id,partner", "000001,000003", "000002,000004", "000003,000005", "000004,000006"]
+    flow = np.load(tmp_path / "out" / "flow" / "000001.npy")
+    truth = film(3).item(1)
+    assert (flow.dtype, flow.shape) == (np.float16, (SIZE, SIZE, 2))
+    np.testing.assert_array_equal(np.isnan(flow).any(-1), ~truth["partner_valid"][0])
+    x = (truth["partner_grid"][3, 5, 0] + 1) / 2 * (SIZE - 1) - 5  # from column 5 to the right
+    valid = truth["partner_valid"][0, 3, 5]
+    assert not valid or flow[3, 5, 0] == pytest.approx(x, rel=1e-3)
+    assert check(tmp_path / "out").findings == ()
+
+
 # --- the same bytes --------------------------------------------------------------------------------------------------
 
 
@@ -175,6 +235,20 @@ def test_processes_and_shards_change_no_byte(dots, tmp_path):
     assert made.missing == 0
     same(tmp_path / "one", tmp_path / "two")
     same(tmp_path / "one", tmp_path / "three")
+
+
+def test_processes_and_shards_change_no_byte_of_pairs(film, tmp_path):
+    make_dots(film, tmp_path / "one")
+    make_dots(film, tmp_path / "two", workers=2)
+    for shard in ((2, 3), (3, 3), (1, 3)):
+        make_dots(film, tmp_path / "three", shard=shard)
+    same(tmp_path / "one", tmp_path / "two")
+    same(tmp_path / "one", tmp_path / "three")
+    assert make_dots(film, tmp_path / "one").found == 12
+    (tmp_path / "two" / "flow" / "000004.npy").unlink()
+    (tmp_path / "two" / "pairs.csv").unlink()
+    make_dots(film, tmp_path / "two")
+    same(tmp_path / "one", tmp_path / "two")
 
 
 def test_shards_at_the_same_time(dots, tmp_path):
@@ -405,6 +479,52 @@ def test_an_item_that_a_folder_cannot_hold(dots, tmp_path, monkeypatch, port, ch
     monkeypatch.setattr(dots, "item", lambda self, index: (item := real(self, index)) | {port: change(item[port])})
     with pytest.raises(ValueError, match=message):
         make_dots(dots, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("port", "change", "message"),
+    [
+        ("partner", lambda x: x + 0.5, "partner needs one whole number, has float64"),
+        ("partner", lambda x: x[None], r"partner needs one whole number, .* of the shape \(1,\)"),
+        ("partner_grid", lambda x: x[:4], r"partner_grid needs the shape \(8, 8, 2\), has \(4, 8, 2\)"),
+        (
+            "partner_grid",
+            lambda x: x * np.nan,
+            "partner_grid has values that are not finite where partner_valid is true",
+        ),
+        ("partner_grid", lambda x: x * 1e6, "partner_grid has values up to .* more than half precision holds"),
+        ("partner_valid", lambda x: x[0], r"partner_valid needs the shape \(1, 8, 8\), has \(8, 8\)"),
+        ("true_coordinates", lambda x: x[:2], r"true_coordinates needs the shape \(3, height, width\)"),
+        ("true_coordinates", lambda x: x / x * 1e5, "true_coordinates has values that are not finite"),
+        ("true_coordinates", lambda x: x + 1e5, "true_coordinates has values up to 1.* more than half precision holds"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_pairs_that_a_folder_cannot_hold(film, tmp_path, monkeypatch, port, change, message):
+    real = film.item
+    monkeypatch.setattr(film, "item", lambda self, index: (item := real(self, index)) | {port: change(item[port])})
+    with pytest.raises(ValueError, match=message):
+        make_dots(film, tmp_path / "out")
+
+
+def test_where_nothing_is_seen_the_grid_may_be_anything(film, tmp_path, monkeypatch):
+    real = film.item
+
+    def item(self, index):
+        full = real(self, index)
+        nowhere = np.where(full["partner_valid"][0][..., None], full["partner_grid"], np.inf)
+        return full | {"partner_grid": nowhere.astype(np.float32), "partner_valid": full["partner_valid"] & (index > 1)}
+
+    monkeypatch.setattr(film, "item", item)
+    make_dots(film, tmp_path / "out", count=4)
+    assert np.isnan(np.load(tmp_path / "out" / "flow" / "000001.npy")).all()
+
+
+def test_a_partner_without_a_grid(film, tmp_path, monkeypatch):
+    real = film.item
+    monkeypatch.setattr(film, "item", lambda self, i: {k: v for k, v in real(self, i).items() if k != "partner_grid"})
+    with pytest.raises(ValueError, match="gives partner, partner_valid without partner_grid; they go together"):
+        make_dots(film, tmp_path / "out")
 
 
 def test_a_port_without_a_place(dots, tmp_path, monkeypatch):

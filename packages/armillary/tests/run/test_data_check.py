@@ -157,6 +157,99 @@ def test_files_that_belong_to_no_picture(folder):
     assert one_finding(folder) == Finding("depth/a.png", "is not read: true_depth needs .npy", "warning")
 
 
+def test_coordinates(folder):
+    for name in "ab":
+        array(folder / f"coordinates/{name}.npy", np.zeros((3, SIZE, SIZE), np.float16))
+    assert check(folder).findings == ()
+    assert info(folder).ports["true_coordinates"] == 2
+    array(folder / "coordinates/b.npy", np.zeros((2, SIZE, SIZE), np.float16))
+    assert one_finding(folder) == Finding(
+        "coordinates/b.npy", "has the shape (2, 8, 8), true_coordinates needs (3, height, width)"
+    )
+
+
+# --- pairs -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pairs(folder):
+    """The same, with a flow from a to b, and none from b."""
+    array(folder / "flow/a.npy", np.ones((SIZE, SIZE, 2), np.float16))
+    return folder
+
+
+def test_a_film_has_nothing_wrong_and_its_pairs_are_counted(pairs):
+    assert check(pairs).findings == ()
+    for port in ("partner_image", "partner_grid", "partner_valid"):
+        assert check(pairs).ports[port] == info(pairs).ports[port] == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "text", "severity"),
+    [
+        (np.zeros((4, 8, 2)), "is 8 x 4, but its picture is 8 x 8", "error"),
+        (np.zeros((8, 8, 3)), "has the shape (8, 8, 3), a flow needs (height, width, 2)", "error"),
+        (np.full((8, 8, 2), np.nan), "no displacement is known (all are nan)", "warning"),
+        (np.full((8, 8, 2), 7), "98% of the displacements lead out of the picture", "warning"),
+    ],
+)
+def test_flow(pairs, values, text, severity):
+    array(pairs / "flow/a.npy", values)
+    finding = one_finding(pairs)
+    assert finding.path == "flow/a.npy"
+    assert text in finding.text
+    assert finding.severity == severity
+
+
+def test_a_flow_file_that_is_none(pairs):
+    (pairs / "flow/a.npy").unlink()
+    (pairs / "flow/a.flo").write_bytes(b"PIEH")
+    assert one_finding(pairs) == Finding("flow/a.flo", "not a .flo file (it begins with PIEH)")
+
+
+def test_flow_that_a_picture_lacks(pairs):
+    picture(pairs / "images/aa.png", seed=9)
+    findings = [finding for finding in check(pairs).findings if "flow" in finding.text]
+    assert findings == [Finding("images/aa.png", "has no flow/aa.npy, though its partner is images/b.png", "warning")]
+
+
+def test_partners_that_do_not_exist_or_are_of_another_size(pairs):
+    table(pairs / "pairs.csv", "id,partner", "a,nobody")
+    assert one_finding(pairs) == Finding(
+        "pairs.csv", "the partner 'nobody' of images/a.png is no picture of this folder"
+    )
+    table(pairs / "pairs.csv", "id,partner", "a,c")
+    picture(pairs / "images/c.png", size=(9, 8), seed=7)
+    assert Finding("images/a.png", "is 8 x 8, but its partner images/c.png is 9 x 8") in check(pairs).findings
+
+
+def test_rows_of_pairs_without_a_picture(pairs):
+    table(pairs / "pairs.csv", "id,partner", "a,b", "nobody,a")
+    assert one_finding(pairs) == Finding("pairs.csv", "1 rows belong to no picture (line 3: nobody)", "warning")
+
+
+def test_a_table_of_pairs_that_cannot_be_read(pairs):
+    table(pairs / "pairs.csv", "id,other", "a,b")
+    assert one_finding(pairs).text.startswith("line 1: needs the columns id, partner")
+
+
+def test_files_and_rows_that_come_to_nothing(pairs):
+    (pairs / "world.json").unlink()
+    array(pairs / "flow/b.npy", np.ones((SIZE, SIZE, 2), np.float16))
+    table(pairs / "pairs.csv", "id,partner", "a,b")
+    assert one_finding(pairs) == Finding("pairs.csv", "1 pictures have a flow file, but no row here (b)", "warning")
+    (pairs / "flow/b.npy").rename(pairs / "flow/c.npy")
+    assert one_finding(pairs) == Finding("flow/c.npy", "belongs to no picture", "warning")
+    (pairs / "flow/c.npy").rename(pairs / "flow/a.flo")
+    assert one_finding(pairs) == Finding("flow/a.flo", "is not read: there is one in .npy too", "warning")
+    (pairs / "flow/a.flo").rename(pairs / "flow/a.png")
+    assert one_finding(pairs) == Finding("flow/a.png", "is not read: flow needs .npy or .flo", "warning")
+    (pairs / "flow/a.png").unlink()
+    (pairs / "flow/a.npy").unlink()
+    text = "without flow files (flow/ID.npy) it is not used"
+    assert one_finding(pairs) == Finding("pairs.csv", text, "warning")
+
+
 # --- tables ----------------------------------------------------------------------------------------------------------
 
 

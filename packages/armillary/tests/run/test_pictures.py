@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from armillary import ports
+from armillary.kernels.sampling import identity_grid
 from armillary.run import pictures
 from armillary.run.colours import NOTHING
 
@@ -101,6 +102,45 @@ def test_label_map_fades_with_certainty():
     labels = torch.tensor([[1.0, 0, 0], [3.0, 0, 0], [0.5, 0, 0], [0.0, 0, 0]]).T.reshape(3, 1, 4)
     expected = [[255, 128, 128], [255, 128, 128], [191, 128, 128], [128, 128, 128]]
     np.testing.assert_array_equal(pictures.label_map_picture(labels)[0], expected)
+
+
+def test_coordinates_are_colours_and_grey_beside_the_object():
+    """(1, 0, -1) is (255, 128, 0) on the unit sphere; on an object of half the size (1/2, 0, -1/2) is. No object is grey."""
+    one = torch.tensor([[1.0, 0, -1], [0.0, 0, 0], [0.5, 0.5, 0.5], [0.1, 0, 0]]).T.reshape(3, 1, 4)
+    mask = torch.tensor([True, True, True, False]).reshape(1, 1, 4)
+    expected = [[255, 128, 0], NOTHING, [191, 191, 191], NOTHING]
+    np.testing.assert_array_equal(pictures.coordinate_map_picture(one, mask=mask)[0], expected)
+    np.testing.assert_array_equal(pictures.coordinate_map_picture(0.5 * one, mask=mask)[0], expected)
+
+
+def test_a_unit_vector_made_longer_by_rounding_keeps_the_colours():
+    values = torch.tensor([[1.0000001, 0, 0], [0.5, 0, 0]]).T.reshape(3, 1, 2)
+    np.testing.assert_array_equal(pictures.coordinate_map_picture(values)[0], [[255, 128, 128], [191, 128, 128]])
+
+
+def test_preview_draws_true_coordinates_within_the_true_mask():
+    mask = torch.zeros(1, 1, 8, 8, dtype=torch.bool)
+    batch = {"image": torch.zeros(1, 3, 8, 8), "true_coordinates": torch.ones(1, 3, 8, 8), "true_mask": mask}
+    outputs = {"coordinates": torch.ones(1, 3, 8, 8)}
+    shown = pictures.preview(outputs, batch, {"image": "image", "coordinates": "coordinate_map"}, cell=8)
+    assert shown.shape[1] == 3 * 8 + 4 * 4
+    grey = [
+        (shown[y : y + 8, 12 * column + 4 : 12 * column + 12] == NOTHING).all()
+        for column in range(3)
+        for y in range(40)
+    ]
+    assert [any(grey[40 * column : 40 * column + 40]) for column in range(3)] == [False, False, True]
+
+
+def test_a_grid_shows_the_square_it_reads():
+    """Unmoved: red grows to the right, green downwards; moved by more than the picture, nothing is left."""
+    grid = identity_grid(32, 32)
+    shown = pictures.grid_picture(grid).astype(int)
+    assert (np.diff(shown[1, ::8, 0]) > 0).any()
+    assert shown[2, 30, 0] > shown[2, 2, 0] + 100
+    assert shown[30, 2, 1] > shown[2, 2, 1] + 100
+    assert (np.abs(np.diff(shown[2, :, 2])) > 20).sum() == 7  # eight fields
+    assert (pictures.grid_picture(grid + 2.1) == NOTHING).all()
 
 
 def test_light_from_the_upper_left_lights_the_upper_left():

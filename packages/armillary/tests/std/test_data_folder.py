@@ -230,7 +230,7 @@ def test_a_fingerprint_does_not_know_where_the_folder_lies(tmp_path):
     assert str(tmp_path) not in repr(fingerprint(scan(one)))
 
 
-@pytest.mark.parametrize("change", ["content", "name", "more", "table"])
+@pytest.mark.parametrize("change", ["content", "name", "more", "table", "pairs"])
 def test_a_fingerprint_notices(tmp_path, change):
     touch(tmp_path, "images/a.png", "images/b.png")
     before = fingerprint(scan(tmp_path)).digest
@@ -240,6 +240,8 @@ def test_a_fingerprint_notices(tmp_path, change):
         (tmp_path / "images/a.png").rename(tmp_path / "images/c.png")
     elif change == "more":
         touch(tmp_path, "images/c.png")
+    elif change == "pairs":
+        (tmp_path / "pairs.csv").write_text("id,partner\na,b\n")
     else:
         (tmp_path / "world.json").write_text(json.dumps({"camera": 1}))
     assert fingerprint(scan(tmp_path)).digest != before

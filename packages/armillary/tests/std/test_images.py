@@ -1,6 +1,7 @@
 """The data set of a folder: what it offers, what it passes over, and what it refuses."""
 
 import json
+import struct
 import warnings
 
 import numpy as np
@@ -12,7 +13,7 @@ from armillary.config import structure
 from armillary.errors import ConfigError, DataError
 from armillary.interfaces.dataset import Dataset
 from armillary.kernels.cameras import project
-from armillary.kernels.sampling import grid_to_pixels
+from armillary.kernels.sampling import grid_to_pixels, identity_grid, sample
 from armillary.std.config import ImagesConfig
 from armillary.std.images import PORTS, Images
 from armillary.std.plugin import armillary_datasets
@@ -416,3 +417,232 @@ def test_real_cats(real_data):
     assert len(data) > 1000
     assert data.problems == ()
     assert 0.2 < data[0]["image"].mean() < 0.8
+
+
+# --- pairs -----------------------------------------------------------------------------------------------------------
+
+
+def smooth(width, height, *, shift=(0, 0), seed=0):
+    """A smooth picture whose content lies ``shift`` pixels further right and down."""
+    draw = np.random.default_rng(seed)
+    y, x = np.mgrid[:height, :width].astype(float)
+    channels = []
+    for _ in range(3):
+        waves = [draw.uniform(-0.35, 0.35, 2) for _ in range(4)]
+        phases = draw.uniform(0, 6, 4)
+        channels.append(
+            sum(np.sin(a * (x - shift[0]) + b * (y - shift[1]) + c) for (a, b), c in zip(waves, phases, strict=True))
+        )
+    return (127.5 + 30 * np.stack(channels, -1)).clip(0, 255).astype(np.uint8)
+
+
+def film(root, *, count=4, size=(24, 20), shift=(3, -2)):
+    """Frames that move by ``shift`` each, with the flow to the next; nothing else."""
+    (root / "images").mkdir(parents=True)
+    for index in range(count):
+        Image.fromarray(smooth(*size, shift=(index * shift[0], index * shift[1]))).save(
+            root / f"images/{index:02d}.png"
+        )
+        if index < count - 1:
+            array(root / f"flow/{index:02d}.npy", np.broadcast_to(np.array(shift, np.float16), (size[1], size[0], 2)))
+    return root
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"size": 20}, {"size": 10}, {"size": 33}, {"size": 24, "fit": "pad"}, {"size": 16, "fit": "squash"},
+        {"size": 12, "crop": 15}, {"size": 18, "box": (2, 3, 20, 14), "fit": "pad"},
+    ],
+)  # fmt: skip
+def test_the_partner_shows_at_the_grid_what_the_picture_shows(tmp_path, settings):
+    """Whatever the placement: the partner, read at the grid, is the picture, and without the grid it is not."""
+    data = build(film(tmp_path), **settings)
+    item = data[1]
+    valid = item["partner_valid"][0]
+    assert 0.3 < valid.float().mean() < 0.9
+    read = sample(item["partner_image"], item["partner_grid"])
+    error = (read - item["image"]).abs().mean(0)
+    assert error[valid].mean() < 0.006  # half a pixel is 0.01
+    assert error[valid].max() < 0.012
+    assert (item["partner_image"] - item["image"]).abs().mean(0)[valid].mean() > 0.06
+
+
+def test_a_pair_by_hand(tmp_path):
+    """Two pictures of 8 x 4, all of the first 2 to the right in the second: the middle 4 x 4 at half the size.
+
+    Two file pixels are one placed pixel: (0, 1) leads to (1, 1), that is (1 / 0.5 - 1, 1) = (1, 1); (1, 1) leads out.
+    """
+    pixels = picture(tmp_path / "images/a.png", size=(8, 4))
+    Image.fromarray(np.roll(pixels, 2, axis=1)).save(tmp_path / "images/b.png")
+    array(tmp_path / "flow/a.npy", np.broadcast_to(np.array([2, 0], np.float32), (4, 8, 2)))
+    data = build(tmp_path, size=2)
+    item = data[0]
+    assert item["partner_grid"][1, 0].tolist() == [1, 1]
+    assert item["partner_valid"].tolist() == [[[True, False], [True, False]]]
+    assert torch.equal(item["partner_image"], data[1]["image"])
+    assert set(item) == {"id", "image", "partner_image", "partner_grid", "partner_valid"}  # no mask is needed
+
+
+def test_a_picture_without_a_partner_comes_with_itself_and_nothing_valid(tmp_path):
+    data = build(film(tmp_path, count=3))
+    assert len(data) == 3
+    last = data[2]
+    assert torch.equal(last["partner_image"], last["image"])
+    assert not last["partner_valid"].any()
+    torch.testing.assert_close(last["partner_grid"], identity_grid(SIZE, SIZE))
+    assert data.problems == ("partner_image: 2 of 3 pictures have a partner to use; training on pairs uses only these",)
+
+
+@pytest.mark.parametrize("megabytes", [0, 100])
+def test_training_on_pairs_leaves_out_pictures_without_one(tmp_path, megabytes):
+    whole, data = build(film(tmp_path)), build(tmp_path, cache_megabytes=megabytes)
+    assert "partner_valid" in data[3]
+    data.restrict({"image", "partner_image", "partner_grid", "partner_valid"})
+    assert list(data.ids) == ["00", "01", "02"]
+    for index in (0, 2, 2):
+        for port, value in data[index].items():
+            assert value == whole[index][port] if port == "id" else torch.equal(value, whole[index][port])
+    whole.restrict({"image"})
+    assert len(whole) == 4
+    assert set(whole[0]) == {"id", "image"}
+
+
+def test_leaving_out_keeps_pictures_and_memory_together(tmp_path):
+    """The first picture has no partner: whatever is in memory by number must move with its picture."""
+    film(tmp_path)
+    (tmp_path / "flow/00.npy").unlink()
+    data, fresh = build(tmp_path), build(tmp_path, cache_megabytes=0)
+    images = {data[index]["id"]: data[index]["image"] for index in range(4)}
+    data.restrict({"image", "partner_image"})
+    fresh.restrict({"image", "partner_image"})
+    assert list(data.ids) == ["01", "02"]
+    for index in range(2):
+        assert torch.equal(data[index]["image"], images[data.ids[index]])
+        assert torch.equal(data[index]["partner_image"], fresh[index]["partner_image"])
+
+
+def test_a_partner_for_training_is_not_taken_from_the_test_pictures(tmp_path):
+    film(tmp_path, count=6)
+    (tmp_path / "split.csv").write_text("id,split\n00,train\n01,train\n02,test\n03,train\n04,train\n05,test\n")
+    train, test = build(tmp_path, split="train"), build(tmp_path, split="test")
+    assert train.problems == (
+        "partner_image: 2 of 4 pictures have a partner to use; training on pairs uses only these",
+    )
+    train.restrict({"partner_grid"})
+    assert list(train.ids) == ["00", "03"]
+    test.restrict({"partner_grid"})
+    assert list(test.ids) == ["02"]  # a test picture may be looked up in any other
+
+
+def test_few_flow_files_are_named_and_not_read(tmp_path):
+    film(tmp_path)
+    (tmp_path / "flow/00.npy").unlink()
+    (tmp_path / "flow/01.npy").unlink()
+    data = build(tmp_path)
+    assert set(data.provides) == {"image"}
+    (problem,) = data.problems
+    assert problem.startswith("partner_image: 1 of 4 pictures have it, so it is not read")
+    assert "name partner_image and partner_grid and partner_valid in data.ports" in problem
+    asked = build(tmp_path, ports=("partner_image", "partner_grid", "partner_valid"))
+    assert list(asked.ids) == ["02"]
+    assert asked.problems == ("partner_image: 1 of 4 pictures have a partner to use; only these are used",)
+
+
+def test_pairs_that_were_asked_for_and_are_not_there(tmp_path):
+    picture(tmp_path / "images/a.png")
+    with pytest.raises(DataError, match=r"no picture has partner_grid; it would stand in flow/ID.npy or flow/ID.flo"):
+        build(tmp_path, ports=("partner_grid",))
+
+
+def test_the_table_of_pairs(tmp_path):
+    """Back to the frame before, by the table; the flow leads the other way."""
+    film(tmp_path)
+    for index in range(1, 4):
+        array(tmp_path / f"flow/{index:02d}.npy", np.broadcast_to(np.array([-3, 2], np.float32), (20, 24, 2)))
+    (tmp_path / "flow/00.npy").unlink()
+    (tmp_path / "pairs.csv").write_text("id,partner\n01,00\n02,images/01.png\n03,02\n")
+    item = build(tmp_path, size=20)[2]
+    valid = item["partner_valid"][0]
+    assert (sample(item["partner_image"], item["partner_grid"]) - item["image"]).abs().mean(0)[valid].mean() < 0.02
+
+
+def test_flo_files(tmp_path):
+    film(tmp_path)
+    expected = build(tmp_path)[1]
+    flow = np.load(tmp_path / "flow/01.npy")
+    (tmp_path / "flow/01.npy").unlink()
+    (tmp_path / "flow/01.flo").write_bytes(struct.pack("<fii", 202021.25, 24, 20) + flow.astype("<f4").tobytes())
+    item = build(tmp_path)[1]
+    assert all(torch.equal(item[port], expected[port]) for port in ("partner_image", "partner_grid", "partner_valid"))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "problem"),
+    [
+        (lambda root: array(root / "flow/01.npy", np.zeros((24, 20, 2))), "flow/01.npy: is 20 x 24, but its picture is 24 x 20"),
+        (lambda root: (root / "flow/01.npy").write_bytes(b"x"), "flow/01.npy: not a .npy file"),
+        (lambda root: picture(root / "images/02.png", size=(25, 20)), "images/01.png: is 24 x 20, but its partner images/02.png is 25 x 20"),
+    ],
+)  # fmt: skip
+def test_a_pair_that_cannot_be_used_is_named_and_its_picture_stays(tmp_path, spoil, problem):
+    spoil(film(tmp_path))
+    data = build(tmp_path)
+    assert len(data) == 4
+    assert problem in data.problems
+    assert not data[1]["partner_valid"].any()
+    with pytest.raises(DataError, match="leave out --strict"):
+        build(tmp_path, strict=True)
+
+
+def test_a_partner_that_cannot_be_read_is_no_partner(tmp_path):
+    film(tmp_path)
+    data = (tmp_path / "images/02.png").read_bytes()
+    (tmp_path / "images/02.png").write_bytes(data[: len(data) // 2])
+    left = build(tmp_path)
+    assert list(left.ids) == ["00", "01", "03"]
+    left.restrict({"partner_grid"})
+    assert list(left.ids) == ["00"]
+
+
+# --- object coordinates ----------------------------------------------------------------------------------------------
+
+
+def test_coordinates_stand_where_the_mask_does(faces):
+    item = build(faces)[1]
+    expected = np.load(faces / "coordinates/b.npy").astype(np.float32)
+    mask = item["true_mask"][0].numpy()
+    np.testing.assert_array_equal(item["true_coordinates"].numpy()[:, mask], expected[:, mask])
+    assert (item["true_coordinates"].numpy()[:, ~mask] == 0).all()
+
+
+def test_coordinates_that_are_nan_bring_a_mask(tmp_path):
+    picture(tmp_path / "images/a.png")
+    values = np.ones((3, SIZE, SIZE), np.float16)
+    values[:, :, :3] = np.nan
+    array(tmp_path / "coordinates/a.npy", values)
+    data = build(tmp_path)
+    assert set(data.provides) == {"image", "true_mask", "true_coordinates"}
+    assert data[0]["true_mask"][0, 0].tolist() == [False] * 3 + [True] * 5
+    assert data[0]["true_coordinates"].sum() == 3 * 5 * SIZE
+
+
+def test_coordinates_of_another_shape_pass_their_picture_over(faces):
+    array(faces / "coordinates/b.npy", np.zeros((2, SIZE, SIZE), np.float16))
+    data = build(faces)
+    assert list(data.ids) == ["a", "c"]
+    assert data.problems[0].startswith(
+        "coordinates/b.npy: has the shape (2, 8, 8), true_coordinates needs (3, height, "
+    )
+
+
+def test_no_camera_and_no_depth_of_points(tmp_path):
+    """What the worlds of pairs give: points without depth, poses without a camera."""
+    film(tmp_path, count=2)
+    (tmp_path / "landmarks.csv").write_text("id,point,x,y,visible\n00,tip,4,5,1\n01,tip,7,3,0\n")
+    eye = "1,0,0,0,1,0,0,0,1,0,0,0"
+    (tmp_path / "poses.csv").write_text(f"id,r11,r12,r13,r21,r22,r23,r31,r32,r33,t1,t2,t3\n00,{eye}\n01,{eye}\n")
+    data = build(tmp_path, size=20)
+    assert {"true_landmarks2d", "true_visible", "true_pose", "partner_grid"} < set(data.provides)
+    assert not {"camera", "true_landmarks3d"} & set(data.provides)
+    assert data[0]["true_visible"].tolist() == [True]

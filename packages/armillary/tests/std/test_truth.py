@@ -1,13 +1,15 @@
 """Tables beside the pictures: read by name, and every mistake named by file and line."""
 
 import json
+import struct
 
 import numpy as np
 import pytest
 
 from armillary.errors import DataError
 from armillary.std.data_folder import scan
-from armillary.std.truth import Truth, camera_of, read_landmarks, read_numbers, world_camera
+from armillary.std.picture_file import PictureError
+from armillary.std.truth import Truth, camera_of, read_flow, read_landmarks, read_numbers, world_camera
 
 
 @pytest.fixture
@@ -127,3 +129,81 @@ def test_tables_beside_a_bare_folder_are_not_read(tmp_path):
     (tmp_path / "a.png").touch()
     (tmp_path / "landmarks.csv").write_text("whatever")
     assert Truth.read(scan(tmp_path)).landmarks is None
+
+
+# --- optical flow ----------------------------------------------------------------------------------------------------
+
+
+def flo_bytes(flow):
+    """A .flo file as its authors write it: 202021.25 as a float, width and height as integers, then u and v by rows."""
+    height, width, _ = flow.shape
+    return struct.pack("<fii", 202021.25, width, height) + flow.astype("<f4").tobytes()
+
+
+@pytest.fixture
+def flow():
+    return np.random.default_rng(0).normal(size=(3, 5, 2)).astype(np.float32)
+
+
+def test_a_flo_file_comes_back(tmp_path, flow):
+    (tmp_path / "a.flo").write_bytes(flo_bytes(flow))
+    np.testing.assert_array_equal(read_flow(tmp_path / "a.flo", (3, 5)), flow)
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64, np.int16])
+def test_an_array_comes_back_with_its_components_first_or_last(tmp_path, flow, kind):
+    values = (flow * 4).astype(kind)
+    np.save(tmp_path / "a.npy", values)
+    np.save(tmp_path / "b.npy", np.moveaxis(values, -1, 0))
+    for name in ("a", "b"):
+        read = read_flow(tmp_path / f"{name}.npy", (3, 5))
+        assert read.dtype == np.float32
+        np.testing.assert_array_equal(read, values.astype(np.float32))
+
+
+@pytest.mark.parametrize("unknown", [np.nan, np.inf, -np.inf, 1.7e9, -1e10])
+def test_what_is_not_known_is_nan_in_both_components(tmp_path, flow, unknown):
+    """Middlebury marks an unknown displacement by a value beyond 1e9."""
+    flow[1, 2, 0] = unknown
+    (tmp_path / "a.flo").write_bytes(flo_bytes(flow))
+    read = read_flow(tmp_path / "a.flo", (3, 5))
+    assert np.isnan(read[1, 2]).all()
+    assert np.isfinite(read).sum() == 2 * 14
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda data: data[:-1], r"says 5 x 3 pixels, but holds 14.875 of them"),
+        (lambda data: data + b"more", r"says 5 x 3 pixels, but holds 15.5 of them"),
+        (lambda data: data[:11], "not a .flo file"),
+        (lambda data: b"", "not a .flo file"),
+        (lambda data: b"PIEJ" + data[4:], "not a .flo file"),
+        (lambda data: data[:4] + struct.pack("<ii", -5, -3) + data[12:], "says -5 x -3 pixels"),
+    ],
+)
+def test_a_flo_file_that_is_none(tmp_path, flow, change, message):
+    (tmp_path / "a.flo").write_bytes(change(flo_bytes(flow)))
+    with pytest.raises(PictureError, match=message):
+        read_flow(tmp_path / "a.flo", (3, 5))
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((4, 5, 2), r"is 5 x 4, but its picture is 5 x 3"),
+        ((3, 5), r"has the shape \(3, 5\), a flow needs \(height, width, 2\)"),
+        ((3, 5, 3), r"has the shape \(3, 5, 3\)"),
+    ],
+)
+@pytest.mark.parametrize("header_only", [False, True])
+def test_flow_of_another_shape(tmp_path, shape, message, header_only):
+    np.save(tmp_path / "a.npy", np.zeros(shape, np.float32))
+    with pytest.raises(PictureError, match=message):
+        read_flow(tmp_path / "a.npy", (3, 5), header_only=header_only)
+
+
+def test_flow_that_is_not_there(tmp_path):
+    for name in ("a.npy", "a.flo"):
+        with pytest.raises(PictureError, match=r"a\.(npy|flo): .*No such file"):
+            read_flow(tmp_path / name, (3, 5))
