@@ -8,6 +8,7 @@ from armillary import ports
 from armillary.kernels.sampling import identity_grid
 from armillary.run import pictures
 from armillary.run.colours import NOTHING
+from armillary.run.sheets import PALE
 
 WITHOUT_PICTURE = {"camera", "visibility", "sphere_coefficients", "feature_vector", "class_scores", "mesh"}
 
@@ -141,6 +142,115 @@ def test_a_grid_shows_the_square_it_reads():
     assert shown[30, 2, 1] > shown[2, 2, 1] + 100
     assert (np.abs(np.diff(shown[2, :, 2])) > 20).sum() == 7  # eight fields
     assert (pictures.grid_picture(grid + 2.1) == NOTHING).all()
+
+
+def on_sphere(longitude, latitude):
+    """Unit labels of angles in degrees, as [3 ...]."""
+    longitude, latitude = torch.deg2rad(torch.as_tensor(longitude)), torch.deg2rad(torch.as_tensor(latitude))
+    level = latitude.cos()
+    return torch.stack((longitude.cos() * level, longitude.sin() * level, latitude.sin()))
+
+
+@pytest.mark.parametrize(
+    ("longitude", "latitude", "place"),
+    [
+        (0.0, 0.0, (32, 64)),
+        (90.0, 0.0, (32, 96)),
+        (-90.0, 45.0, (16, 32)),
+        (0.0, -80.0, (60, 64)),
+        (30.0, 89.9, (0, 74)),
+    ],
+)
+def test_unwrapped_puts_a_pixel_where_its_label_points(longitude, latitude, place):
+    """All of a red picture with one label: longitude 0 in the middle, 90 degrees a quarter to the right, north on top."""
+    labels = on_sphere(longitude, latitude)[:, None, None].expand(3, 4, 4)
+    shown = pictures.unwrapped_picture(torch.tensor([1.0, 0, 0])[:, None, None].expand(3, 8, 8), labels, size=64)
+    assert shown.shape == (64, 128, 3)
+    y, x = np.nonzero((shown == (255, 0, 0)).all(axis=-1))
+    assert (y.mean(), x.mean()) == pytest.approx(place, abs=1.0)
+    assert len(y) <= 4
+    assert tuple(shown[place[0], (place[1] + 40) % 128]) == PALE
+
+
+def test_unwrapped_goes_round_the_back():
+    """A label at 180 degrees lies at both ends."""
+    labels = on_sphere(180.0, 0.0)[:, None, None].expand(3, 4, 4)
+    shown = pictures.unwrapped_picture(torch.zeros(3, 8, 8), labels, size=32)
+    assert sorted(set(np.nonzero((shown == 0).all(axis=-1))[1].tolist())) == [0, 63]
+
+
+def test_unwrapped_weighs_by_the_length_of_the_label():
+    """Red three times as certain as blue, at one place: three parts of red."""
+    image = torch.zeros(3, 1, 2)
+    image[0, 0, 0], image[2, 0, 1] = 1.0, 1.0
+    labels = on_sphere([0.7, 0.7], [1.4, 1.4])[:, None] * torch.tensor([3.0, 1.0])
+    shown = pictures.unwrapped_picture(image, labels, size=64).reshape(-1, 3)
+    assert (191, 0, 64) in set(map(tuple, shown.tolist()))
+
+
+def test_unwrapped_is_the_same_however_the_picture_is_turned():
+    """What the method is for: pixels that carry their labels along fall where they fell."""
+    generator = torch.Generator().manual_seed(0)
+    image, labels = torch.rand(3, 12, 12, generator=generator), torch.randn(3, 12, 12, generator=generator)
+    turned = pictures.unwrapped_picture(image.rot90(dims=(1, 2)), labels.rot90(dims=(1, 2)))
+    np.testing.assert_allclose(turned.astype(int), pictures.unwrapped_picture(image, labels).astype(int), atol=1)
+
+
+def test_unwrapped_reads_labels_between_cells():
+    """Cell j of a map of stride 2 stands at pixel 2 j: pixel 1 lies midway between cells 0 and 1, pixel 3 at the last."""
+    found = pictures._at_pixels(np.array([0.0, 4.0]).reshape(1, 1, 2).repeat(2, axis=1), 4, 4)
+    np.testing.assert_array_equal(found[0], [[0.0, 2.0, 4.0, 4.0]] * 4)
+
+
+def test_unwrapped_leaves_out_what_the_mask_leaves_out_and_what_has_no_label():
+    labels = on_sphere(0.0, 0.0)[:, None, None].expand(3, 4, 4).clone()
+    assert (pictures.unwrapped_picture(torch.zeros(3, 8, 8), labels, mask=torch.zeros(1, 8, 8)) == PALE).all()
+    assert (pictures.unwrapped_picture(torch.zeros(3, 8, 8), 0 * labels) == PALE).all()
+
+
+@pytest.mark.parametrize("junk", [float("nan"), float("inf"), 1e30, 0.0])
+def test_no_value_breaks_an_unwrapped_picture(junk):
+    assert_picture(pictures.unwrapped_picture(torch.full((3, 8, 8), junk), torch.full((3, 4, 4), junk)))
+
+
+def test_unwrapped_refuses_a_map_that_is_larger_than_its_picture():
+    with pytest.raises(ValueError, match=r"labels \(3, rows, columns\) of it are needed"):
+        pictures.unwrapped_picture(torch.zeros(3, 4, 4), torch.zeros(3, 8, 8))
+
+
+def test_found_landmarks_are_green_and_annotated_ones_blue():
+    """(-1/2, 0) found, (1/2, 0) annotated, a line between; hidden ones and those that are not numbers are not drawn."""
+    found = torch.tensor([[-0.5, 0.0], [0.0, 0.9], [float("nan"), 0.0]])
+    truth = torch.tensor([[0.5, 0.0], [0.0, -0.9], [0.0, 0.0]])
+    shown = pictures.landmarks_over(
+        torch.zeros(3, 65, 65), predicted=found, truth=truth, visible=torch.tensor([True, False, True]), size=65
+    ).astype(int)
+    green, blue = shown[32, 16], shown[32, 48]
+    assert green.argmax() == 1
+    assert blue.argmax() == 2
+    assert shown[32, 32].min() > 200
+    assert shown[:24].max() == shown[40:].max() == 0
+
+
+def test_preview_shows_a_label_map_with_its_own_picture_laid_onto_the_sphere(head):
+    """Labels of the target go with the target, whatever image comes first; without a fitting image there is one column."""
+    red, labels = torch.tensor([1.0, 0, 0])[:, None, None].expand(3, 64, 64), torch.randn(3, 32, 32)
+    outputs, batch = {"target_labels": labels[None]}, {"source": head.image[None], "target": red[None]}
+    kinds = {"source": "image", "target": "image", "target_labels": "label_map"}
+    shown = pictures.preview(outputs, batch, kinds, count=1, cell=64)
+    assert shown.shape[1] == 3 * 64 + 128 + 5 * 4
+    np.testing.assert_array_equal(shown[-68:-4, -132:-4], pictures.unwrapped_picture(red, labels))
+    small = {"source": head.image[None, :, :16, :16]}
+    assert pictures.preview(outputs, small, kinds, count=1, cell=64).shape[1] == 2 * 64 + 3 * 4
+
+
+def test_extra_pictures_are_of_label_maps():
+    image, labels = torch.rand(3, 8, 8), torch.randn(3, 4, 4)
+    (word, shown), *more = pictures.extra_pictures("label_map", labels, image).items()
+    assert (word, more) == ("unwrapped", [])
+    np.testing.assert_array_equal(shown, pictures.unwrapped_picture(image, labels))
+    assert pictures.extra_pictures("depth", torch.ones(1, 8, 8), image) == {}
+    assert pictures.extra_pictures("label_map", torch.randn(3, 16, 16), image) == {}
 
 
 def test_light_from_the_upper_left_lights_the_upper_left():
