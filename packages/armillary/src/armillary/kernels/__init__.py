@@ -1,7 +1,8 @@
 """Pure functions of tensors: the geometry that every method shares.
 
-One module a subject: ``rotations``, ``cameras``, ``sampling``, ``depth_mesh``, ``shading``, ``statistics``. Import the
-module that is needed; this package imports none of them, so that naming it costs nothing.
+One module a subject: ``rotations``, ``cameras``, ``sampling``, ``points``, ``matching``, ``thin_plate_spline``,
+``depth_mesh``, ``shading``, ``statistics``. Import the module that is needed; this package imports none of them, so that
+naming it costs nothing.
 
 Conventions held by all of them: x right, y down, z forward; pixel (i, j) has its centre at integer coordinates;
 ``x_camera = R @ x_object + t``; radians; normals face the viewer; light directions point from the surface to the light.
