@@ -1,0 +1,240 @@
+"""``spherical:mesh-folder``: a folder of meshes as a data set.
+
+Layouts, told apart by the paths alone: ``category/name.off``; ModelNet's ``category/train/name.off``; ``train/category/name.off``;
+ShapeNet's ``category/name/models/model.obj``; a bare folder of meshes, which then has no labels; each of them also below
+``meshes/``, as a world writes it. The category is the first folder that does not name a split. An ID is the path without
+its suffix; splits are those of any data folder (``split.csv``, folders, or a hash).
+
+An item is ``id``, ``mesh`` (a :class:`~armillary_spherical.meshes.PosedMesh`, which no batch can stack: a transform turns it
+into tensors) and ``class_label``. Meshes are about the origin, z up, inside the unit sphere.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import attrs
+import torch
+
+from armillary.errors import DataError, did_you_mean
+from armillary.interfaces.dataset import Dataset, Fingerprint
+from armillary.ports import Shape
+from armillary.std import data_folder
+from armillary.std.config import ImagesConfig
+from armillary.std.data_folder import SCRATCH, DataFolder, Entry, Splits
+from armillary.std.images import Images
+from armillary.std.picture_file import SUFFIXES as PICTURE_SUFFIXES
+from armillary_spherical.config import MeshFolderConfig
+from armillary_spherical.meshes import SUFFIXES, PosedMesh, normalised, read_mesh
+
+_BASE = "meshes"
+_SPLIT_FOLDERS = frozenset({"train", "training", "val", "valid", "validation", "dev", "test", "testing"})
+_BYTES = 24  # a vertex or a face
+_MEGABYTE = 10**6
+_SHOWN = 5
+
+
+class MeshFolder(Dataset):
+    """One split of a folder of meshes. Build it with :meth:`build`.
+
+    Args:
+        folder: what lies where.
+        splits: which mesh belongs where.
+        split: ``train``, ``val``, ``test`` or ``all``.
+        config: the settings.
+    """
+
+    def __init__(self, folder: DataFolder, *, splits: Splits, split: str, config: MeshFolderConfig) -> None:
+        self._folder, self._splits, self._config = folder, splits, config
+        self.categories = _categories(folder, config)
+        wanted = [entry for entry in folder.entries if not self.categories or category_of(entry.id) in self.categories]
+        entries = splits.members(wanted, split)
+        if not entries:
+            counts = ", ".join(f"{name} {count}" for name, count in splits.counts().items()) or "none in any split"
+            raise DataError(
+                f"{folder.root}: no meshes for the split {split!r} (there are: {counts}); to use every mesh in every split "
+                "type: --set data.split_by=all"
+            )
+        self._kept: dict[int, PosedMesh] = {}
+        self._problems: list[str] = []
+        self._notes: list[str] = []
+        self._entries = self._read_all(entries)
+        if not self._entries:
+            shown = "\n  ".join(self._problems[:_SHOWN])
+            raise DataError(f"{folder.root}: none of the meshes for the split {split!r} can be used\n  {shown}")
+
+    @classmethod
+    def build(cls, config: MeshFolderConfig, *, root: Path, split: str) -> Self:
+        """Return one split, every mesh of it read once.
+
+        Raises:
+            DataError: no such folder, no mesh in it, none in this split, none that can be used, a category that is not
+                there, a table that is wrong, a folder that is not finished, or, where ``strict``, a bad file.
+        """
+        if split not in (*data_folder.SPLITS, "all"):
+            raise DataError(f"unknown split {split!r}; it is one of {', '.join(data_folder.SPLITS)}, all")
+        folder = scan(Path(root))
+        if folder.unfinished is not None:
+            raise DataError(data_folder.unfinished_text(folder))
+        return cls(folder, splits=assign_splits(folder, config), split=split, config=config)
+
+    @classmethod
+    def read_file(cls, config: MeshFolderConfig, path: Path) -> dict[str, Any]:
+        """Return ``mesh`` of a mesh file, or ``image`` of a picture file, cut to a square; and ``id``.
+
+        Raises:
+            DataError: there is no such file, or it is neither.
+        """
+        path = Path(path)
+        if path.suffix.lower() in SUFFIXES:
+            return {"id": path.stem, "mesh": _placed(path, config)[0]}
+        if path.suffix.lower() not in PICTURE_SUFFIXES:
+            raise DataError(f"{path}: neither a mesh ({' '.join(SUFFIXES)}) nor a picture")
+        item = Images.read_file(ImagesConfig(size=config.picture_size), path)
+        if config.picture_channels == 1:
+            item["image"] = item["image"].mean(dim=0, keepdim=True)
+        return item
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """Names of the items, in order."""
+        return [entry.id for entry in self._entries]
+
+    @property
+    def provides(self) -> Mapping[str, Shape]:
+        """Ports that this folder offers; labels where it has categories."""
+        return {"mesh": (), **({"class_label": ()} if self.categories else {})}
+
+    @property
+    def problems(self) -> Sequence[str]:
+        """One line for each mesh that was refused."""
+        return tuple(self._problems)
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """One line for each thing that was mended, or is worth knowing, of a mesh that is used."""
+        return tuple(self._notes)
+
+    @property
+    def fixed_split(self) -> bool:
+        """Whether the folder itself says what is train and test."""
+        return self._splits.fixed
+
+    def fingerprint(self) -> Fingerprint:
+        """Return what a run remembers of this folder."""
+        return data_folder.fingerprint(self._folder)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """Return one item."""
+        entry = self._entries[index]
+        index = range(len(self._entries))[index]
+        posed = self._kept.get(index)
+        if posed is None:
+            posed = _placed(self._folder.root / entry.path, self._config)[0]
+        item: dict[str, Any] = {"id": entry.id, "mesh": posed}
+        if self.categories:
+            item["class_label"] = torch.tensor(self.categories.index(category_of(entry.id)))
+        return item
+
+    def _read_all(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Return the entries whose mesh can be used; keep meshes while they fit."""
+        good, room = [], self._config.cache_megabytes * _MEGABYTE
+        for entry in entries:
+            try:
+                posed, notes = _placed(self._folder.root / entry.path, self._config)
+            except DataError as error:
+                if self._config.strict:
+                    raise
+                self._problems.append(str(error))
+                continue
+            self._notes += [f"{entry.path}: {note}" for note in notes]
+            room -= _BYTES * (len(posed.mesh.vertices) + len(posed.mesh.faces))
+            if room >= 0:
+                self._kept[len(good)] = posed
+            good.append(entry)
+        return good
+
+
+def scan(root: Path) -> DataFolder:
+    """Return the meshes of a folder.
+
+    Raises:
+        DataError: no such folder, or no file with a mesh's name in it.
+    """
+    if not root.is_dir():
+        what = "this is a file; give the folder that holds it" if root.exists() else "no such folder"
+        raise DataError(f"{root}: {what}: --data FOLDER")
+    structured = (root / _BASE).is_dir()
+    base = root / _BASE if structured else root
+    paths = []
+    for place, folders, files in os.walk(base):
+        folders[:] = sorted(name for name in folders if not name.startswith((".", "__")))
+        inside = Path(place).relative_to(base)
+        paths += [
+            (inside / name).as_posix() for name in files if Path(name).suffix.lower() in SUFFIXES and name[0] != "."
+        ]
+    rows = root / SCRATCH / "rows"
+    unfinished = sum(1 for _ in rows.glob("*.json")) if (root / SCRATCH).is_dir() else None
+    if not paths and unfinished is None:
+        raise DataError(f"{base}: no mesh below it; meshes end in {' '.join(SUFFIXES)}")
+    stems = [os.path.splitext(path)[0] for path in sorted(paths)]
+    entries = tuple(
+        Entry(stem if stems.count(stem) == 1 else path, f"{_BASE}/{path}" if structured else path)
+        for stem, path in zip(stems, sorted(paths), strict=True)
+    )
+    return DataFolder(root, entries, structured, data_folder.read_world(root), unfinished)
+
+
+def category_of(item: str) -> str:
+    """Return the first folder of an id that does not name a split; empty where there is none."""
+    return next((part for part in item.split("/")[:-1] if part.lower() not in _SPLIT_FOLDERS), "")
+
+
+def assign_splits(folder: DataFolder, config: MeshFolderConfig) -> Splits:
+    """Return the split of every mesh; folders that name one may stand above or below the category.
+
+    Raises:
+        DataError: the rule's file or folders are not there, or ``split.csv`` is wrong.
+    """
+    by_folders = config.split_by == "folder" or (
+        config.split_by == "auto" and not (folder.root / "split.csv").is_file()
+    )
+    moved = {_split_first(entry.id): entry.id for entry in folder.entries}
+    if by_folders and any(item != own or item.split("/")[0].lower() in _SPLIT_FOLDERS for item, own in moved.items()):
+        entries = tuple(Entry(item, folder_path) for item, folder_path in moved.items())
+        splits = data_folder.assign_splits(
+            attrs.evolve(folder, entries=entries), rule=config.split_by, val=config.val, test=config.test
+        )
+        if splits.rule == "folder":
+            return Splits({moved[item]: split for item, split in splits.of.items()}, splits.rule)
+    return data_folder.assign_splits(folder, rule=config.split_by, val=config.val, test=config.test)
+
+
+def _split_first(item: str) -> str:
+    """Return an id with the folder that names a split in front."""
+    *folders, name = item.split("/")
+    named = [part for part in folders if part.lower() in _SPLIT_FOLDERS][:1]
+    if not named:
+        return item
+    folders.remove(named[0])
+    return "/".join([*named, *folders, name])
+
+
+def _categories(folder: DataFolder, config: MeshFolderConfig) -> tuple[str, ...]:
+    there = sorted({category_of(entry.id) for entry in folder.entries} - {""})
+    unknown = [name for name in config.categories if name not in there]
+    if unknown:
+        hint = did_you_mean(unknown[0], there) or f" it has: {', '.join(there) or 'no category'}"
+        raise DataError(f"{folder.root}: no category {unknown[0]!r};{hint}")
+    return config.categories or tuple(there)
+
+
+def _placed(path: Path, config: MeshFolderConfig) -> tuple[PosedMesh, tuple[str, ...]]:
+    """Return the mesh of a file, about the origin, and what is to be said of it."""
+    found = read_mesh(path)
+    mesh = normalised(found.mesh, centre=config.centre, up=config.up, radius=config.radius)
+    return PosedMesh(mesh, closed=found.closed), found.notes
