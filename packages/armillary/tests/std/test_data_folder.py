@@ -182,6 +182,16 @@ def test_more_pictures_do_not_move_those_that_were_there(tmp_path):
     assert {item: after[item] for item in before} == before
 
 
+def test_the_frames_of_a_clip_stay_together(tmp_path):
+    """A frame of a made video shows its partner: apart, one of the two would be seen in training and in the test."""
+    touch(tmp_path / "images", *(f"{index:06d}.png" for index in range(600)))
+    (tmp_path / "world.json").write_text('{"clip": 20}')
+    found = splits(tmp_path)
+    clips = [{found.of[f"{index:06d}"] for index in range(first, first + 20)} for first in range(0, 600, 20)]
+    assert all(len(clip) == 1 for clip in clips)
+    assert set.union(*clips) == {"train", "val", "test"}
+
+
 def test_the_hash_is_the_same_everywhere(tmp_path):
     """By hand: blake2b of the id, eight bytes, over 2^64; below 0.1 is test, below 0.2 val."""
     touch(tmp_path, *(f"{index}.png" for index in range(30)))

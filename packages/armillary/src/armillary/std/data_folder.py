@@ -209,7 +209,8 @@ def assign_splits(folder: DataFolder, *, rule: str = "auto", val: float, test: f
     """Return the split of every picture.
 
     ``auto`` takes ``split.csv`` where there is one, else the folders' names (train, val, test), else the hash. The hash of
-    a picture's path decides alone, so that more pictures do not move those that were there; only where a split would stay
+    a picture's path decides alone (of a made video the clip's number, so that no frame has its partner in another split), so
+    that more pictures do not move those that were there; only where a split would stay
     empty with three pictures or more, the picture nearest to its range is given to it.
 
     Args:
@@ -233,7 +234,8 @@ def assign_splits(folder: DataFolder, *, rule: str = "auto", val: float, test: f
         )
     if by_folder and rule != "hash":
         return Splits(by_folder, "folder")
-    return Splits(_splits_from_hash([entry.id for entry in folder.entries], val=val, test=test), "hash")
+    groups = {entry.id: _group(entry.id, folder.world.get("clip")) for entry in folder.entries}
+    return Splits(_splits_from_hash(groups, val=val, test=test), "hash")
 
 
 def _splits_from_file(folder: DataFolder) -> dict[str, str]:
@@ -261,8 +263,15 @@ def _splits_from_folders(folder: DataFolder) -> dict[str, str]:
     return splits if len(splits) == len(folder.entries) or {"train"} < names else {}
 
 
-def _splits_from_hash(ids: Iterable[str], *, val: float, test: float) -> dict[str, str]:
-    place = {item: _fraction(item) for item in ids}
+def _group(item: str, clip: Any) -> str:
+    """Return what is hashed: the clip of a made video's frame, whose frames show each other, else the picture's own id."""
+    if isinstance(clip, int) and clip > 1 and item.isdecimal():
+        return f"clip {int(item) // clip}"
+    return item
+
+
+def _splits_from_hash(groups: Mapping[str, str], *, val: float, test: float) -> dict[str, str]:
+    place = {item: _fraction(group) for item, group in groups.items()}
     splits = {x: "test" if p < test else "val" if p < test + val else "train" for x, p in place.items()}
     if len(splits) < len(SPLITS):
         return dict.fromkeys(splits, "train")
