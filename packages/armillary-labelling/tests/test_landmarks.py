@@ -124,6 +124,20 @@ def test_groups_are_means_of_their_points():
     assert len(result.points["000"].predicted) == 3
 
 
+def test_a_group_counts_when_all_of_it_is_visible():
+    labels, landmarks = faces(3, seed=1)
+    visible = torch.ones(3, 5, dtype=torch.bool)
+    visible[0, 1] = False
+    result = nearest(score=(labels, landmarks), visible=visible, points=((0, 1), (2,)), normaliser="image").result()
+    assert result.points["000"].visible.tolist() == [False, True]
+    assert result.points["001"].visible.tolist() == [True, True]
+
+
+def test_the_normaliser_is_told():
+    """The eyes are 6 cells of 2 pixels apart: whoever names the wrong points sees it."""
+    assert "the normaliser is 12.0 pixels in the mean, in pictures of 33 x 33" in nearest().result().notes
+
+
 def test_the_five_of_68():
     """Eyes at the means of their six points, the tip of the nose, the corners of the mouth."""
     labels, _ = faces(2)
@@ -148,7 +162,7 @@ def test_what_is_not_visible_does_not_count():
         ).result()
         assert result.figures["error"].value == pytest.approx(0.0, abs=1e-6)
         assert result.figures["error"].count == 3
-    assert clean.notes == ("1 pictures left out: no point that counts, or no normaliser",)
+    assert "1 pictures left out: no point that counts, or no normaliser" in clean.notes
 
 
 def test_a_landmark_never_seen_in_training_is_left_out():

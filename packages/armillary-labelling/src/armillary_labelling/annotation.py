@@ -15,8 +15,6 @@ from armillary.interfaces import Figure
 from armillary.kernels.sampling import grid_to_pixels, pixels_to_grid, sample
 from armillary_labelling.evaluator_config import FIVE_OF_68, Groups, Normaliser
 
-_PER_CENT = 100.0
-
 
 def map_stride(labels: Float[Tensor, "*batch channel rows columns"], *, height: int, width: int) -> int:
     """Pixels from one cell to the next.
@@ -142,21 +140,11 @@ class ErrorTable:
             item: float(row.nanmean()) for item, row in self.rows.get(name, {}).items() if not bool(row.isnan().all())
         }
 
+    def value(self, name: str) -> float:
+        """Mean over the numbers of a name; nan without any."""
+        rows = list(self.rows.get(name, {}).values())
+        return float(torch.stack(rows).nanmean()) if rows else torch.nan
+
     def left_out(self, name: str) -> int:
         """Number of pictures without a point that counts."""
         return sum(1 for row in self.rows.get(name, {}).values() if bool(row.isnan().all()))
-
-
-def per_cent(
-    found: Float[Tensor, "batch points 2"],
-    truth: Float[Tensor, "batch points 2"],
-    counts: Bool[Tensor, "batch points"],
-    *,
-    normaliser: Normaliser,
-    height: int,
-    width: int,
-) -> Float[Tensor, "batch points"]:
-    """Errors in per cent of the normaliser; nan where a point does not count or its picture has no normaliser."""
-    length = normaliser_pixels(truth, normaliser=normaliser, height=height, width=width)
-    error = _PER_CENT * pixel_distance(found, truth, height=height, width=width) / length[:, None]
-    return torch.where(counts, error, torch.nan)

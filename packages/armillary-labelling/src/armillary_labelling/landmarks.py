@@ -7,6 +7,7 @@ Both fit on the training split over frozen labels and are scored on pictures tha
 from collections.abc import Mapping
 from typing import Self
 
+import attrs
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -15,11 +16,18 @@ from armillary.interfaces import Evaluation, Evaluator, Points
 from armillary.kernels.matching import lattice
 from armillary.kernels.sampling import grid_to_pixels, pixels_to_grid
 from armillary.ports import Shape
-from armillary_labelling.annotation import ErrorTable, chosen_points, map_stride, per_cent, read_labels
-from armillary_labelling.evaluator_config import LandmarksNearestConfig, LandmarksRegressedConfig
+from armillary_labelling.annotation import (
+    ErrorTable,
+    chosen_points,
+    map_stride,
+    normaliser_pixels,
+    pixel_distance,
+    read_labels,
+)
+from armillary_labelling.evaluator_config import LandmarksNearestConfig, LandmarksRegressedConfig, Normaliser
 from armillary_labelling.regression import fit_regressor
 
-_METHOD, _MEAN, _CENTRE = "method", "mean shape", "image centre"
+_METHOD, _MEAN, _CENTRE, _NORMALISER = "method", "mean shape", "image centre", "normaliser"
 
 
 class LandmarksNearest(Evaluator):
@@ -33,6 +41,7 @@ class LandmarksNearest(Evaluator):
         self.fitted = _Means()
         self.table = ErrorTable()
         self.points: dict[str, Points] = {}
+        self.size = (0, 0)
 
     @classmethod
     def build(cls, config: LandmarksNearestConfig, *, inputs: Mapping[str, Shape]) -> Self:
@@ -59,14 +68,16 @@ class LandmarksNearest(Evaluator):
         pixels = lattice(*labels.shape[-2:], stride=stride, height=height, width=width, dtype=truth.dtype)
         positions = pixels_to_grid(pixels, height=height, width=width)
         found = positions[cells]
-        candidates = {
-            _METHOD: found,
-            _MEAN: self.fitted.mean(self.fitted.positions).expand_as(found),
-            _CENTRE: torch.zeros_like(found),
-        }
-        for name, value in candidates.items():
-            errors = per_cent(value, truth, counts, normaliser=self.config.normaliser, height=height, width=width)
-            self.table.add(name, ids, errors)
+        _compare(
+            self.table,
+            ids,
+            {_METHOD: found, _MEAN: self.fitted.mean(self.fitted.positions).expand_as(found)},
+            truth=truth,
+            counts=counts,
+            normaliser=self.config.normaliser,
+            size=(height, width),
+        )
+        self.size = (height, width)
         self.points.update(_drawn(ids, found, truth, counts))
 
     def merge(self, other: Self) -> None:
@@ -74,12 +85,13 @@ class LandmarksNearest(Evaluator):
         self.fitted.merge(other.fitted)
         self.table.merge(other.table)
         self.points.update(other.points)
+        self.size = max(self.size, other.size)
 
     def result(self) -> Evaluation:
         """Return the error of the method and of each baseline, in per cent of the normaliser."""
         if self.fitted.count is None:
             raise ValueError("landmarks-nearest/1: no fit pass was run, so no landmark has a vector")
-        return _evaluation("landmarks-nearest/1", self.table, self.points, self.fitted.count)
+        return _evaluation("landmarks-nearest/1", self.table, self.points, seen=self.fitted.count, size=self.size)
 
 
 class LandmarksRegressed(Evaluator):
@@ -143,26 +155,20 @@ class LandmarksRegressed(Evaluator):
         found = regressor(labels).double()
         counts = counts & (shape.count > 0)
         table = ErrorTable()
-        candidates = {
-            _METHOD: found,
-            _MEAN: shape.mean(shape.positions).expand_as(found),
-            _CENTRE: torch.zeros_like(found),
-        }
-        for name, value in candidates.items():
-            table.add(
-                name,
-                ids,
-                per_cent(value, truth, counts, normaliser=self.config.normaliser, height=height, width=width),
-            )
-        evaluation = _evaluation("landmarks-regressed/1", table, _drawn(ids, found, truth, counts), shape.count)
-        notes = (f"trained on {len(used)} annotated pictures for {self.config.epochs} epochs", *evaluation.notes)
-        return Evaluation(
-            figures=evaluation.figures,
-            baselines=evaluation.baselines,
-            notes=notes,
-            rows=evaluation.rows,
-            points=evaluation.points,
+        _compare(
+            table,
+            ids,
+            {_METHOD: found, _MEAN: shape.mean(shape.positions).expand_as(found)},
+            truth=truth,
+            counts=counts,
+            normaliser=self.config.normaliser,
+            size=self.size,
         )
+        evaluation = _evaluation(
+            "landmarks-regressed/1", table, _drawn(ids, found, truth, counts), seen=shape.count, size=self.size
+        )
+        notes = (f"trained on {len(used)} annotated pictures for {self.config.epochs} epochs", *evaluation.notes)
+        return attrs.evolve(evaluation, notes=notes)
 
 
 def nearest_cells(
@@ -230,12 +236,36 @@ def _drawn(ids: list[str], found: Tensor, truth: Tensor, counts: Tensor) -> dict
     }
 
 
-def _evaluation(name: str, table: ErrorTable, points: Mapping[str, Points], seen: Tensor) -> Evaluation:
+def _compare(
+    table: ErrorTable,
+    ids: list[str],
+    found: Mapping[str, Tensor],
+    *,
+    truth: Tensor,
+    counts: Tensor,
+    normaliser: Normaliser,
+    size: tuple[int, int],
+) -> None:
+    """Write errors in per cent of the normaliser into the table; nan where a point does not count, or without a normaliser."""
+    height, width = size
+    length = normaliser_pixels(truth, normaliser=normaliser, height=height, width=width)[:, None]
+    table.add(_NORMALISER, ids, length)
+    for name, value in {**found, _CENTRE: torch.zeros_like(truth)}.items():
+        error = 100.0 * pixel_distance(value, truth, height=height, width=width) / length
+        table.add(name, ids, torch.where(counts, error, torch.nan))
+
+
+def _evaluation(
+    name: str, table: ErrorTable, points: Mapping[str, Points], *, seen: Tensor, size: tuple[int, int]
+) -> Evaluation:
     try:
         figures = {who: {"error": table.figure(who, unit="%")} for who in (_METHOD, _MEAN, _CENTRE)}
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from error
-    notes = []
+    height, width = size
+    notes = [
+        f"the normaliser is {table.value(_NORMALISER):.1f} pixels in the mean, in pictures of {width} x {height}",
+    ]
     if table.left_out(_METHOD):
         notes.append(f"{table.left_out(_METHOD)} pictures left out: no point that counts, or no normaliser")
     missing = [str(k) for k in (seen == 0).nonzero()[:, 0].tolist()]
