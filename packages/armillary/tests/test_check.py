@@ -119,3 +119,12 @@ def test_a_crop_changes_the_size_of_grids_too(toy_host):
     assert shapes["partner_image"] == (None, 3, 4, 4)
     assert shapes["partner_grid"] == (None, 4, 4, 2)
     assert shapes["partner_valid"] == (None, 1, 4, 4)
+
+
+def test_an_evaluator_may_take_the_size_from_the_recipe(toy_host):
+    """What it sets itself stays; what it leaves open is the recipe's."""
+    crop = "transforms=[{use = 'std:crop', settings = {size = 6, jitter = 1}}, {use = 'toy:pair'}]"
+    measured = "evaluators={cropped = {use = 'toy:cropped/1'}}"
+    bound = plan(toy_host, "toy:pairs", crop, measured).stages["main"].evaluators["cropped"]
+    assert bound.transforms[0].settings == {"size": 6, "jitter": 0}
+    assert bound.inputs["source_labels"] == (None, 3, 3, 3)

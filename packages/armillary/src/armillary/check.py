@@ -437,7 +437,7 @@ class _Stage:
         spec: EvaluatorSpec = bound.spec
         if not spec.transforms and spec.calls == "predict":
             return bound
-        uses = [{"use": use.id, "settings": self._defaults(use), "rename": use.rename} for use in spec.transforms]
+        uses = [{"use": use.id, "settings": self._chosen(use, spec), "rename": use.rename} for use in spec.transforms]
         body = {**self.body, "transforms": uses}
         stage = _Stage(self.host, self.name, body, self.earlier, where=f"{self.where}evaluators.{name}: ")
         stage._data()
@@ -461,6 +461,13 @@ class _Stage:
             transforms=tuple(stage._resolve(plan, own) for plan, own in transforms),
             kinds={port: given.kind for port, (given, _) in stage.batch.items()},
         )
+
+    def _chosen(self, use: Use, spec: EvaluatorSpec) -> dict[str, Any]:
+        """Return the settings of a transform that an evaluator names: over the recipe's own where it wants those."""
+        same = [entry for entry in self.body.get("transforms", []) if entry.get("use") == use.id]
+        if spec.recipe_settings and same:
+            return {**same[0].get("settings", {}), **use.settings}
+        return self._defaults(use)
 
     def _defaults(self, use: Use) -> dict[str, Any]:
         """Return the settings of a transform that an evaluator names, with the defaults that its ports may need."""

@@ -146,6 +146,8 @@ class EvaluatorSpec(ComponentSpec):
         transforms: what its items go through first, each item under a random stream of its own that is the same in every
             run, so that a measure on warped pictures is one on the same warps.
         calls: what of the method gives the outputs: ``predict``, or ``forward`` with the ports that it trains on.
+        recipe_settings: a transform that the recipe names too begins with the recipe's settings, so that sizes fit the
+            network; what ``transforms`` sets itself is the protocol's and stays.
     """
 
     KIND: ClassVar[str] = "evaluator"
@@ -157,6 +159,7 @@ class EvaluatorSpec(ComponentSpec):
     calls: Literal["predict", "forward"] = attrs.field(
         default="predict", validator=attrs.validators.in_(("predict", "forward"))
     )
+    recipe_settings: bool = False
 
 
 @attrs.frozen(kw_only=True)

@@ -155,6 +155,18 @@ def armillary_evaluators() -> list[EvaluatorSpec]:
             protocol="jittered pairs",
         ),
         EvaluatorSpec(
+            name="cropped/1",
+            target="armillary_toy.parts:Agreement",
+            consumes=(
+                Port("source_labels", kind="label_map"),
+                Port("target_labels", kind="label_map"),
+            ),
+            transforms=(Use("std:crop", settings={"jitter": 0}), Use("toy:pair")),
+            calls="forward",
+            recipe_settings=True,
+            protocol="pairs of the recipe's size, from the middle",
+        ),
+        EvaluatorSpec(
             name="centre/1",
             target="armillary_toy.parts:Centre",
             consumes=(Port("labels", kind="label_map"),),
