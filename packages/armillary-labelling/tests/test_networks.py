@@ -93,7 +93,10 @@ def test_sizes_that_cannot_be_halved_are_refused(part, config, size, would_do):
 
 
 def test_unknown_sizes_wait_for_the_picture():
-    assert trunk(Dilations, DilationsConfig, size=None)(image=torch.rand(2, 3, 20, 22))["features"].shape[-2:] == (10, 11)
+    assert trunk(Dilations, DilationsConfig, size=None)(image=torch.rand(2, 3, 20, 22))["features"].shape[-2:] == (
+        10,
+        11,
+    )
 
 
 def test_group_norm_needs_channels_in_sixteens():
