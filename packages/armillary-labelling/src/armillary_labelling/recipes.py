@@ -150,6 +150,13 @@ FINE_TUNE = RecipeSpec(
 
 _FRAMES = "ours: the paper does not say"
 
+
+def _landmarks_by(normaliser: str, *, source: str) -> dict[str, Use]:
+    """Return the landmark measures with another normaliser than the distance of the eyes."""
+    settings = {"normaliser": cited(normaliser, source=source)}
+    return {name: Use(_EVALUATORS[name].id, settings=settings) for name in ("nearest", "regressed")}
+
+
 ARM = RecipeSpec(
     name="arm",
     extends="labelling:paper",
@@ -170,10 +177,7 @@ ARM = RecipeSpec(
             },
         ),
     ),
-    evaluators={
-        name: Use(_EVALUATORS[name].id, settings={"normaliser": cited("image", source="ours: an arm has no eyes")})
-        for name in ("nearest", "regressed")
-    },
+    evaluators=_landmarks_by("image", source="ours: an arm has no eyes"),
     budget=Budget(steps=cited(22_500, source=f"{_FRAMES}; 30 epochs of its 23,999 frames")),
 )
 
@@ -185,10 +189,7 @@ GLOBE = RecipeSpec(
     remove=("data.settings.box",),
     data=Use("std:images", settings={"size": cited(48, source=_FRAMES)}),
     transforms=(Use("labelling:flow-pair"),),
-    evaluators={
-        name: Use(_EVALUATORS[name].id, settings={"normaliser": cited("image", source="ours: a globe has no eyes")})
-        for name in ("nearest", "regressed")
-    },
+    evaluators=_landmarks_by("image", source="ours: a globe has no eyes"),
     batch_size=cited(16, source=_FRAMES),
     budget=Budget(steps=cited(20_000, source=_FRAMES)),
 )
@@ -217,6 +218,7 @@ QUICK = RecipeSpec(
     schedule={"use": cited("cosine", source="ours: a run of minutes needs its rate to end low")},
     batch_size=cited(16, source=f"{_SEARCH}: as the sketch"),
     budget=Budget(steps=cited(1_500, source="ours: 3 minutes on two cores")),
+    evaluators=_landmarks_by("image", source="ours: not every kind of thing has eyes"),
 )
 
 DEMO = RecipeSpec(
@@ -224,6 +226,7 @@ DEMO = RecipeSpec(
     extends="labelling:quick",
     summary="quick, cut to 80 seconds",
     source="ours",
+    remove=("evaluators.regressed",),
     budget=Budget(steps=cited(600, source="ours: 80 s on two cores, which leaves time for the rest of two minutes")),
 )
 
