@@ -180,12 +180,18 @@ def test_unwrapped_goes_round_the_back():
 
 
 def test_unwrapped_weighs_by_the_length_of_the_label():
-    """Red three times as certain as blue, at one place: three parts of red."""
-    image = torch.zeros(3, 1, 2)
-    image[0, 0, 0], image[2, 0, 1] = 1.0, 1.0
-    labels = on_sphere([0.7, 0.7], [1.4, 1.4])[:, None] * torch.tensor([3.0, 1.0])
-    shown = pictures.unwrapped_picture(image, labels, size=64).reshape(-1, 3)
-    assert (191, 0, 64) in set(map(tuple, shown.tolist()))
+    """Red three times as certain as blue, all at one place: three parts of red."""
+    image, labels = torch.zeros(3, 64, 128), on_sphere(5.625, 5.625)[:, None, None].repeat(1, 64, 128)
+    image[0, :, :64], image[2, :, 64:] = 1.0, 1.0
+    labels[..., :64] *= 3.0
+    assert pictures.unwrapped_picture(image, labels, size=16)[7, 16].tolist() == [191, 0, 64]
+
+
+def test_unwrapped_leaves_no_holes_in_a_small_picture():
+    """Eight pixels over 90 degrees each way, which are 32 places each way: none of those inside is pale."""
+    y, x = torch.meshgrid(torch.linspace(45.0, -45.0, 8), torch.linspace(-45.0, 45.0, 8), indexing="ij")
+    shown = pictures.unwrapped_picture(torch.zeros(3, 8, 8), 0.1 * on_sphere(x, y), size=64)
+    assert (shown[18:46, 50:78] == 0).all()
 
 
 def test_unwrapped_is_the_same_however_the_picture_is_turned():
@@ -242,6 +248,15 @@ def test_preview_shows_a_label_map_with_its_own_picture_laid_onto_the_sphere(hea
     np.testing.assert_array_equal(shown[-68:-4, -132:-4], pictures.unwrapped_picture(red, labels))
     small = {"source": head.image[None, :, :16, :16]}
     assert pictures.preview(outputs, small, kinds, count=1, cell=64).shape[1] == 2 * 64 + 3 * 4
+
+
+def test_preview_lays_the_object_alone_onto_the_sphere_where_a_true_mask_is_given(head):
+    labels = torch.randn(3, 32, 32)
+    outputs, batch = {"labels": labels[None]}, {"image": head.image[None], "true_mask": head.mask[None]}
+    shown = pictures.preview(outputs, batch, {"image": "image", "labels": "label_map"}, count=1, cell=64)
+    np.testing.assert_array_equal(
+        shown[-68:-4, -132:-4], pictures.unwrapped_picture(head.image, labels, mask=head.mask)
+    )
 
 
 def test_extra_pictures_are_of_label_maps():

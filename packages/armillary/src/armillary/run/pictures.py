@@ -154,8 +154,8 @@ def unwrapped_picture(
     """The picture laid onto the sphere of its labels, unfolded: longitude to the right, latitude upward.
 
     Every pixel falls where its label points, which is read bilinearly from the map; a place has the mean colour of what
-    falls there, weighted by the labels' length, and is pale where nothing does. So a picture of the same object looks the
-    same here, whatever its pose.
+    falls there, weighted by the labels' length, and is pale where nothing does. Small pictures fall in parts of pixels, so
+    that few places stay empty between them. So a picture of the same object looks the same here, whatever its pose.
 
     Args:
         image: sRGB.
@@ -167,11 +167,13 @@ def unwrapped_picture(
     colours, values = _finite(image).clip(0.0, 1.0), _finite(labels)
     if colours.ndim != 3 or values.ndim != 3 or len(values) != 3 or values.shape[1] > colours.shape[1]:
         raise ValueError(f"an image {colours.shape} and labels (3, rows, columns) of it are needed, got {values.shape}")
-    colours = np.broadcast_to(colours, (3, *colours.shape[1:])).reshape(3, -1)
-    points = _at_pixels(values, *np.shape(image)[1:]).reshape(3, -1)
+    height, width = colours.shape[1:]
+    parts = max(1, math.ceil(math.sqrt(_POINTS * size * 2 * size / (height * width))))
+    colours = np.broadcast_to(colours, (3, height, width)).repeat(parts, axis=1).repeat(parts, axis=2).reshape(3, -1)
+    points = _at_pixels(values, height, width, parts=parts).reshape(3, -1)
     weight = np.linalg.norm(points, axis=0)
     if mask is not None:
-        weight = weight * (_plane(mask).reshape(-1) > 0.5)
+        weight = weight * (_plane(mask).repeat(parts, axis=0).repeat(parts, axis=1).reshape(-1) > 0.5)
     longitude = np.arctan2(points[1], points[0])
     latitude = np.arctan2(points[2], np.hypot(points[0], points[1]))
     across = (longitude / (2.0 * math.pi) + 0.5) * 2 * size - 0.5
@@ -189,20 +191,25 @@ def unwrapped_picture(
     return to_bytes((cover * shown + (1.0 - cover) * np.array(PALE) / 255.0).reshape(size, 2 * size, 3))
 
 
-_FULL = 0.25  # pixels that make a place of the unfolded sphere opaque
+_POINTS = 4  # parts of pixels for each place of the unfolded sphere, at least
+_FULL = 0.25  # parts that make a place opaque
 
 
-def _at_pixels(values: np.ndarray, height: int, width: int) -> np.ndarray:
-    """A map read bilinearly at every pixel of its picture, cell (i, j) standing at pixel (s i, s j)."""
+def _at_pixels(values: np.ndarray, height: int, width: int, *, parts: int = 1) -> np.ndarray:
+    """A map read bilinearly at every pixel of its picture, or at the middles of ``parts`` x ``parts`` parts of each.
+
+    Cell (i, j) stands at pixel (s i, s j).
+    """
     (low_y, high_y, part_y), (low_x, high_x, part_x) = (
-        _neighbours(pixels, cells) for pixels, cells in zip((height, width), values.shape[1:], strict=True)
+        _neighbours(pixels, cells, parts) for pixels, cells in zip((height, width), values.shape[1:], strict=True)
     )
     rows = values[:, low_y] * (1.0 - part_y)[:, None] + values[:, high_y] * part_y[:, None]
     return rows[:, :, low_x] * (1.0 - part_x) + rows[:, :, high_x] * part_x
 
 
-def _neighbours(pixels: int, cells: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    at = (np.arange(pixels) / (pixels // cells)).clip(0, cells - 1)
+def _neighbours(pixels: int, cells: int, parts: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    middles = (np.arange(pixels * parts) + 0.5) / parts - 0.5
+    at = (middles / (pixels // cells)).clip(0, cells - 1)
     low = np.floor(at).astype(np.intp)
     return low, np.minimum(low + 1, cells - 1), at - low
 
@@ -459,7 +466,7 @@ def preview(
     """A sheet of one row a picture: the batch's images, then each output with the truth of the same name beside it.
 
     Outputs of one kind stand together. A depth has a second column with its relief, a label map one with the picture laid
-    onto its sphere. Ports of a kind without a picture are
+    onto its sphere, or what the true mask leaves of it. Ports of a kind without a picture are
     left out. Where there are many columns the sheet goes on below, beginning with the first column again.
 
     Args:
@@ -529,7 +536,8 @@ def _columns(name: str, tensors: Mapping[str, Item], kinds: Mapping[str, str], c
         columns = [(header, [label_map_picture(item) for item in items])]
         images = _picture_of(name, tensors, kinds, len(items))
         if images is not None and all(map(_is_map_of, items, images)):
-            unwrapped = [unwrapped_picture(image, item) for item, image in zip(items, images, strict=True)]
+            masks = _object_masks(name, tensors, images)
+            unwrapped = [unwrapped_picture(a, b, mask=c) for a, b, c in zip(images, items, masks, strict=True)]
             columns.append((f"{header}, unwrapped", unwrapped))
         return columns
     if kind in ("keypoints2d", "landmarks2d"):
@@ -545,6 +553,14 @@ def _matching(tensors: Mapping[str, Item], name: str, count: int) -> list[Item] 
     """The true mask counts for true measurements only: a method's own depth is shown whole."""
     masks = tensors.get("true_mask") if name.startswith("true_") else None
     return None if masks is None else list(masks[:count])
+
+
+def _object_masks(name: str, tensors: Mapping[str, Item], images: list[Item]) -> list[Item | None]:
+    """The true mask of the picture itself, so that what lies behind the object is not laid onto its sphere."""
+    masks = tensors.get("true_mask") if name.rpartition("_")[0] == "" else None
+    if masks is None or len(masks) < len(images) or np.shape(masks)[-2:] != np.shape(images[0])[-2:]:
+        return [None] * len(images)
+    return list(masks[: len(images)])
 
 
 def _picture_of(name: str, tensors: Mapping[str, Item], kinds: Mapping[str, str], count: int) -> list[Item] | None:
