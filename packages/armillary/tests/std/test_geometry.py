@@ -170,6 +170,18 @@ def test_a_grid_of_correspondences_follows_both_pictures():
     torch.testing.assert_close(moved[2, 1], grid[2, 3] * torch.tensor([-1.0, 1.0], dtype=torch.float64))
 
 
+def test_coordinates_of_the_object_are_never_blended():
+    """A pixel shows one point of the object: after any change every value is one that was there, and the mirror keeps it."""
+    values = whole_sample()["coordinate_map"]
+    half_a_pixel = torch.tensor([1 / (WIDTH - 1), 0.0], dtype=torch.float64)
+    grid = identity_grid(HEIGHT, WIDTH, dtype=torch.float64) * 0.7 + half_a_pixel
+    warped = move({"x": values}, Warp(grid=grid, forward=lambda xy: xy), kinds={"x": "coordinate_map"})["x"]
+    there = {tuple(point) for point in values.flatten(1).T.tolist()}
+    assert {tuple(point) for point in warped.flatten(1).T.tolist()} <= there
+    flipped = move({"x": values}, Flip(width=WIDTH), kinds={"x": "coordinate_map"})["x"]
+    assert torch.equal(flipped, values.flip(-1))
+
+
 def test_mirror_partners_change_places_everywhere():
     sample = whole_sample()
     plain = move(sample, Flip(width=WIDTH), kinds=KIND_OF_ITSELF)

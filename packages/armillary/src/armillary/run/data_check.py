@@ -299,13 +299,13 @@ def _pair_findings(
 
 
 def _flow_findings(flow: np.ndarray) -> Iterator[str]:
-    known = np.isfinite(flow).all(axis=-1)
+    known = np.isfinite(flow[..., 0])
     if not known.any():
         yield "no displacement is known (all are nan)"
         return
-    height, width = known.shape
-    rows_, columns = np.nonzero(known)
-    x, y = columns + flow[known][:, 0], rows_ + flow[known][:, 1]
+    height, width = flow.shape[:2]
+    down, along = np.nonzero(known)
+    x, y = along + flow[known][:, 0], down + flow[known][:, 1]
     outside = (x < -0.5) | (y < -0.5) | (x > width - 0.5) | (y > height - 0.5)
     if outside.mean() > _MOST:
         yield f"{outside.mean():.0%} of the displacements lead out of the picture; they are in pixels, right and down"

@@ -276,7 +276,7 @@ def _interpolated_flow(flow: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[
     rows, down = _neighbours(y, flow.shape[0])
     corners = np.stack([flow[i[:, None], j] for i in rows for j in columns])
     weights = np.stack([v[:, None] * h for v in down for h in along])
-    known = np.isfinite(corners).all(axis=-1)
+    known = np.isfinite(corners[..., 0]) & np.isfinite(corners[..., 1])
     corners = np.where(known[..., None], corners, 0.0)
     weights = np.where(known, weights, 0.0)
     nearest = np.take_along_axis(corners, weights.argmax(axis=0)[None, ..., None], axis=0)
