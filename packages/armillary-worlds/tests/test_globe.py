@@ -107,6 +107,16 @@ def test_a_still_sphere_is_found_where_it_is():
     np.testing.assert_array_equal(item["partner_valid"][0], ~item["true_mask"][0] | (depth <= -0.2))
 
 
+def test_background_that_the_partner_covers_is_not_seen_there():
+    world, covered = build(shift=0.08, size=33), 0
+    for index in range(4):
+        item = world.item(index)
+        behind, there = ~item["true_mask"][0], world.item(int(item["partner"]))["true_mask"][0]
+        np.testing.assert_array_equal(item["partner_valid"][0][behind], ~there[behind])
+        covered += there[behind].sum()
+    assert covered > 50
+
+
 def test_the_disc_has_the_radius_that_was_asked_for():
     """Its area is pi r^2 of the square between the centres of the corner pixels."""
     size = 128
