@@ -13,7 +13,7 @@ def test_a_training_says_what_to_type_next(run, pictures, armillary):
     assert "step 2 of 2, loss" in run.err
     commands = [line.strip() for line in run.err.splitlines() if line.startswith("  armillary ")]
     assert f"armillary evaluate run --data {pictures}" in commands
-    assert any(command.startswith("armillary export run ") for command in commands)
+    assert not any("armillary export" in command for command in commands)  # this method has no surface
     resume = next(command for command in commands if "--resume" in command)
     again = armillary(*resume.replace("N", "3").split()[1:])
     assert "step 3 of 3" in again.err

@@ -150,7 +150,7 @@ def _ended(trained: Any, data: Path) -> int:
     commands = (
         f"armillary evaluate {run} --data {where}",
         f"armillary predict {run} PICTURES --out predictions",
-        f"armillary export {run} PICTURE --format glb",
+        *([f"armillary export {run} PICTURE --format glb"] if trained.meshes else []),
         f"{resume} --steps N",
     )
     lines = "\n  ".join(commands)

@@ -31,7 +31,7 @@ from armillary.run.reporter import Reporter
 from armillary.run.restore import restore
 from armillary.run.sheets import contact_sheet, webp_bytes
 from armillary.run.summary import page_parts, result_tables, summarise
-from armillary.run.train import FINISHED, plan_recipe, train
+from armillary.run.train import FINISHED, gives_meshes, plan_recipe, train
 from armillary.run.turntable import relit, swing, turntable
 from armillary.run.worlds import build_world
 
@@ -167,7 +167,8 @@ class _Method:
         results = self._measure(folder, train_data, fresh_data)
         summarise(folder, self.host, outcome=FINISHED)
         geometries = self._predict(folder, fresh_data)
-        mesh, error = self._export(geometries[0], folder)
+        surfaces = gives_meshes(plan_recipe(self.host, folder.recipe()))
+        mesh, error = self._export(geometries[0], folder) if surfaces else (None, "")
         pictures = [*self._figures(geometries)]
         one = Shown(
             recipe=self.id,
@@ -303,7 +304,7 @@ class _Method:
         commands = [
             f"armillary evaluate {_quoted(folder.path)} --data {_quoted(fresh_data)} --fit-data {_quoted(train_data)}",
             f"armillary predict {_quoted(folder.path)} PICTURES --out predictions",
-            f"armillary export {_quoted(folder.path)} PICTURE --format glb",
+            *([f"armillary export {_quoted(folder.path)} PICTURE --format glb"] if gives_meshes(plan) else []),
             f"armillary train {self.id.replace(':demo', ':quick')} --data YOUR_PICTURES --out runs/mine",
         ]
         sections: list[Section] = [{"title": "Next", "commands": commands}]

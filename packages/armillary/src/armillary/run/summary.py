@@ -10,7 +10,7 @@ from armillary.host import Host
 from armillary.run.card import DataUsed, LossUsed, Metric, write_card
 from armillary.run.folder import CARD, DATA, ENVIRONMENT, PLUGINS, REPORT, RESULTS, RunFolder
 from armillary.run.report import Curve, Figure, Section, Table, loss_curves, write_report
-from armillary.run.train import plan_recipe, plugins_behind
+from armillary.run.train import gives_meshes, plan_recipe, plugins_behind
 
 
 def summarise(folder: RunFolder, host: Host, *, outcome: str = "finished") -> None:
@@ -62,7 +62,7 @@ def page_parts(folder: RunFolder, plan: Plan) -> dict[str, Any]:
     for preview in _spread(previews, 5):
         figures.append({"title": _step(preview.stem), "picture": preview.read_bytes(), "step": _number(preview.stem)})
     settings: list[Section] = [
-        {"title": "Next", "commands": commands(folder)},
+        {"title": "Next", "commands": commands(folder, plan)},
         {"title": "Recipe", "items": plan.recipe.table, "closed": True},
         {"title": "Environment", "items": folder.read_json(ENVIRONMENT, {}), "closed": True},
         {"title": "Plugins", "items": folder.read_json(PLUGINS, {}), "closed": True},
@@ -91,13 +91,13 @@ def result_tables(folder: RunFolder) -> Iterator[Table]:
             }
 
 
-def commands(folder: RunFolder) -> list[str]:
+def commands(folder: RunFolder, plan: Plan) -> list[str]:
     """Return what to type next, for this run."""
     run = folder.path.name
     return [
         f"armillary evaluate {run} --data DIR",
         f"armillary predict {run} PICTURES --out predictions",
-        f"armillary export {run} PICTURE --format glb",
+        *([f"armillary export {run} PICTURE --format glb"] if gives_meshes(plan) else []),
         f"armillary train --resume {run} --data DIR",
     ]
 
@@ -174,7 +174,7 @@ def _card(folder: RunFolder, plan: Plan, host: Host) -> None:
         training=training,
         metrics=metrics,
         losses=losses,
-        commands=commands(folder),
+        commands=commands(folder, plan),
         limitations=stage.method.limits,
         licences=_licences(host, plan),
     )

@@ -43,11 +43,13 @@ class Trained:
         folder: of the run.
         outcome: ``finished`` or ``interrupted``.
         signal: that ended it, 0 for none.
+        meshes: whether its predictions can be exported.
     """
 
     folder: RunFolder
     outcome: str
     signal: int = 0
+    meshes: bool = False
 
 
 def plan_recipe(host: Host, recipe: Recipe) -> Plan:
@@ -242,7 +244,7 @@ class _Training:
             from armillary.run.summary import summarise
 
             summarise(folder, self.host, outcome=outcome)
-        return Trained(folder=folder, outcome=outcome, signal=received)
+        return Trained(folder=folder, outcome=outcome, signal=received, meshes=gives_meshes(self.plan))
 
     def _dataset(self, stage: StagePlan) -> Dataset:
         dataset = build_dataset(self.host, stage, root=self.data, split="train")
@@ -315,6 +317,12 @@ class _Training:
     ) -> bool:
         """Train one stage; return whether it came to its end."""
         return StageLoop(self, folder, name, dataset).run(start, signals)
+
+
+def gives_meshes(plan: Plan) -> bool:
+    """Return whether what serves predicts a depth map with its camera, of which a mesh can be made."""
+    kinds = {port.kind for port in plan.stages[plan.serves].predictions.values()}
+    return {"depth", "camera"} <= kinds
 
 
 def needed_ports(stage: StagePlan) -> set[str]:
