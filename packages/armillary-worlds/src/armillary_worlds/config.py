@@ -123,7 +123,7 @@ class GlobeConfig(VideoConfig):
     turn: float = param(
         0.8,
         unit="radian",
-        source="ours: two frames then share about half of what each shows",
+        source="ours: two pictures then share about seven tenths of what each shows",
         help="each component of the rotation vector is uniform up to this, either way, anew for each picture",
         validator=and_(ge(0), le(math.pi)),
     )
