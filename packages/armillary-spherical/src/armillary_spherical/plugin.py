@@ -2,7 +2,20 @@
 
 from armillary.hookspecs import hookimpl
 from armillary.ports import Port
-from armillary.specs import DatasetSpec, TransformSpec
+from armillary.specs import (
+    DatasetSpec,
+    EncoderSpec,
+    EvaluatorSpec,
+    HeadSpec,
+    LossSpec,
+    MethodSpec,
+    RecipeSpec,
+    RendererSpec,
+    TransformSpec,
+)
+from armillary_spherical.evaluator_specs import EVALUATORS
+from armillary_spherical.network_specs import ENCODERS, HEADS, LOSSES, METHODS, RENDERERS
+from armillary_spherical.recipes import RECIPES
 
 _PAPER = "Esteves, Sud, Luo, Daniilidis, Makadia 2019, arXiv:1812.02716"
 _MESH = Port("mesh", kind="mesh")
@@ -53,3 +66,38 @@ def armillary_transforms() -> list[TransformSpec]:
             source=_PAPER,
         ),
     ]
+
+
+@hookimpl
+def armillary_encoders() -> list[EncoderSpec]:
+    return list(ENCODERS)
+
+
+@hookimpl
+def armillary_heads() -> list[HeadSpec]:
+    return list(HEADS)
+
+
+@hookimpl
+def armillary_renderers() -> list[RendererSpec]:
+    return list(RENDERERS)
+
+
+@hookimpl
+def armillary_losses() -> list[LossSpec]:
+    return list(LOSSES)
+
+
+@hookimpl
+def armillary_evaluators() -> list[EvaluatorSpec]:
+    return list(EVALUATORS)
+
+
+@hookimpl
+def armillary_methods() -> list[MethodSpec]:
+    return list(METHODS)
+
+
+@hookimpl
+def armillary_recipes() -> list[RecipeSpec]:
+    return list(RECIPES)

@@ -22,7 +22,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from armillary.kernels.triangle_mesh import TriangleMesh, face_vectors, unit_rows
+from armillary.kernels.triangle_mesh import TriangleMesh, face_vectors, moved_points, unit_rows
 
 Convention = Literal["centre", "outside"]
 Engine = Literal["auto", "embree", "exact"]
@@ -34,7 +34,7 @@ _BLOCK = 1 << 18  # candidates at a time: what a block needs stays in the cache
 _BANDS_AT_LEAST = 4
 _SLACK = 16 * np.finfo(np.float64).eps  # of an edge's triple product: a ray on a shared edge meets both triangles
 _CAP_MARGIN = 1e-6  # radian: on a bounding cap, above what arccos loses near 1
-_WIDE = 0.05  # cosine of a cap's radius below which every ray is tried
+_WIDE = 0.45  # radian, a twentieth of the sphere: for wider caps products of whole matrices are faster than looking up
 _DOUBT = 1e-5  # of the mesh's radius: how far float32 and float64 may disagree before a ray is cast again
 _BEYOND = 1.1  # rays begin at so many radii of the mesh
 
@@ -97,7 +97,7 @@ class Caster:
                 return hits
             met = hits.radius > 0
             return Hits(np.where(met, hits.radius, -np.inf), np.where(met, hits.face, -1))
-        return _exact(self.mesh.vertices @ matrix.T, self.mesh.faces, directions, through=through)
+        return _exact(moved_points(matrix, self.mesh.vertices), self.mesh.faces, directions, through=through)
 
     def _embree(self, directions: np.ndarray, matrix: np.ndarray) -> Hits:
         mesh = self.mesh
@@ -196,7 +196,9 @@ def _angles(
     triangles = mesh.faces[face[met]]
     corners = np.arange(3 * len(met)).reshape(-1, 3)
     vertices = mesh.vertices[triangles.ravel()]
-    normal = unit_rows(face_vectors(vertices if matrix is None else vertices @ np.asarray(matrix).T, corners))
+    normal = unit_rows(
+        face_vectors(vertices if matrix is None else moved_points(np.asarray(matrix), vertices), corners)
+    )
     ray = directions[met]
     sine, cosine = np.zeros(len(face)), np.zeros(len(face))
     cosine[met] = np.minimum(np.abs(np.einsum("ij,ij->i", normal, ray)), 1.0)
@@ -241,123 +243,158 @@ class _Rays:
         directions: [n, 3], unit.
     """
 
+    period = 16.0  # between bands, on the line of keys; more than two turns
+
     def __init__(self, directions: np.ndarray) -> None:
         theta = np.arctan2(np.hypot(directions[:, 0], directions[:, 1]), directions[:, 2])
         phi = np.arctan2(directions[:, 1], directions[:, 0]) % (2 * np.pi)
-        bands = max(_BANDS_AT_LEAST, int(np.sqrt(len(directions))))
-        band = np.minimum((theta * (bands / np.pi)).astype(np.int64), bands - 1)
-        self.bands = bands
-        order = np.lexsort((phi, band))
-        keys = (band * self.period + phi)[order]
+        self.bands = max(_BANDS_AT_LEAST, int(np.sqrt(len(directions))))
+        band = self.band_of(theta)
+        self.least, self.most = np.full(self.bands, np.inf), np.full(self.bands, -np.inf)
+        np.minimum.at(self.least, band, theta)
+        np.maximum.at(self.most, band, theta)
         # Each band stands twice, one turn apart, so that a range of azimuth is one stretch.
-        twice = np.concatenate([keys, keys + 2 * np.pi])
-        second = np.argsort(twice, kind="stable")
-        self.keys = twice[second]
-        self.order = np.concatenate([order, order])[second]
+        keys = np.concatenate([band * self.period + phi, band * self.period + phi + 2 * np.pi])
+        order = np.argsort(keys, kind="stable")
+        self.keys = keys[order]
+        self.order = order % len(directions)
         self.directions = directions[self.order].T.copy()
 
-    period = 16.0  # more than two turns
+    def band_of(self, theta: np.ndarray) -> np.ndarray:
+        """Return the band of each colatitude; also of angles below 0 and above pi."""
+        return np.clip(np.floor(theta * (self.bands / np.pi)).astype(np.int64), 0, self.bands - 1)
 
-    def candidates(self, band: np.ndarray, middle: np.ndarray, half: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return first row and number of the rays of a band within ``half`` of azimuth ``middle``."""
-        begin = (middle - half) % (2 * np.pi) + band * self.period
-        first = np.searchsorted(self.keys, begin)
-        return first, np.searchsorted(self.keys, begin + 2 * half, side="right") - first
+    def candidates(self, axis: np.ndarray, angle: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the rays that may lie in caps [3, T] of angles [T]: cap, first row of a stretch, length of the stretch."""
+        theta = np.arccos(np.clip(axis[2], -1.0, 1.0))
+        low, high = theta - angle, theta + angle
+        begin = self.band_of(low)
+        spans = self.band_of(high) - begin + 1
+        cap = np.repeat(np.arange(len(angle)), spans)
+        band = np.arange(len(cap)) - np.repeat(np.cumsum(spans) - spans - begin, spans)
+        some = np.flatnonzero((self.least[band] <= high[cap]) & (self.most[band] >= low[cap]))
+        cap, band = cap[some], band[some]
+        x, y, low, high, angle = axis[0][cap], axis[1][cap], low[cap], high[cap], angle[cap]
+        across = np.sqrt(x * x + y * y)
+        pole = (low <= _CAP_MARGIN) | (high >= np.pi - _CAP_MARGIN)
+        ratio = np.sin(angle) / np.where(pole, 1.0, across)
+        half = np.where(pole, np.pi, np.arcsin(np.minimum(ratio, 1.0)) + _CAP_MARGIN)
+        start = (np.arctan2(y, x) - half) % (2 * np.pi) + band * self.period
+        first = np.searchsorted(self.keys, start)
+        count = np.searchsorted(self.keys, start + 2 * half, side="right") - first
+        some = np.flatnonzero(count)
+        return cap[some], first[some], count[some]
 
 
 def _outermost(vertices: np.ndarray, faces: np.ndarray, directions: np.ndarray, *, farthest: bool) -> Hits:
     """Return the farthest, or the nearest, hit with r > 0 along each direction; -1 where there is none."""
     rays = _Rays(directions)
-    index, edges, height, slack, limit, caps = _triangles(vertices, faces)
-    first_band, last_band, middle, half = _ranges(caps, rays.bands)
+    corners, columns = np.ascontiguousarray(faces.T), np.ascontiguousarray(vertices.T)
     best = np.full(len(directions), -np.inf)
     face = np.full(len(directions), -1, dtype=np.int64)
-    spans = last_band - first_band + 1
-    for part in _blocks(spans, _BLOCK):
-        rows = np.repeat(np.arange(part.start, part.stop), spans[part])
-        begin = np.cumsum(spans[part]) - spans[part]
-        band = np.arange(len(rows)) - np.repeat(begin, spans[part]) + first_band[rows]
-        first, count = rays.candidates(band, middle[rows], half[rows])
-        some = np.flatnonzero(count)
-        rows, first, count = rows[some], first[some], count[some]
+    axis, angle = _caps(columns, corners)
+    wide = np.flatnonzero(angle > _WIDE)
+    _meet_all(directions, _triangles(columns, corners, wide), best, face, farthest=farthest)
+    narrow = np.flatnonzero(angle <= _WIDE)
+    for part in _blocks(np.ones(len(narrow), dtype=np.int64), _BLOCK):
+        cap, first, count = rays.candidates(axis[:, narrow[part]], angle[narrow[part]])
+        begins = np.diff(cap, prepend=-1) != 0  # stretches of one cap stand together
+        triangles = _triangles(columns, corners, narrow[part][cap[begins]])
+        row = np.cumsum(begins) - 1
         for block in _blocks(count, _BLOCK):
             many = count[block]
-            row = np.repeat(rows[block], many)
-            at = np.arange(len(row)) - np.repeat(np.cumsum(many) - many - first[block], many)
-            _meet(rays, at, row, edges, height, slack, limit, index, best, face, farthest=farthest)
-    radius = np.where(face >= 0, best if farthest else -best, 0.0)
-    return Hits(radius, face)
+            at = np.arange(many.sum()) - np.repeat(np.cumsum(many) - many - first[block], many)
+            _meet(rays, at, np.repeat(row[block], many), triangles, best, face, farthest=farthest)
+    return Hits(np.where(face >= 0, best if farthest else -best, 0.0), face)
+
+
+class _Triangles(NamedTuple):
+    """What the test needs of triangles."""
+
+    index: np.ndarray
+    """[T], rows of the mesh's faces."""
+    edges: np.ndarray
+    """[3, 3, T], normals of the planes through the origin and an edge, pointing inwards: edge, coordinate."""
+    height: np.ndarray
+    """[T], |a . (b x c)|."""
+    slack: np.ndarray
+    """[T], by how much a ray may lie outside an edge plane; -inf for a triangle that is seen edge-on."""
+    limit: np.ndarray
+    """[T], largest radius of a corner."""
+
+    def rows(self, rows: np.ndarray) -> "_Triangles":
+        return _Triangles(*(values[..., rows] for values in self))
 
 
 def _meet(
     rays: _Rays,
     at: np.ndarray,
     row: np.ndarray,
-    edges: np.ndarray,
-    height: np.ndarray,
-    slack: np.ndarray,
-    limit: np.ndarray,
-    index: np.ndarray,
+    triangles: _Triangles,
     best: np.ndarray,
     face: np.ndarray,
     *,
     farthest: bool,
 ) -> None:
     """Test candidates, pairs of a ray ``at`` and a triangle ``row``, and keep the extreme hits."""
-    x, y, z = (rays.directions[axis][at] for axis in range(3))
-    allowed = -slack[row]
     total = np.zeros(len(at))
-    inside = np.ones(len(at), dtype=bool)
-    for a, b, c in edges:  # planes through the origin and each edge
-        side = a[row] * x + b[row] * y + c[row] * z
-        inside &= side >= allowed
-        total += side
-    hit = np.flatnonzero(inside & (total > 0))
+    for normal in triangles.edges:
+        x, y, z = (rays.directions[axis][at] for axis in range(3))
+        side = normal[0][row] * x + normal[1][row] * y + normal[2][row] * z
+        inside = np.flatnonzero(side >= -triangles.slack[row])  # each edge leaves about half of them
+        at, row, total = at[inside], row[inside], total[inside] + side[inside]
+    hit = np.flatnonzero(total > 0)
     row, ray = row[hit], rays.order[at[hit]]
-    radius = np.minimum(height[row] / total[hit], limit[row])
+    radius = np.minimum(triangles.height[row] / total[hit], triangles.limit[row])
     key = radius if farthest else -radius
     before = best[ray]
     np.maximum.at(best, ray, key)
     won = np.flatnonzero((key == best[ray]) & (key > before))[::-1]
-    face[ray[won]] = index[row[won]]  # of equals the last written stays: reversed, that is the first
+    face[ray[won]] = triangles.index[row[won]]  # of equals the last written stays: reversed, that is the first
 
 
-def _triangles(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Return what the test needs of each triangle that is not seen edge-on.
+def _meet_all(
+    directions: np.ndarray, triangles: _Triangles, best: np.ndarray, face: np.ndarray, *, farthest: bool
+) -> None:
+    """Test every ray with every triangle."""
+    size = max(1, _BLOCK // len(directions))
+    for start in range(0, len(triangles.index), size):
+        part = triangles.rows(np.arange(start, min(start + size, len(triangles.index))))
+        total, inside = np.zeros((len(directions), len(part.index))), True
+        for normal in part.edges:
+            side = directions @ normal
+            inside = inside & (side >= -part.slack)
+            total += side
+        ray, row = np.nonzero(inside & (total > 0))
+        radius = np.minimum(part.height[row] / total[ray, row], part.limit[row])
+        key = radius if farthest else -radius
+        before = best[ray]
+        np.maximum.at(best, ray, key)
+        won = np.flatnonzero((key == best[ray]) & (key > before))[::-1]
+        face[ray[won]] = part.index[row[won]]
 
-    Returns:
-        Rows in ``faces``; normals of the three edge planes [3, 3, T], pointing inwards; triple product; slack of an edge
-        test; largest radius; and bounding caps as (unit axis, angle) [4, T].
-    """
-    a, b, c = (np.ascontiguousarray(vertices[faces[:, k]].T) for k in range(3))
+
+def _caps(vertices: np.ndarray, corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return unit axes [3, F] and angles [F] of caps that hold the triangles, seen from the origin."""
+    radius = np.sqrt((vertices * vertices).sum(axis=0))
+    units = vertices / np.where(radius > 0, radius, 1.0)
+    a, b, c = (np.take(units, corner, axis=1) for corner in corners)
+    axis = a + b + c
+    length = np.sqrt((axis * axis).sum(axis=0))
+    axis /= np.where(length > 0, length, 1.0)
+    least = np.minimum(np.minimum((axis * a).sum(axis=0), (axis * b).sum(axis=0)), (axis * c).sum(axis=0))
+    return axis, np.arccos(np.clip(least, -1.0, 1.0)) + _CAP_MARGIN
+
+
+def _triangles(vertices: np.ndarray, corners: np.ndarray, index: np.ndarray) -> _Triangles:
+    a, b, c = (np.take(vertices, corner[index], axis=1) for corner in corners)
     edges = np.stack([_cross(b, c), _cross(c, a), _cross(a, b)])
     volume = (a * edges[0]).sum(axis=0)
-    squares = [(v * v).sum(axis=0) for v in (a, b, c)]
-    limit = np.sqrt(np.maximum(np.maximum(squares[0], squares[1]), squares[2]))
-    kept = np.flatnonzero(np.abs(volume) > np.finfo(np.float64).eps * limit**3)
-    edges = edges[:, :, kept] * np.sign(volume[kept])
-    limit, height = limit[kept], np.abs(volume[kept])
-    units = [v[:, kept] / np.sqrt(square[kept]) for v, square in zip((a, b, c), squares, strict=True)]
-    axis = units[0] + units[1] + units[2]
-    length = np.sqrt((axis * axis).sum(axis=0))
-    axis = axis / np.where(length > 0, length, 1.0)
-    least = np.minimum.reduce([(axis * unit).sum(axis=0) for unit in units])
-    angle = np.where(least > _WIDE, np.arccos(np.clip(least, -1.0, 1.0)) + _CAP_MARGIN, np.pi)
-    return kept, edges, height, _SLACK * limit**2, limit, np.concatenate([axis, angle[None]])
-
-
-def _ranges(caps: np.ndarray, bands: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return first and last band of each cap, and its azimuth, middle and half width."""
-    x, y, z, angle = caps
-    across = np.hypot(x, y)
-    theta = np.arctan2(across, z)
-    low, high = theta - angle, theta + angle
-    first = np.clip((low * (bands / np.pi)).astype(np.int64), 0, bands - 1)
-    last = np.clip((high * (bands / np.pi)).astype(np.int64), 0, bands - 1)
-    pole = (low <= _CAP_MARGIN) | (high >= np.pi - _CAP_MARGIN)
-    ratio = np.where(pole, 1.0, np.sin(np.where(pole, 0.0, angle)) / np.where(pole, 1.0, across))
-    half = np.where(pole, np.pi, np.arcsin(np.minimum(ratio, 1.0)) + _CAP_MARGIN)
-    return first, last, np.arctan2(y, x), np.minimum(half, np.pi)
+    squares = np.maximum(np.maximum((a * a).sum(axis=0), (b * b).sum(axis=0)), (c * c).sum(axis=0))
+    limit = np.sqrt(squares)
+    edge_on = np.abs(volume) <= np.finfo(np.float64).eps * limit * squares
+    slack = np.where(edge_on, -np.inf, _SLACK * squares)
+    return _Triangles(index, edges * np.sign(volume), np.abs(volume), slack, limit)
 
 
 def _blocks(counts: np.ndarray, size: int) -> list[slice]:

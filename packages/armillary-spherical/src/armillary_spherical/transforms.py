@@ -1,4 +1,4 @@
-"""From a mesh to tensors: turned, cast to the sphere, rendered. The frames are those of :mod:`armillary_spherical.pictures`."""
+"""From a mesh to tensors: turned, cast to the sphere, rendered. The frames are those of :mod:`armillary.kernels.mesh_pictures`."""
 
 import math
 from collections.abc import Mapping
@@ -9,12 +9,13 @@ import torch
 
 from armillary.errors import DataError
 from armillary.interfaces.transform import Transform
+from armillary.kernels.mesh_pictures import Studio, rotation_of_view
 from armillary.kernels.rotations import random_rotation
 from armillary.kernels.spheres.grids import SphereGrid, points
 from armillary.ports import Shape
 from armillary_spherical.config import RayCastConfig, RenderConfig, TurnConfig
 from armillary_spherical.meshes import PosedMesh, stretch_matrix
-from armillary_spherical.pictures import Studio, rotation_of_view, take_picture
+from armillary_spherical.pictures import take_picture
 from armillary_spherical.rays import Casters, spherical_signal
 
 
@@ -122,7 +123,7 @@ def draw_rotation(rotations: str, generator: torch.Generator) -> np.ndarray:
     """Return a random rotation [3, 3] in float64.
 
     Args:
-        rotations: ``so3`` (Haar measure), ``views`` (:func:`~armillary_spherical.pictures.rotation_of_view`, uniform over
+        rotations: ``so3`` (Haar measure), ``views`` (:func:`~armillary.kernels.mesh_pictures.rotation_of_view`, uniform over
             the sphere of directions), ``azimuth`` (about z) or ``none``.
         generator: of every draw.
 

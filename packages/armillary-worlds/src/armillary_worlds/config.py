@@ -236,3 +236,30 @@ class ArmConfig(VideoConfig):
             raise ValueError(
                 f"{self.capsules} capsules of thickness {self.thickness} are wider than long in an arm of length {self.length}"
             )
+
+
+@attrs.frozen(kw_only=True)
+class SolidsConfig:
+    """Objects of a few kinds, told apart by their shape alone; what counts of an item is its mesh."""
+
+    categories: tuple[str, ...] = param(
+        ("aeroplane", "car", "chair", "mug", "quadruped"), help="kinds to make, in turn, one an item"
+    )
+    variation: float = param(
+        1.0, help="spread of shapes within a kind; 0 makes one of each", validator=and_(ge(0), le(1))
+    )
+    views: Literal["views", "so3", "front"] = param(
+        "views",
+        help="how the picture shows the object: from anywhere with its top up, turned in any way, or from the front",
+    )
+    fov: float = param(
+        math.radians(30),
+        unit="radian",
+        help="angle of view; the unit sphere fills it",
+        validator=and_(gt(0), lt(math.pi / 2)),
+    )
+    supersampling: int = param(3, unit="samples a pixel along an axis", help="against aliasing", validator=ge(1))
+
+    def __attrs_post_init__(self) -> None:
+        if not self.categories or len(set(self.categories)) != len(self.categories):
+            raise ValueError(f"categories needs different names, at least one, got {list(self.categories)}")

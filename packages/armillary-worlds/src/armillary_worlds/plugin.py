@@ -64,4 +64,18 @@ def armillary_worlds() -> list[WorldSpec]:
             summary="a textured sphere that turns, with flow",
             source="after Thewlis, Bilen, Vedaldi 2017, arXiv:1706.02932, section 4.2",
         ),
+        WorldSpec(
+            name="solids",
+            target="armillary_worlds.solids:Solids",
+            config="armillary_worlds.config:SolidsConfig",
+            produces=(
+                Port("image", kind="image"),
+                Port("camera", kind="camera"),
+                Port("true_mask", kind="mask", frame="image"),
+                Port("true_pose", kind="pose"),
+                Port("mesh", kind="mesh"),
+            ),
+            summary="aligned meshes of aeroplanes, cars, chairs, mugs and animals, with a picture of each",
+            source="ours",
+        ),
     ]

@@ -10,7 +10,8 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Int
 
-_BLOCK = 1 << 19  # candidates at a time: what a block needs stays in the cache
+_BLOCK = 1 << 19  # samples in bounding boxes at a time
+_SLACK = 64 * np.finfo(np.float64).eps
 
 
 def visible_faces(
@@ -34,19 +35,21 @@ def visible_faces(
         sides: ``front`` draws only triangles whose corners run counter-clockwise as the viewer sees them; of a closed mesh
             that is wound outwards that is the same picture, for half the work.
     """
-    corners = faces.T
-    x, y = np.take(screen[:, 0], corners), np.take(screen[:, 1], corners)
+    corners = np.ascontiguousarray(faces.T)
+    columns = np.ascontiguousarray(screen.T)
+    x, y = np.take(columns[0], corners), np.take(columns[1], corners)
+    area = (x[1] - x[0]) * (y[2] - y[0]) - (x[2] - x[0]) * (y[1] - y[0])
+    kept = np.flatnonzero(area < 0 if sides == "front" else area)  # y points down: counter-clockwise is negative
+    if len(kept) < len(area):
+        x, y, area = x[:, kept], y[:, kept], area[kept]
     left, right = _span(x, width)
     top, bottom = _span(y, height)
-    area = (x[1] - x[0]) * (y[2] - y[0]) - (x[2] - x[0]) * (y[1] - y[0])
-    drawn = (area < 0) if sides == "front" else (area != 0)  # y points down: counter-clockwise is negative
-    kept = np.flatnonzero(drawn & (right >= left) & (bottom >= top))
+    some = np.flatnonzero((right >= left) & (bottom >= top))
+    kept, left, top, right, bottom = kept[some], left[some], top[some], right[some], bottom[some]
+    planes = _planes(x[:, some], y[:, some], np.take(nearness, corners[:, kept]), area[some])
+    columns, rows = right - left + 1, bottom - top + 1
     best = np.full(height * width, -np.inf)
     shown = np.full(height * width, -1, dtype=np.int64)
-    planes = _planes(x[:, kept], y[:, kept], np.take(nearness, corners[:, kept]), area[kept])
-    left, top, columns, rows = (
-        left[kept], top[kept], right[kept] - left[kept] + 1, bottom[kept] - top[kept] + 1
-    )  # fmt: skip
     total = np.cumsum(columns * rows)
     start = 0
     while start < len(kept):
@@ -86,13 +89,15 @@ def _span(corners: np.ndarray, samples: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _planes(x: np.ndarray, y: np.ndarray, near: np.ndarray, area: np.ndarray) -> np.ndarray:
     """Return [9, faces]: second and third weight, and nearness, each as (value at the origin, slope in x, slope in y)."""
+    planes = np.empty((9, len(area)))
     dx1, dy1, dx2, dy2 = x[1] - x[0], y[1] - y[0], x[2] - x[0], y[2] - y[0]
-    second = (-(x[0] * dy2 - y[0] * dx2) / area, dy2 / area, -dx2 / area)
-    third = (-(y[0] * dx1 - x[0] * dy1) / area, -dy1 / area, dx1 / area)
-    lift = (near[1] - near[0], near[2] - near[0])
-    depth = [lift[0] * a + lift[1] * b for a, b in zip(second, third, strict=True)]
-    depth[0] = depth[0] + near[0]
-    return np.stack([*second, *third, *depth])
+    for row, dx, dy in ((0, -dx2, dy2), (3, dx1, -dy1)):
+        np.divide(dy, area, out=planes[row + 1])
+        np.divide(dx, area, out=planes[row + 2])
+        planes[row] = -x[0] * planes[row + 1] - y[0] * planes[row + 2]
+    planes[6:] = (near[1] - near[0]) * planes[:3] + (near[2] - near[0]) * planes[3:6]
+    planes[6] += near[0]
+    return planes
 
 
 def _draw(
@@ -108,14 +113,13 @@ def _draw(
 ) -> None:
     """Draw some faces into ``best`` (nearness) and ``shown`` (face)."""
     lines = np.repeat(np.arange(len(face)), rows)
-    y = np.arange(len(lines)) - np.repeat(np.cumsum(rows) - rows, rows) + top[lines]
-    count = columns[lines]
+    y = np.arange(len(lines)) - np.repeat(np.cumsum(rows) - rows - top, rows)
     # Along a line the weights move by their slope in x alone.
-    value = planes[0::3][:, lines] + planes[2::3][:, lines] * y
-    slope = planes[1::3][:, lines]
-    begin, end = _stretch(value, slope, left[lines], count)
+    value = np.take(planes[0::3], lines, axis=1) + np.take(planes[2::3], lines, axis=1) * y
+    slope = np.take(planes[1::3], lines, axis=1)
+    begin, end = _stretch(value, slope, left[lines], columns[lines])
     some = np.flatnonzero(end >= begin)
-    lines, y, begin, count = lines[some], y[some], begin[some], end[some] - begin[some] + 1
+    lines, y, begin, count = lines[some], y[some], begin[some], (end - begin + 1)[some]
     x = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count - begin, count)
     near = np.repeat(value[2, some], count) + np.repeat(slope[2, some], count) * x
     sample = np.repeat(y * width, count) + x
@@ -131,13 +135,12 @@ def _stretch(
     """Return first and last column of each line on which no weight is negative; empty stretches end before they begin."""
     begin, end = left.astype(np.float64), (left + count - 1).astype(np.float64)
     weights = ((value[0], slope[0]), (value[1], slope[1]), (1.0 - value[0] - value[1], -slope[0] - slope[1]))
-    slack = 64 * np.finfo(np.float64).eps * (1.0 + np.abs(value[0]) + np.abs(value[1]))  # no gap along a shared edge
+    slack = _SLACK * (1.0 + np.abs(value[0]) + np.abs(value[1]))  # no gap along a shared edge
     for at, by in weights:
         with np.errstate(divide="ignore", invalid="ignore"):
-            edge = -at / by
-        reach = slack / np.where(by == 0, 1.0, np.abs(by))
-        begin = np.where(by > 0, np.maximum(begin, np.ceil(edge - reach)), begin)
-        end = np.where(by < 0, np.minimum(end, np.floor(edge + reach)), end)
-        end = np.where((by == 0) & (at < -slack), begin - 1, end)
+            edge = -(at + slack) / by
+        np.maximum(begin, np.ceil(edge), out=begin, where=by > 0)
+        np.minimum(end, np.floor(edge), out=end, where=by < 0)
+        np.copyto(end, -1.0, where=(by == 0) & (at < -slack))
     begin = np.minimum(begin, left + count)
     return begin.astype(np.int64), np.maximum(end, begin - 1).astype(np.int64)

@@ -160,7 +160,8 @@ def _begin(
         described["camera"] = {**(told if isinstance(told, Mapping) else {}), "intrinsics": camera}
     points = tuple(str(name) for name in described.get("points", ()))
     rows = None if camera is None else tuple(map(tuple, camera))
-    layout = Layout(out, rows, points, ports)
+    categories = tuple(str(name) for name in described.get("categories", ()))
+    layout = Layout(out, rows, points, ports, categories)
     if (out / "world.json").is_file() and not (out / SCRATCH).is_dir() and _is_complete(layout, record["count"]):
         return None
     with data_writer.disk_errors(out):

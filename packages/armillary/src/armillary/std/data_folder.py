@@ -6,6 +6,7 @@ units), ``mask/ID.png`` (white counts), ``normals/ID.npy`` (float16, ``[3, heigh
 shows; what the mask leaves out does not count), ``flow/ID.npy`` (float16 or float32, ``[height, width, 2]``: displacement in
 pixels, right and down, from each pixel to where its partner shows the same point; nan where the partner does not) or
 ``flow/ID.flo`` (Middlebury's format), ``pairs.csv`` (id, partner; see :mod:`armillary.std.pairs`),
+``meshes/CATEGORY/ID.ply`` (the object, in its own frame),
 ``landmarks.csv`` (id, point, x, y[, z], visible; x and y in pixels of the picture, centres at integers; z the depth in scene
 units), ``poses.csv`` (id, r11 ... r33, t1, t2, t3), ``lights.csv`` (id, ambient, diffuse, x, y, z), ``cameras.csv`` (id, fx,
 fy, cx, cy; pixels), ``split.csv`` (id, split) and ``world.json``. A bare folder of pictures, flat, nested, or in ``train``,
@@ -44,6 +45,9 @@ RASTERS: Mapping[str, tuple[str, str]] = {
 FLOW_FOLDER = "flow"
 FLOW_SUFFIXES = (".npy", ".flo")
 """Where flow files lie, and how they end; the first that is there is read."""
+
+MESH_FOLDER = "meshes"
+"""Where meshes lie, in folders named by their category."""
 
 TABLES: Mapping[str, tuple[str, ...]] = {
     "landmarks": ("id", "point", "x", "y", "visible"),

@@ -8,6 +8,9 @@ its own.
 Flow and coordinates are kept in half precision, which changes a number by at most 1/2048 of itself: a displacement of 60
 pixels by 0.016, never by more than 0.03; a coordinate near 1 by 0.0005. A world may give every item a ``partner``, the index
 of the item in which its pixels are found again. An item whose partner is below 0, or beyond the end of the folder, has none.
+
+A world may give every item a ``mesh``, a :class:`~armillary.kernels.triangle_mesh.TriangleMesh`, written as
+``meshes/CATEGORY/ID.ply``: it names ``categories`` in what it describes, and item i is of category i modulo their number.
 """
 
 import errno
@@ -26,14 +29,15 @@ import numpy as np
 
 from armillary.errors import DataError
 from armillary.interfaces.world import World
-from armillary.std.data_folder import FLOW_FOLDER, FLOW_SUFFIXES, RASTERS, SCRATCH, TABLES
+from armillary.kernels.triangle_mesh import TriangleMesh
+from armillary.std.data_folder import FLOW_FOLDER, FLOW_SUFFIXES, MESH_FOLDER, RASTERS, SCRATCH, TABLES
 from armillary.std.picture_file import png_bytes
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _ROWS = "rows"
 _POINT_PORTS = frozenset({"true_landmarks2d", "true_landmarks3d", "true_visible"})
 _PAIR_PORTS = frozenset({"partner", "partner_grid", "partner_valid"})
-_KNOWN = frozenset({"id", "image", "camera", "true_pose", "true_light", *RASTERS, *_POINT_PORTS, *_PAIR_PORTS})
+_KNOWN = frozenset({"id", "image", "camera", "mesh", "true_pose", "true_light", *RASTERS, *_POINT_PORTS, *_PAIR_PORTS})
 _REPROJECTION = 0.01  # pixels that 2D and 3D landmarks may differ by
 _ROUNDING = 1e-5  # of sums of colours in float32
 _ID_DIGITS = 6
@@ -48,12 +52,14 @@ class Layout:
         camera: intrinsics in ``world.json``, as three rows.
         points: names of the landmarks; their index where a world names none.
         ports: that the world gives, sorted.
+        categories: of the meshes, in turn; none where they have no category.
     """
 
     root: Path
     camera: tuple[tuple[float, ...], ...] | None
     points: tuple[str, ...]
     ports: tuple[str, ...]
+    categories: tuple[str, ...] = ()
 
     @property
     def tables(self) -> dict[str, tuple[str, ...]]:
@@ -105,6 +111,9 @@ def item_files(layout: Layout, index: int) -> tuple[Path, ...]:
     ]
     if "partner_grid" in layout.ports:
         sides.append(layout.root / FLOW_FOLDER / f"{item}{FLOW_SUFFIXES[0]}")
+    if "mesh" in layout.ports:
+        category = layout.categories[index % len(layout.categories)] if layout.categories else ""
+        sides.append(layout.root / MESH_FOLDER / category / f"{item}.ply")
     return (layout.root / "images" / f"{item}.png", *sides)
 
 
@@ -207,6 +216,11 @@ def _contents(layout: Layout, item: Mapping[str, np.ndarray]) -> Iterator[bytes]
             yield _npy_bytes(raster[0], "<f4") if port == "true_depth" else _half_bytes(raster, port)
     if "partner_grid" in item:
         yield _half_bytes(_displacement(item), "partner_grid")
+    if "mesh" in item:
+        mesh: Any = item["mesh"]
+        if not isinstance(mesh, TriangleMesh) or not len(mesh.faces) or not np.isfinite(mesh.vertices).all():
+            raise ValueError("mesh needs a TriangleMesh with triangles, all of its vertices finite")
+        yield mesh.ply_bytes()
 
 
 def _displacement(item: Mapping[str, np.ndarray]) -> np.ndarray:
