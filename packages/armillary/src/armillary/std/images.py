@@ -334,12 +334,13 @@ class Images(Dataset):
             raise PictureError(self._folder.root / entry.path, sizes)
 
     def _settle_pairs(self, entries: Sequence[Entry]) -> None:
-        """Give up partners that cannot be read, and say how many pictures of the split have one."""
+        """Give up partners that cannot be read; where some are lost, say how many pictures of the split have one."""
         good = {entry.id for entry in self._entries}
         bad = {entry.id for entry in entries} - good
         self._partners = {x: partner for x, partner in self._partners.items() if x in good and partner.id not in bad}
         count, asked = len(self._partners), self._config.ports is not None
-        if self._ports & set(PAIR_PORTS) and count < len(good):
+        pairs = self._truth.pairs
+        if pairs and self._ports & set(PAIR_PORTS) and count < len(good & {*pairs.partner, *pairs.unknown}):
             used = "only these are used" if asked else "training on pairs uses only these"
             self._problems.append(f"partner_image: {count} of {len(good)} pictures have a partner to use; {used}")
         if asked and self._ports & set(PAIR_PORTS):  # by name: pictures without are passed over, as for any port
