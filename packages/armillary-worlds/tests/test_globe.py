@@ -163,11 +163,19 @@ def test_textures_change_colours_alone():
         np.testing.assert_array_equal(one[port], many[port])
 
 
+def test_collections_of_all_seeds_show_one_sphere_in_other_poses():
+    """So that one collection is learnt from and another one measured on."""
+    one, other = build(seed=0), build(seed=1)
+    np.testing.assert_array_equal(one.texture(0), other.texture(0))
+    assert np.abs(one.item(0)["true_pose"] - other.item(0)["true_pose"]).max() > 0.1
+    assert np.abs(one.texture(0) - build(texture_seed=1).texture(0)).max() > 0.1
+
+
 def test_every_place_can_be_told_from_every_other():
     """Colours along a cross of half a radian about 300 places: the nearest other place is far from equal, on 4 spheres."""
     generator = np.random.default_rng(0)
     for seed in range(4):
-        texture = build(seed=seed).texture(0)
+        texture = build(texture_seed=seed).texture(0)
         frames = np.linalg.qr(generator.standard_normal((300, 3, 3)))[0]
         looks = []
         for frame in frames:

@@ -139,6 +139,11 @@ class GlobeConfig(VideoConfig):
         help="the sphere stands off the middle by up to this, along x and y",
         validator=ge(0),
     )
+    texture_seed: int = param(
+        0,
+        help="decides the made textures: collections of any seed show the same sphere, one to train on and one to measure on",
+        validator=ge(0),
+    )
     textures: int = param(
         1,
         help="how many spheres, of one shape and frame but each with a texture of its own; one is drawn a clip",
@@ -167,7 +172,7 @@ class GlobeConfig(VideoConfig):
                 f"radius {self.radius} and shift {self.shift} together must not be above 0.5, the picture's edge"
             )
         if self.texture and self.textures > 1:
-            raise ValueError(f"textures {self.textures} are made from the seed; a file named by texture is one")
+            raise ValueError(f"textures {self.textures} are made from texture_seed; a file named by texture is one")
 
 
 @attrs.frozen(kw_only=True)

@@ -113,7 +113,7 @@ class Globe(World):
         if self._texture is not None:
             return self._texture
         generator = stream(self.seed, index // self.config.clip, "colour")
-        return made_texture(self.seed, int(generator.integers(self.config.textures)), self._rows)
+        return made_texture(self.config.texture_seed, int(generator.integers(self.config.textures)), self._rows)
 
     def _surface(self, stand: Stand, axis: Floats) -> tuple[NDArray[np.bool_], Floats]:
         """Return which positions of a square grid lie on the sphere, and their points [3, S] in the camera frame."""

@@ -63,7 +63,7 @@ def padded(texture: Floats) -> Floats:
 
 @functools.lru_cache(maxsize=8)
 def made_texture(seed: int, number: int, rows: int) -> Floats:
-    """Return a padded texture made from the seed of a collection and the number of the texture in it."""
+    """Return a padded texture made from a seed and the number of the texture among those of the seed."""
     generator = Generator(Philox(SeedSequence((seed, _TEXTURE_STREAM, number))))
     points = grid_points(rows)
     moved = points + _RAGGED * _noise(generator, points, waves=5.0)
