@@ -318,6 +318,8 @@ class _Stage:
     def _feed(self, method: MethodSpec) -> None:
         for port in method.trains_on:
             if port.name not in self.batch:
+                if port.optional:  # a method may predict from a picture or from a shape
+                    continue
                 self._problem(
                     "data", f"{method.name} trains on {port}, the batch has {_list(p for p, _ in self.batch.values())}"
                 )

@@ -201,7 +201,8 @@ class StageLoop:
             samples = build_dataset(self.training.host, self.stage, root=self.training.data, split="val")
         samples = samples if samples is not None and len(samples) else self.dataset
         few = [samples[index] for index in range(min(_PREVIEWS, len(samples)))]
-        given = [port.name for port in self.stage.method.predicts_from if not port.optional]
+        ports = self.stage.method.predicts_from  # of a method that needs none of them in particular, all are made
+        given = [port.name for port in ports if not port.optional] or [port.name for port in ports]
         if any(name not in item for item in few for name in given):  # pictures that transforms make, of meshes say
             few = [self._made(item) for item in few]
         return collate(few)
