@@ -1,0 +1,425 @@
+r"""Spherical CNNs of Esteves et al. 2018 (arXiv:1711.06721) and 2019 (arXiv:1812.02716, Appendix A.1).
+
+Signals are ``batch channel colatitude azimuth`` on the grid ``soft``, z up. A layer filters each signal with zonal filters, which
+is a product in the spectrum, and everything else acts on each point by itself: so a network turns with its input, and mirrors
+with it, up to what sampling a nonlinearity costs.
+
+In the spectrum a map of C channels below degree B is the representation ``Cx0e + Cx1o + ... `` of O(3), and a zonal
+convolution is a linear map of it that commutes with the group: ``e3nn.o3.Linear``, one matrix a degree. e3nn's polar axis is
+another one than ours, which mixing by degree does not see (:mod:`armillary.kernels.spheres.interchange`).
+
+The residual network of 2019 is not in the authors' code, and the figure with its sizes is not in the text at hand: the order of
+layers and their widths are ours, ten layers and bottlenecks of a quarter of the channels are the text's.
+"""
+
+import functools
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Self
+
+import torch
+from e3nn import o3
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from armillary.interfaces.encoder import Encoder
+from armillary.kernels.spheres.grids import cell_areas, soft
+from armillary.kernels.spheres.transforms import coefficients_from_signal, signal_from_coefficients
+from armillary.ports import Shape
+from armillary_spherical.image_networks import square_side
+
+if TYPE_CHECKING:
+    from armillary_spherical.network_config import ResidualCnnConfig, TwoBranchCnnConfig
+
+_KNOTS = 8  # free values of a localised filter's spectrum
+_SLOPE = 0.1  # of the rectifiers, to begin with
+_EXPANSION = 4  # channels of a residual layer over those inside its bottleneck
+_POOLINGS = ("weighted", "spectral")
+
+
+def spectral_irreps(channels: int, *, bandwidth: int) -> o3.Irreps:
+    """Return what the coefficients of ``channels`` signals are: degree l is odd under point reflection where l is odd."""
+    return o3.Irreps([(channels, (l, (-1) ** l)) for l in range(bandwidth)])
+
+
+@functools.lru_cache(maxsize=64)
+def degree_major(channels: int, *, bandwidth: int) -> tuple[Int[Tensor, " component"], Int[Tensor, " component"]]:
+    """Return the order of e3nn's components among ours, and the inverse. Kept: do not write into them.
+
+    Ours are ``[channel, coefficient]``, flattened; e3nn's are, degree by degree, ``[channel, order]``, flattened.
+    """
+    place = torch.arange(channels * bandwidth**2).view(channels, bandwidth**2)
+    there = torch.cat([place[:, l * l : (l + 1) ** 2].flatten() for l in range(bandwidth)])
+    return there, there.argsort()
+
+
+class ZonalConvolution(nn.Module):
+    r"""Convolution of signals with localised zonal filters.
+
+    .. math:: \hat y_{lm}^{o} = \sum_i 2\pi \sqrt{\tfrac{4\pi}{2l + 1}}\; \hat g_l^{io}\, \hat x_{lm}^{i}
+
+    The spectrum :math:`\hat g_l` of each filter is interpolated linearly between eight free values.
+
+    Args:
+        inputs: channels.
+        outputs: channels.
+        size: samples in colatitude, and as many in azimuth.
+        halves: the output is sampled half as finely, and so are its degrees: pooling in the spectrum.
+
+    Source: Esteves et al. 2018, Sections 4.2 and 5.1; spherical-cnn, layers.py.
+    """
+
+    knots: Tensor
+    there: Tensor
+    back: Tensor
+
+    def __init__(self, inputs: int, outputs: int, *, size: int, halves: bool = False) -> None:
+        super().__init__()
+        bandwidth = size // 4 if halves else size // 2
+        self.grid, self.grid_out, self.bandwidth = soft(size // 2), soft(bandwidth), bandwidth
+        self.inputs, self.outputs = inputs, outputs
+        std = 2 / (2 * math.pi * math.sqrt(self.grid.bandwidth * inputs))
+        self.values = nn.Parameter(
+            nn.init.trunc_normal_(torch.empty(_KNOTS, inputs, outputs), std=std, a=-2 * std, b=2 * std)
+        )
+        self.irreps_in = spectral_irreps(inputs, bandwidth=bandwidth)
+        self.irreps_out = spectral_irreps(outputs, bandwidth=bandwidth)
+        self.mix = o3.Linear(self.irreps_in, self.irreps_out, internal_weights=False, shared_weights=True)
+        self.register_buffer("knots", _interpolation(self.grid.bandwidth)[:bandwidth], persistent=False)
+        self.register_buffer("there", degree_major(inputs, bandwidth=bandwidth)[0], persistent=False)
+        self.register_buffer("back", degree_major(outputs, bandwidth=bandwidth)[1], persistent=False)
+
+    def gains(self) -> Float[Tensor, "degree inputs outputs"]:
+        """Return the matrix by which each degree is multiplied."""
+        return torch.einsum("lk,kio->lio", self.knots, self.values)
+
+    def forward(self, signal: Float[Tensor, "batch inputs colatitude azimuth"]) -> Tensor:
+        """Return the filtered signals."""
+        exact = signal.to(torch.promote_types(signal.dtype, torch.float32))
+        with torch.autocast(signal.device.type, enabled=False):
+            x = coefficients_from_signal(exact, grid=self.grid, bandwidth=self.bandwidth)
+            x = x.flatten(-2).index_select(-1, self.there)
+            # o3.Linear divides by the root of the number of inputs.
+            y = self.mix(x, (self.gains() * math.sqrt(self.inputs)).flatten())
+            y = y.index_select(-1, self.back).unflatten(-1, (self.outputs, self.bandwidth**2))
+            return signal_from_coefficients(y, grid=self.grid_out)
+
+
+class WeightedPooling(nn.Module):
+    """Half as many samples, each an average of its neighbours weighted by the area that they stand for.
+
+    Two rows make one. In azimuth a sample is averaged with half of each neighbour, so that it stays where it was. Deviates:
+    the authors average squares of 2 x 2, which moves every sample by half a cell in azimuth; their upsampling before the
+    correlation moves them back. They weigh with areas that take a sample for its cell's corner, as their grid has it.
+
+    Args:
+        size: samples in colatitude, and as many in azimuth.
+
+    Source: spherical-cnn, layers.py: ``wap``.
+    """
+
+    share: Tensor
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        areas = cell_areas(soft(size // 2), dtype=torch.float64).view(-1, 2)
+        self.register_buffer("share", (areas / areas.sum(-1, keepdim=True)).flatten().float(), persistent=False)
+
+    def forward(self, signal: Float[Tensor, "batch channel colatitude azimuth"]) -> Tensor:
+        """Return the coarser signals."""
+        bands = (signal * self.share.to(signal.dtype)[:, None]).unflatten(-2, (-1, 2)).sum(-2)
+        even, odd = bands[..., ::2], bands[..., 1::2]
+        return 0.5 * even + 0.25 * (odd + odd.roll(1, dims=-1))
+
+
+class SpectralPooling(nn.Module):
+    """Half as many samples of what the signal holds in the lower half of its degrees: it turns with its input exactly.
+
+    Args:
+        size: samples in colatitude, and as many in azimuth.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.grid, self.grid_out = soft(size // 2), soft(size // 4)
+
+    def forward(self, signal: Float[Tensor, "batch channel colatitude azimuth"]) -> Tensor:
+        """Return the coarser signals."""
+        exact = signal.to(torch.promote_types(signal.dtype, torch.float32))
+        low = coefficients_from_signal(exact, grid=self.grid, bandwidth=self.grid_out.bandwidth)
+        return signal_from_coefficients(low, grid=self.grid_out)
+
+
+class Norm(nn.Module):
+    """Batch normalisation with a learnt shift and no learnt scale.
+
+    Source: spherical-cnn, layers.py: batch normalisation with ``scale=False``.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels, affine=False)
+        self.shift = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, signal: Float[Tensor, "batch channel colatitude azimuth"]) -> Tensor:
+        """Return the normalised signals."""
+        return self.norm(signal) + self.shift[:, None, None]
+
+
+def _rectifier(channels: int) -> nn.PReLU:
+    return nn.PReLU(channels, init=_SLOPE)
+
+
+class ResidualLayer(nn.Module):
+    """A spherical convolution in a bottleneck of a quarter of the channels, added to its input.
+
+    Args:
+        inputs: channels.
+        width: channels inside the bottleneck; the layer returns four times as many.
+        size: samples of the input in colatitude, and as many in azimuth.
+        pooling: ``weighted`` or ``spectral`` where the output is half as fine, empty where it is not.
+
+    Source: Appendix A.1: residual layers, with features four times fewer inside the bottleneck.
+    """
+
+    def __init__(self, inputs: int, width: int, *, size: int, pooling: str = "") -> None:
+        super().__init__()
+        outputs = _EXPANSION * width
+        self.squeeze = nn.Sequential(nn.Conv2d(inputs, width, 1, bias=False), Norm(width), _rectifier(width))
+        self.convolution = ZonalConvolution(width, width, size=size, halves=pooling == "spectral")
+        self.pool = WeightedPooling(size) if pooling == "weighted" else nn.Identity()
+        self.norm = Norm(width)
+        self.expand = nn.Sequential(_rectifier(width), nn.Conv2d(width, outputs, 1, bias=False), Norm(outputs))
+        shortcut: list[nn.Module] = [_pooling(pooling, size)] if pooling else []
+        if inputs != outputs:
+            shortcut += [nn.Conv2d(inputs, outputs, 1, bias=False), Norm(outputs)]
+        self.shortcut = nn.Sequential(*shortcut)
+        self.rectifier = _rectifier(outputs)
+
+    def forward(self, signal: Float[Tensor, "batch inputs colatitude azimuth"]) -> tuple[Tensor, Tensor]:
+        """Return the layer's output, and the features inside its bottleneck: filtered and normalised, not yet rectified."""
+        inside = self.norm(self.pool(self.convolution(self.squeeze(signal))))
+        return self.rectifier(self.expand(inside) + self.shortcut(signal)), inside
+
+
+class ResidualCnn(nn.Module, Encoder):
+    """The residual spherical CNN: shapes on the sphere to a map that turns with them and a vector that does not.
+
+    A spherical convolution, then residual layers, two at each size, each size half of the one before. A size's bottlenecks
+    have ``feature_channels * feature_size / size`` channels. With the linear layer of the head: ten layers at four sizes.
+
+    Args:
+        size: samples of the input in colatitude, and as many in azimuth.
+        channels: of the input.
+        feature_size: size at which the map is taken, from the last layer of that size.
+        feature_channels: channels inside the bottleneck there.
+        fine_size: size at which a finer map is taken, for drawing.
+        sizes: how many.
+        layers: residual layers at each.
+        pooling: ``weighted`` as the authors' public networks have it, or ``spectral``.
+
+    Raises:
+        ValueError: a map is wanted at a size that the network does not have, or channels do not divide.
+
+    Source: Appendix A.1; see the module's docstring for what is ours.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        *,
+        channels: int,
+        feature_size: int,
+        feature_channels: int,
+        fine_size: int,
+        sizes: int,
+        layers: int,
+        pooling: str,
+    ) -> None:
+        super().__init__()
+        all_sizes = _sizes(size, sizes, wanted=(feature_size, fine_size))
+        widths = [_width(feature_channels * feature_size, each) for each in all_sizes]
+        before = _EXPANSION * widths[0]
+        self.stem = nn.Sequential(ZonalConvolution(channels, before, size=size), Norm(before), _rectifier(before))
+        stack: list[ResidualLayer] = []
+        self.taken: dict[str, int] = {}
+        for here, width in zip(all_sizes, widths, strict=True):
+            for index in range(layers):
+                pools = index == 0 and here < size
+                stack.append(
+                    ResidualLayer(before, width, size=2 * here if pools else here, pooling=pooling if pools else "")
+                )
+                before = _EXPANSION * width
+            for name, at in (("features", feature_size), ("fine_features", fine_size)):
+                if at == here:
+                    self.taken[name] = len(stack) - 1
+        self.layers = nn.ModuleList(stack)
+        self.average = _Average(all_sizes[-1])
+
+    @classmethod
+    def build(cls, config: "ResidualCnnConfig", *, inputs: Mapping[str, Shape], outputs: Mapping[str, Shape]) -> Self:
+        """Return the network for the signals that the recipe feeds."""
+        del outputs
+        return cls(
+            square_side(inputs["sphere"], what="residual-cnn"),
+            channels=inputs["sphere"][1] or 1,
+            feature_size=config.feature_size,
+            feature_channels=config.feature_channels,
+            fine_size=config.fine_size,
+            sizes=config.sizes,
+            layers=config.layers,
+            pooling=config.pooling,
+        )
+
+    def forward(self, sphere: Float[Tensor, "batch channel colatitude azimuth"]) -> dict[str, Tensor]:
+        """Return ``features`` and ``fine_features``, which turn with the shape, and ``class_features``, which do not."""
+        signal, inside = self.stem(sphere), []
+        for layer in self.layers:
+            signal, features = layer(signal)
+            inside.append(features)
+        maps = {name: inside[index] for name, index in self.taken.items()}
+        return {**maps, "class_features": self.average(signal)}
+
+
+class TwoBranchCnn(nn.Module, Encoder):
+    """The spherical CNN of 2018: one branch for ray lengths, one for the angle at which a ray meets the surface.
+
+    Where the size is halved, the first branch is also given the channels of the second. Both end in a weighted mean over the
+    sphere. The authors add a second cross-entropy, on the features of the second branch; there is none here.
+
+    Args:
+        size: samples of the input in colatitude, and as many in azimuth.
+        feature_size: size at which the map is taken, from the last layer of that size in the first branch.
+        feature_channels: of it; layers of other sizes have as many channels as ``feature_channels * feature_size / size``.
+        fine_size: size at which a finer map is taken.
+        sizes: how many.
+        layers: layers at each.
+        pooling: ``weighted`` or ``spectral``.
+
+    Source: Esteves et al. 2018, Section 5.1; spherical-cnn, models.py: two_branch.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        *,
+        feature_size: int,
+        feature_channels: int,
+        fine_size: int,
+        sizes: int,
+        layers: int,
+        pooling: str,
+    ) -> None:
+        super().__init__()
+        all_sizes = _sizes(size, sizes, wanted=(feature_size, fine_size))
+        widths = [_width(feature_channels * feature_size, each) for each in all_sizes]
+        first: list[nn.Module] = []
+        second: list[nn.Module] = []
+        before, self.joins, self.taken = 1, set[int](), dict[str, int]()
+        for here, width in zip(all_sizes, widths, strict=True):
+            for index in range(layers):
+                pools = index == 0 and here < size
+                if pools:
+                    self.joins.add(len(first))
+                side, how = (2 * here, pooling) if pools else (here, "")
+                first.append(_PlainLayer(2 * before if pools else before, width, size=side, pooling=how))
+                second.append(_PlainLayer(before, width, size=side, pooling=how))
+                before = width
+            for name, at in (("features", feature_size), ("fine_features", fine_size)):
+                if at == here:
+                    self.taken[name] = len(first) - 1
+        self.first, self.second = nn.ModuleList(first), nn.ModuleList(second)
+        self.average = _Average(all_sizes[-1])
+
+    @classmethod
+    def build(cls, config: "TwoBranchCnnConfig", *, inputs: Mapping[str, Shape], outputs: Mapping[str, Shape]) -> Self:
+        """Return the network for the signals that the recipe feeds.
+
+        Raises:
+            ValueError: the signals hold one channel only.
+        """
+        del outputs
+        if (inputs["sphere"][1] or 2) < 2:
+            raise ValueError("two-branch-cnn needs ray lengths and angles: give spherical:ray-cast both channels")
+        return cls(
+            square_side(inputs["sphere"], what="two-branch-cnn"),
+            feature_size=config.feature_size,
+            feature_channels=config.feature_channels,
+            fine_size=config.fine_size,
+            sizes=config.sizes,
+            layers=config.layers,
+            pooling=config.pooling,
+        )
+
+    def forward(self, sphere: Float[Tensor, "batch channel colatitude azimuth"]) -> dict[str, Tensor]:
+        """Return ``features`` and ``fine_features``, which turn with the shape, and ``class_features``, which do not."""
+        one, other, maps = sphere[:, :1], sphere[:, 1:2], []
+        for index, (first, second) in enumerate(zip(self.first, self.second, strict=True)):
+            one = first(torch.cat((one, other), dim=1) if index in self.joins else one)
+            other = second(other)
+            maps.append(one)
+        features = torch.cat((self.average(one), self.average(other)), dim=-1)
+        return {**{name: maps[index] for name, index in self.taken.items()}, "class_features": features}
+
+
+class _PlainLayer(nn.Module):
+    """Convolution, pooling where the size is halved, normalisation, rectifier."""
+
+    def __init__(self, inputs: int, outputs: int, *, size: int, pooling: str) -> None:
+        super().__init__()
+        convolution = ZonalConvolution(inputs, outputs, size=size, halves=pooling == "spectral")
+        pool = WeightedPooling(size) if pooling == "weighted" else nn.Identity()
+        self.layers = nn.Sequential(convolution, pool, Norm(outputs), _rectifier(outputs))
+
+    def forward(self, signal: Tensor) -> Tensor:
+        return self.layers(signal)
+
+
+class _Average(nn.Module):
+    """Mean over the sphere."""
+
+    share: Tensor
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        areas = cell_areas(soft(size // 2), dtype=torch.float64)
+        self.register_buffer("share", (areas / areas.sum()).float(), persistent=False)
+
+    def forward(self, signal: Tensor) -> Tensor:
+        return (signal.mean(dim=-1) * self.share.to(signal.dtype)).sum(dim=-1)
+
+
+def _pooling(name: str, size: int) -> nn.Module:
+    if name not in _POOLINGS:
+        raise ValueError(f"pooling is one of {', '.join(_POOLINGS)}, not {name!r}")
+    return WeightedPooling(size) if name == "weighted" else SpectralPooling(size)
+
+
+def _sizes(size: int, count: int, *, wanted: Sequence[int]) -> list[int]:
+    """Return the sizes of a network, from the input's down.
+
+    Raises:
+        ValueError: the input cannot be halved so often, or a wanted size is not among them.
+    """
+    if size % 2**count:
+        raise ValueError(f"a signal of {size} x {size} samples cannot have {count} sizes of even numbers")
+    sizes = [size >> level for level in range(count)]
+    for each in wanted:
+        if each not in sizes:
+            raise ValueError(f"no map of {each} x {each}: from signals of {size} the sizes are {sizes}")
+    return sizes
+
+
+def _width(product: int, size: int) -> int:
+    if product % size:
+        raise ValueError(f"feature_channels x feature_size is {product}, which {size} samples do not divide")
+    return product // size
+
+
+@functools.lru_cache(maxsize=16)
+def _interpolation(bandwidth: int) -> Float[Tensor, "degree knot"]:
+    r"""Gain of each degree by each free value: :math:`2\pi\sqrt{4\pi / (2l + 1)}` times a hat function."""
+    degree = torch.arange(bandwidth, dtype=torch.float64)
+    place = degree * (_KNOTS - 1) / max(bandwidth - 1, 1)
+    hat = (1 - (place[:, None] - torch.arange(_KNOTS, dtype=torch.float64)).abs()).clamp_min(0)
+    return (2 * math.pi * (4 * math.pi / (2 * degree + 1)).sqrt()[:, None] * hat).float()
