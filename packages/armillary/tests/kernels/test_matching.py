@@ -428,6 +428,35 @@ def test_never_more_than_a_block_of_the_table(variant, batch, monkeypatch):
     assert largest.numbers <= max(300, 12 * batch * ROWS * COLUMNS) < batch * (ROWS * COLUMNS) ** 2
 
 
+@pytest.mark.parametrize("channels", [3, 8, 64])
+def test_exchange_never_holds_the_table(channels):
+    """Fused attention is what runs, also for labels that need no more channels; 600 cells, tables of 360,000."""
+    labels = torch.randn(2, 1, channels, 600, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    with Largest() as largest:
+        exchanged(*labels).sum().backward()
+    assert largest.numbers <= 2 * max(channels, 8) * 600 < 600 * 600
+
+
+def test_long_rows_are_nearer_to_double_precision_than_plain_autograd():
+    """10,000 cells: the softmax of float32 does not sum to 1 there, which must not reach the gradient."""
+    g = torch.Generator().manual_seed(0)
+    source, target = (torch.randn(1, 3, n, generator=g, dtype=torch.float64) for n in (50, 10000))
+    matches = torch.rand(1, 50, 2, generator=g, dtype=torch.float64) * 100
+    arguments = {
+        "matches": matches,
+        "positions": lattice(100, 100, stride=1, height=100, width=100, dtype=torch.float64),
+        "weights": torch.ones(1, 50, dtype=torch.float64),
+    }
+    exact = with_gradients(of(NAIVE, "distance"), source, target, arguments)
+    single = {name: x.float() for name, x in arguments.items()}
+    errors = []
+    for table in (FAST, NAIVE):
+        found = with_gradients(of(table, "distance"), source.float(), target.float(), single)
+        errors.append((torch.sub(found[1], exact[1]).abs().max() / exact[1].abs().max()).item())
+    assert errors[0] < 5e-6
+    assert errors[0] < errors[1]
+
+
 # --- refusals ---------------------------------------------------------------------------------------------------------
 
 
