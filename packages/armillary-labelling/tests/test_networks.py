@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from armillary.errors import DataError
 from armillary_labelling.config import DilationsConfig, HourglassConfig, SimpleConfig
 from armillary_labelling.networks import Dilations, Hourglass, Simple, Standardise
 
@@ -88,7 +89,7 @@ def test_sizes_that_cannot_be_halved_are_refused(part, config, size, would_do):
     would_do = "32" if part is Hourglass and size < 32 else would_do
     with pytest.raises(ValueError, match=f"not {size}: {would_do} would do"):
         trunk(part, config, size=size)
-    with pytest.raises(ValueError, match=f"width must be even and at least .* not {size}: {would_do} would do"):
+    with pytest.raises(DataError, match=f"width must be even and at least .* not {size}: {would_do} would do"):
         trunk(part, config, features=64)(image=torch.rand(1, 3, 64, size))
 
 

@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from armillary.errors import DataError
 from armillary.interfaces.encoder import Encoder
 from armillary.ports import Shape
 
@@ -67,9 +68,21 @@ def check_size(shape: Shape | torch.Size, *, smallest: int) -> None:
         if side is not None and (side % STRIDE or side < smallest):
             serve = f"{side - 1} or {side + 1}" if side > smallest else str(smallest)
             raise ValueError(
-                f"labels have half the picture's size, so its {name} must be even and at least {smallest}, not {side}: "
-                f"{serve} would do"
+                f"labels have half the size of a picture (of a pair, without its margins), so its {name} must be even and at "
+                f"least {smallest}, not {side}: {serve} would do"
             )
+
+
+def check_picture(image: Float[Tensor, "batch 3 height width"], *, smallest: int) -> None:
+    """The same for a picture that is there.
+
+    Raises:
+        DataError: a side is odd, or below ``smallest``.
+    """
+    try:
+        check_size(image.shape, smallest=smallest)
+    except ValueError as error:
+        raise DataError(str(error)) from error
 
 
 class Standardise(nn.Module):
@@ -148,9 +161,9 @@ class Dilations(nn.Module, Encoder):
         """Return ``features``.
 
         Raises:
-            ValueError: the picture's sides are odd or too small.
+            DataError: the picture's sides are odd or too small.
         """
-        check_size(image.shape, smallest=self.smallest)
+        check_picture(image, smallest=self.smallest)
         return {"features": self.layers(self.door(image))}
 
 
@@ -189,9 +202,9 @@ class Simple(nn.Module, Encoder):
         """Return ``features``.
 
         Raises:
-            ValueError: the picture's sides are odd or too small.
+            DataError: the picture's sides are odd or too small.
         """
-        check_size(image.shape, smallest=self.smallest)
+        check_picture(image, smallest=self.smallest)
         return {"features": self.layers(self.door(image))}
 
 
@@ -317,7 +330,7 @@ class Hourglass(nn.Module, Encoder):
         """Return ``features``.
 
         Raises:
-            ValueError: the picture's sides are odd or too small.
+            DataError: the picture's sides are odd or too small.
         """
-        check_size(image.shape, smallest=self.smallest)
+        check_picture(image, smallest=self.smallest)
         return {"features": self.tail(self.waist(self.stem(self.door(image))))}
