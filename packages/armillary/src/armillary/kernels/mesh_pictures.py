@@ -131,7 +131,8 @@ def _projected(points: np.ndarray, studio: Studio) -> tuple[np.ndarray, np.ndarr
 
 def _face_tones(points: np.ndarray, faces: np.ndarray, studio: Studio) -> np.ndarray:
     normals = unit_rows(face_vectors(points, faces))
-    return _lit(normals, points[faces[:, 0]], studio)
+    middles = (points[faces[:, 0]] + points[faces[:, 1]] + points[faces[:, 2]]) / 3
+    return _lit(normals, middles, studio)
 
 
 def _smooth_tones(
