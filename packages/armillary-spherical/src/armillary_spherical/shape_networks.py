@@ -23,6 +23,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from armillary.interfaces.encoder import Encoder
+from armillary.kernels.spheres.convolution import area_mean, interpolate_filters
 from armillary.kernels.spheres.grids import cell_areas, soft
 from armillary.kernels.spheres.transforms import coefficients_from_signal, signal_from_coefficients
 from armillary.ports import Shape
@@ -69,7 +70,7 @@ class ZonalConvolution(nn.Module):
     Source: Esteves et al. 2018, Sections 4.2 and 5.1; spherical-cnn, layers.py.
     """
 
-    knots: Tensor
+    gain: Tensor
     there: Tensor
     back: Tensor
 
@@ -85,13 +86,16 @@ class ZonalConvolution(nn.Module):
         self.irreps_in = spectral_irreps(inputs, bandwidth=bandwidth)
         self.irreps_out = spectral_irreps(outputs, bandwidth=bandwidth)
         self.mix = o3.Linear(self.irreps_in, self.irreps_out, internal_weights=False, shared_weights=True)
-        self.register_buffer("knots", _interpolation(self.grid.bandwidth)[:bandwidth], persistent=False)
+        degree = torch.arange(bandwidth, dtype=torch.float64)
+        gain = 2 * math.pi * (4 * math.pi / (2 * degree + 1)).sqrt()
+        self.register_buffer("gain", gain.float()[:, None, None], persistent=False)
         self.register_buffer("there", degree_major(inputs, bandwidth=bandwidth)[0], persistent=False)
         self.register_buffer("back", degree_major(outputs, bandwidth=bandwidth)[1], persistent=False)
 
     def gains(self) -> Float[Tensor, "degree inputs outputs"]:
         """Return the matrix by which each degree is multiplied."""
-        return torch.einsum("lk,kio->lio", self.knots, self.values)
+        filters = interpolate_filters(self.values, bandwidth=self.grid.bandwidth)
+        return self.gain * filters[: self.bandwidth]
 
     def forward(self, signal: Float[Tensor, "batch inputs colatitude azimuth"]) -> Tensor:
         """Return the filtered signals."""
@@ -254,7 +258,6 @@ class ResidualCnn(nn.Module, Encoder):
                 if at == here:
                     self.taken[name] = len(stack) - 1
         self.layers = nn.ModuleList(stack)
-        self.average = _Average(all_sizes[-1])
 
     @classmethod
     def build(cls, config: "ResidualCnnConfig", *, inputs: Mapping[str, Shape], outputs: Mapping[str, Shape]) -> Self:
@@ -278,7 +281,7 @@ class ResidualCnn(nn.Module, Encoder):
             signal, features = layer(signal)
             inside.append(features)
         maps = {name: inside[index] for name, index in self.taken.items()}
-        return {**maps, "class_features": self.average(signal)}
+        return {**maps, "class_features": _average(signal)}
 
 
 class TwoBranchCnn(nn.Module, Encoder):
@@ -329,7 +332,6 @@ class TwoBranchCnn(nn.Module, Encoder):
                 if at == here:
                     self.taken[name] = len(first) - 1
         self.first, self.second = nn.ModuleList(first), nn.ModuleList(second)
-        self.average = _Average(all_sizes[-1])
 
     @classmethod
     def build(cls, config: "TwoBranchCnnConfig", *, inputs: Mapping[str, Shape], outputs: Mapping[str, Shape]) -> Self:
@@ -358,7 +360,7 @@ class TwoBranchCnn(nn.Module, Encoder):
             one = first(torch.cat((one, other), dim=1) if index in self.joins else one)
             other = second(other)
             maps.append(one)
-        features = torch.cat((self.average(one), self.average(other)), dim=-1)
+        features = torch.cat((_average(one), _average(other)), dim=-1)
         return {**{name: maps[index] for name, index in self.taken.items()}, "class_features": features}
 
 
@@ -375,18 +377,8 @@ class _PlainLayer(nn.Module):
         return self.layers(signal)
 
 
-class _Average(nn.Module):
-    """Mean over the sphere."""
-
-    share: Tensor
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        areas = cell_areas(soft(size // 2), dtype=torch.float64)
-        self.register_buffer("share", (areas / areas.sum()).float(), persistent=False)
-
-    def forward(self, signal: Tensor) -> Tensor:
-        return (signal.mean(dim=-1) * self.share.to(signal.dtype)).sum(dim=-1)
+def _average(signal: Float[Tensor, "batch channel colatitude azimuth"]) -> Float[Tensor, "batch channel"]:
+    return area_mean(signal.to(torch.promote_types(signal.dtype, torch.float32)), grid=soft(signal.shape[-1] // 2))
 
 
 def _pooling(name: str, size: int) -> nn.Module:
@@ -414,12 +406,3 @@ def _width(product: int, size: int) -> int:
     if product % size:
         raise ValueError(f"feature_channels x feature_size is {product}, which {size} samples do not divide")
     return product // size
-
-
-@functools.lru_cache(maxsize=16)
-def _interpolation(bandwidth: int) -> Float[Tensor, "degree knot"]:
-    r"""Gain of each degree by each free value: :math:`2\pi\sqrt{4\pi / (2l + 1)}` times a hat function."""
-    degree = torch.arange(bandwidth, dtype=torch.float64)
-    place = degree * (_KNOTS - 1) / max(bandwidth - 1, 1)
-    hat = (1 - (place[:, None] - torch.arange(_KNOTS, dtype=torch.float64)).abs()).clamp_min(0)
-    return (2 * math.pi * (4 * math.pi / (2 * degree + 1)).sqrt()[:, None] * hat).float()
