@@ -88,7 +88,7 @@ def test_a_mesh_inside_out_is_turned_over(tmp_path):
 
 
 def test_a_mesh_far_away_is_moved_to_the_origin(tmp_path):
-    read = read_mesh(written(tmp_path, off((CUBE.vertices + (5000, 0, 0)).tolist(), CUBE.faces.tolist())))
+    read = read_mesh(written(tmp_path, off(np.add(CUBE.vertices, (5000, 0, 0)).tolist(), CUBE.faces.tolist())))
     assert names(read) == ["far"]
     np.testing.assert_allclose(np.abs(read.mesh.vertices), np.tile([0.5, 1, 1.5], (8, 1)), atol=1e-9)
 

@@ -98,7 +98,7 @@ def test_the_picture_turns_with_the_rotation_that_is_told():
     """The cone's tip, (0, 0, 1) of its frame, is where the rotation and the fixed camera put it."""
     config = RenderConfig(size=65, fov=0.0, ambient=1.0, headlight=0.0, lamp=0.0)
     made = trimesh.creation.icosphere(subdivisions=2, radius=0.05)
-    ball = PosedMesh(TriangleMesh(made.vertices + (0, 0, 0.8), made.faces), closed=True)
+    ball = PosedMesh(TriangleMesh(np.add(made.vertices, (0, 0, 0.8)), made.faces), closed=True)
     for seed in range(5):
         turned = apply(Turn, TurnConfig(), {"id": "a", "mesh": ball}, seed=seed)
         image = apply(Render, config, turned)["image"][0].double().numpy()

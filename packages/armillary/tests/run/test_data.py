@@ -12,8 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import trimesh
 
 from armillary.errors import DataError
+from armillary.kernels.triangle_mesh import TriangleMesh
 from armillary.run.data import check, make, portable
 from armillary.std import data_writer
 from armillary.std.config import ImagesConfig
@@ -24,6 +26,7 @@ WORLD = """
     import time
     import numpy as np
     from armillary.interfaces.world import World
+    from armillary.kernels.triangle_mesh import TriangleMesh
 
     CAMERA = np.array([[20, 0, 3.5], [0, 20, 3.5], [0, 0, 1]], np.float32)
 
@@ -71,6 +74,17 @@ WORLD = """
         def describe(self):
             return {"camera": {"fov": 0.4}, "points": ["left", "right", "tip"]}
 
+    class Things(Dots):
+        # Meshes of two categories in turn.
+        def item(self, index):
+            draw = np.random.default_rng((self.seed, index, 2))
+            faces = np.array([(0, 2, 1), (0, 1, 3), (0, 3, 2), (1, 2, 3)])
+            mesh = TriangleMesh(draw.uniform(-1, 1, (4, 3)), faces)
+            return {"image": super().item(index)["image"], "mesh": mesh}
+
+        def describe(self):
+            return {"categories": ["left", "right"]}
+
     class Film(Dots):
         # No camera, no depth: each item is found again in the next but one, or, of every fifth, nowhere.
         def item(self, index):
@@ -107,6 +121,12 @@ def dots(tmp_path, monkeypatch):
 def film(dots):
     """A world of pairs, without camera and depth."""
     return sys.modules[dots.__module__].Film
+
+
+@pytest.fixture
+def things(dots):
+    """A world of meshes."""
+    return sys.modules[dots.__module__].Things
 
 
 def make_dots(dots, out, *, count=12, seed=3, workers=0, world=None, **settings):
@@ -249,6 +269,30 @@ def test_processes_and_shards_change_no_byte_of_pairs(film, tmp_path):
     (tmp_path / "two" / "pairs.csv").unlink()
     make_dots(film, tmp_path / "two")
     same(tmp_path / "one", tmp_path / "two")
+
+
+def test_meshes_lie_in_folders_of_their_category_and_no_byte_changes(things, tmp_path):
+    make_dots(things, tmp_path / "one", count=5)
+    assert sorted(name for name in contents(tmp_path / "one") if name.startswith("meshes/")) == [
+        *(f"meshes/left/00000{index}.ply" for index in (0, 2, 4)),
+        *(f"meshes/right/00000{index}.ply" for index in (1, 3)),
+    ]
+    read = trimesh.load_mesh(tmp_path / "one" / "meshes" / "right" / "000003.ply", process=False)
+    np.testing.assert_array_equal(read.vertices, things(3).item(3)["mesh"].vertices.astype(np.float32))
+    make_dots(things, tmp_path / "two", count=5, workers=2)
+    for shard in ((2, 2), (1, 2)):
+        make_dots(things, tmp_path / "three", count=5, shard=shard)
+    (tmp_path / "three" / "meshes" / "left" / "000002.ply").unlink()
+    assert make_dots(things, tmp_path / "three", count=5).made > 0
+    same(tmp_path / "one", tmp_path / "two")
+    same(tmp_path / "one", tmp_path / "three")
+
+
+def test_a_mesh_that_a_folder_cannot_hold(things, tmp_path, monkeypatch):
+    for mesh in (np.zeros((4, 3)), TriangleMesh(np.full((3, 3), np.nan), np.array([(0, 1, 2)]))):
+        monkeypatch.setattr(things, "item", lambda self, i, mesh=mesh: {"image": np.zeros((3, 8, 8)), "mesh": mesh})
+        with pytest.raises(ValueError, match="mesh needs a TriangleMesh"):
+            make_dots(things, tmp_path / "out")
 
 
 def test_shards_at_the_same_time(dots, tmp_path):
