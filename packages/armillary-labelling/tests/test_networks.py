@@ -6,7 +6,7 @@ from torch import nn
 
 from armillary.errors import DataError
 from armillary_labelling.config import DilationsConfig, HourglassConfig, SimpleConfig
-from armillary_labelling.networks import Dilations, Hourglass, Simple, Standardise
+from armillary_labelling.networks import Dilations, Hourglass, Simple, Standardise, Waist
 
 TRUNKS = [(Dilations, DilationsConfig), (Simple, SimpleConfig), (Hourglass, HourglassConfig)]
 
@@ -74,6 +74,17 @@ def test_group_norm_does_not_look_at_other_pictures():
         network = trunk(Hourglass, HourglassConfig, features=64, norm=norm)
         alone, together = network(image=image[:2])["features"], network(image=image)["features"][:2]
         assert torch.allclose(alone, together, atol=1e-5) == alike
+
+
+def test_an_hourglass_adds_its_small_way_to_the_skip():
+    """What comes from below is the same for two pixels each way."""
+    torch.manual_seed(0)
+    waist = Waist(1, channels=64, norm="group")
+    x = torch.rand(2, 64, 8, 6)
+    with torch.no_grad():
+        below = waist(x) - waist.skip(x)
+    torch.testing.assert_close(below, below[..., ::2, ::2].repeat_interleave(2, -1).repeat_interleave(2, -2))
+    assert below.std() > 0
 
 
 def test_colours_are_standardised_at_the_door():

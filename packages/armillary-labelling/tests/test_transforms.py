@@ -126,6 +126,9 @@ def test_strengths_are_standard_deviations():
     assert weights[:, :100].std().item() == pytest.approx(math.sqrt((0.001**2 + 0.01**2) / 2), rel=0.02)
     assert weights[:, 100].std().item() == pytest.approx(0.1, rel=0.06)
     linear = weights[:, 101:]
+    # A similarity, whose matrix acts on rows: turned by the angle, and scaled alike each way.
+    scale = torch.linalg.det(linear)[:, None, None]
+    torch.testing.assert_close(linear @ linear.mT, scale * torch.eye(2).expand_as(linear))
     assert torch.linalg.det(linear).sqrt().std().item() == pytest.approx(0.1, rel=0.08)
     assert torch.atan2(linear[:, 1, 0], linear[:, 0, 0]).std().item() == pytest.approx(math.radians(5), rel=0.08)
 
@@ -245,6 +248,20 @@ def test_light_shifts_whole_pictures():
     shift = changed - 127 / 255
     torch.testing.assert_close(shift, shift[:, :1, :1].expand_as(shift))
     assert shift.abs().max() > 0.01
+
+
+def test_compression_loses_more_at_lower_quality():
+    """And at a smaller size."""
+    smooth = picture() + 0.1 * torch.rand(3, 40, 48, generator=draw())  # noise of colours is lost at any quality
+    sample = {"id": "a", "source": smooth.clamp(0, 1), "target": picture()}
+    plain = {**PLAIN, "jpeg": True, "jpeg_scale": 0.0, "jpeg_smallest": 1.0}
+
+    def loss(**settings):
+        changed = photometric(**plain | settings)(sample, kinds={}, generator=draw())["source"]
+        return (changed - sample["source"]).abs().mean().item()
+
+    assert loss(jpeg_quality=(98, 98)) < 0.9 * loss(jpeg_quality=(10, 10))
+    assert loss(jpeg_quality=(98, 98), jpeg_smallest=3.0) < loss(jpeg_quality=(98, 98))
 
 
 def test_ports_are_a_setting():
