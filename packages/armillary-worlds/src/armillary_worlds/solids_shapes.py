@@ -46,8 +46,8 @@ def aeroplane(traits: Traits) -> TriangleMesh:
     size = 2 * radius * np.array([0.12, 0.4, 0.8, 1.0, 1.0, 0.9, 0.3, 0.12])
     lift = radius * np.array([-0.35, -0.3, -0.12, 0.0, 0.0, 0.1, 0.6, 0.65])
     parts = [ellipses(at, size, size, lift)]
-    reach, sweep, dihedral = traits.between(0.7, 1.1), traits.between(0.05, 0.55), traits.between(0.0, 0.16)
-    stands, chord = traits.between(-0.2, 0.05), traits.between(0.28, 0.42)
+    reach, sweep, dihedral = traits.between(0.7, 1.1), traits.between(0.2, 0.6), traits.between(0.0, 0.16)
+    stands, chord = traits.between(-0.3, -0.1), traits.between(0.28, 0.42)
     low = -0.5 * radius if traits.chance(0.7) else 0.8 * radius
     narrow = traits.between(0.3, 0.7)
     tip = (reach, stands + sweep, low + dihedral)
@@ -153,14 +153,14 @@ def chair(traits: Traits) -> TriangleMesh:
 def mug(traits: Traits) -> TriangleMesh:
     """Return a mug: hollow, wider or narrower towards its rim, with a handle on one side."""
     height, radius, wall = traits.between(0.9, 1.5), traits.between(0.4, 0.58), traits.between(0.04, 0.07)
-    flare, belly = traits.between(-0.1, 0.2), traits.between(-0.05, 0.12)
+    flare, belly = traits.between(0.05, 0.4), traits.between(-0.05, 0.1)
     rise = np.linspace(0.0, 1.0, 7)
     outer = radius * (1 + flare * (rise - 0.5) + belly * np.sin(np.pi * rise))
     floor = traits.between(0.06, 0.12)
     inside = np.linspace(1.0, floor / height, 6)
     inner = np.interp(inside, rise, outer) - wall
     body = turned(height * np.concatenate([rise, inside]), np.concatenate([outer, inner]))
-    top, bottom, reach = traits.between(0.75, 0.9), traits.between(0.15, 0.4), traits.between(0.3, 0.45)
+    top, bottom, reach = traits.between(0.84, 0.95), traits.between(0.3, 0.5), traits.between(0.3, 0.45)
     thick, square = traits.between(0.055, 0.085), traits.between(2.0, 4.0)
     angle = np.linspace(-np.pi / 2, np.pi / 2, 13)
     bow, lift = np.cos(angle).clip(0) ** (2 / square), np.sign(np.sin(angle)) * np.abs(np.sin(angle)) ** (2 / square)
