@@ -268,6 +268,7 @@ class _Method:
         columns: list[list[list[np.ndarray]]] = []
         for geometry in geometries:
             outputs = geometry.outputs
+            assert geometry.image is not None  # these were predicted from pictures
             depth, camera = outputs["canonical_depth"], outputs["canonical_camera"]
             paint = outputs.get("canonical_image", outputs.get("albedo", geometry.image)).clamp(0.0, 1.0)
             around = [2.0 * math.pi * k / _FRAMES for k in range(_FRAMES)]

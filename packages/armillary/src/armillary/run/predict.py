@@ -1,5 +1,6 @@
 """Geometry for new pictures."""
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,12 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from armillary.check import PartPlan, StagePlan
 from armillary.config import structure
 from armillary.errors import DataError, RunError, did_you_mean
 from armillary.host import Host
-from armillary.interfaces import Dataset
+from armillary.interfaces import Dataset, Transform
 from armillary.run.batches import collate, to_device
-from armillary.run.build import call_method
+from armillary.run.build import build_transform, call_method, stream
 from armillary.run.meshes import Mesh, mesh_from_depth
 from armillary.run.restore import Restored, kinds_of
 
@@ -28,13 +30,13 @@ class Geometry:
 
     Args:
         id: the picture's name.
-        image: as the method saw it.
+        image: as the method saw it; None where it was given something else, a mesh say.
         outputs: tensors by port name, without the batch axis, on the CPU.
         kinds: kind of each.
     """
 
     id: str
-    image: Tensor
+    image: Tensor | None
     outputs: Mapping[str, Tensor]
     kinds: Mapping[str, str]
 
@@ -59,7 +61,7 @@ class Geometry:
         if depth is None or camera is None:
             raise RunError(f"{self.id}: this method produces no depth with a camera, so there is no mesh to export")
         choices = [texture] if texture else ["canonical_image", "albedo", "image"] if canonical else ["image"]
-        everything = {**self.outputs, "image": self.image}
+        everything = {**self.outputs, **({} if self.image is None else {"image": self.image})}
         for name in choices:
             if name in everything:
                 paint = everything[name].clamp(0.0, 1.0)
@@ -72,7 +74,8 @@ class Geometry:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return every output, and the picture, as arrays."""
-        return {name: value.numpy() for name, value in {"image": self.image, **self.outputs}.items()}
+        shown = {} if self.image is None else {"image": self.image}
+        return {name: value.numpy() for name, value in {**shown, **self.outputs}.items()}
 
 
 def picture_files(paths: Sequence[Path]) -> list[Path]:
@@ -123,6 +126,7 @@ def predict(
     reader: type[Dataset] = resolved.cls
     size = stage.body.get("batch_size", 1)
     names = distinct_names(files)
+    makers = [(part, build_transform(host, part)) for part in stage.transforms if part.spec.per == "item"]
     for start in range(0, len(files), size):
         samples = []
         for file, name in list(zip(files, names, strict=True))[start : start + size]:
@@ -133,14 +137,36 @@ def predict(
                     raise
                 refused(file, error)
                 continue
-            needs = [p.name for p in stage.method.predicts_from if not p.optional and p.name not in sample]
-            if needs:
+            sample = _made(sample, stage, makers)
+            wanted = stage.method.predicts_from
+            needs = [p.name for p in wanted if not p.optional and p.name not in sample]
+            if needs or not any(port.name in sample for port in wanted):
                 raise DataError(
-                    f"{file}: {stage.method_id} predicts from {', '.join(needs)}; a picture alone is not enough"
+                    f"{file}: {stage.method_id} predicts from {', '.join(needs or [p.name for p in wanted])}; this file "
+                    "alone is not enough"
                 )
             samples.append(sample)
-        if samples:
-            yield from _batch(restored, collate(samples), device or torch.device("cpu"))
+        for alike in _alike(samples):
+            yield from _batch(restored, collate(alike), device or torch.device("cpu"))
+
+
+def _made(sample: dict[str, Any], stage: StagePlan, makers: Sequence[tuple[PartPlan, Transform]]) -> dict[str, Any]:
+    """Return a sample that the method can predict from: a mesh, say, is cast to the sphere, but never turned."""
+    wanted = {port.name for port in stage.method.predicts_from}
+    for part, transform in makers:
+        if wanted & set(sample):
+            break
+        needs = {port.name for port in part.spec.consumes if not port.optional}
+        if wanted & set(part.outputs) and needs <= set(sample):
+            generator = torch.Generator().manual_seed(stream(0, "predict", sample["id"]))
+            sample = transform(sample, kinds={name: p.kind for name, p in stage.batch.items()}, generator=generator)
+    return sample
+
+
+def _alike(samples: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """Yield neighbours that have the same ports: a picture and a mesh do not share a batch."""
+    for _, group in itertools.groupby(samples, key=lambda sample: sorted(map(str, sample))):
+        yield list(group)
 
 
 def distinct_names(files: Sequence[Path]) -> list[str]:
@@ -164,7 +190,7 @@ def _batch(restored: Restored, batch: dict[str, Any], device: torch.device) -> I
     for index, id in enumerate(batch["id"]):
         yield Geometry(
             id=id,
-            image=batch["image"][index].cpu(),
+            image=batch["image"][index].cpu() if "image" in batch else None,
             outputs={name: value[index].detach().cpu() for name, value in outputs.items()},
             kinds=kinds,
         )
@@ -184,11 +210,13 @@ def write_prediction(geometry: Geometry, out: Path) -> list[Path]:
     out.mkdir(parents=True, exist_ok=True)
     with atomic(written[0]) as draft, draft.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **geometry.arrays())
-    for name, value in {"image": geometry.image, **geometry.outputs}.items():
+    seen = {} if geometry.image is None else {"image": geometry.image}
+    for name, value in {**seen, **geometry.outputs}.items():
         kind = "image" if name == "image" else geometry.kinds.get(name, "")
         shown = picture(kind, value)
         if shown is not None:
             written.append(write_png(out / f"{geometry.id}.{name}.png", shown))
-        for suffix, extra in extra_pictures(kind, value, geometry.image).items():
+        more = {} if geometry.image is None else extra_pictures(kind, value, geometry.image)
+        for suffix, extra in more.items():
             written.append(write_png(out / f"{geometry.id}.{name}-{suffix}.png", extra))
     return written
