@@ -213,15 +213,27 @@ def test_points_that_the_map_does_not_reach_are_not_found():
     assert found.isfinite().all()
 
 
+def test_the_search_ends_near_the_picture():
+    """Of the identity, (2, 0) is found and (50, 0) is not, nor does the search run there."""
+    weights = random_weights(control=(4, 4), size=0.0)
+    points = torch.tensor([[2.0, 0], [50.0, 0]], dtype=torch.float64)
+    found, converged = spline_inverse(weights, points, control=(4, 4))
+    assert converged.tolist() == [True, False]
+    assert found.abs().max() < 3
+
+
 def test_a_fold_gives_one_of_the_positions_that_are_right():
-    """Weights so strong that the map folds: what converged is right all the same."""
-    control = (4, 4)
-    weights = random_weights(8, control=control, size=0.3)
-    came_from = torch.rand(8, 30, 2, generator=generator(), dtype=torch.float64) * 2 - 1
+    """Weights so strong that the map folds: what converged is right all the same, and hardly anything does not.
+
+    From the nearest node of the coarse grid alone, several of these 1600 points would be missed.
+    """
+    control = (10, 10)
+    weights = random_weights(32, control=control, size=0.1)
+    came_from = torch.rand(32, 50, 2, generator=generator(), dtype=torch.float64) * 2 - 1
     assert torch.linalg.det(spline_jacobian(weights, came_from, control=control)).min() < 0
     points = spline_map(weights, came_from, control=control)
     found, converged = spline_inverse(weights, points, control=control)
-    assert converged.double().mean() > 0.95
+    assert (~converged).sum() <= 1
     back = spline_map(weights, found, control=control)
     assert (back - points).norm(dim=-1)[converged].max() <= 1e-6
     assert (found - came_from).norm(dim=-1).max() > 0.1

@@ -152,8 +152,8 @@ def spline_inverse(
         tolerance: largest distance of the map at a found position from the point.
 
     Returns:
-        Positions, outside of [-1, 1] as well, finite always; and whether the map comes within the tolerance of the
-        point there. Maps from random weights do not reach every point of the picture.
+        Positions, outside of [-1, 1] as well, but not farther than about half the picture, finite always; and whether
+        the map comes within the tolerance of the point there. Maps from random weights do not reach every point.
 
     Raises:
         ValueError: the weights are not three more than the control points.
@@ -181,7 +181,10 @@ def spline_inverse(
 
 
 def _newton_step(slope: Float[Tensor, "*points 2 2"], error: Float[Tensor, "*points 2"]) -> Float[Tensor, "*points 2"]:
-    """Solution of ``slope @ step = error``, no longer than two cells of the coarse grid; 0 where there is none."""
+    """Solution of ``slope @ step = error``, 0 where there is none.
+
+    No longer than two cells of the coarse grid: what has no solution stays near, and finite.
+    """
     (a, b), (c, d) = (row.unbind(-1) for row in slope.unbind(-2))
     determinant = a * d - b * c
     safe = torch.where(determinant.abs() > torch.finfo(slope.dtype).tiny, determinant, torch.inf)
