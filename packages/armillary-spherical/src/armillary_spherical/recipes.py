@@ -180,15 +180,17 @@ _SMALL_CNN = {
     "feature_channels": cited(16, source=_OURS),
     "fine_channels": cited(8, source=_OURS),
     "sizes": cited(3, source="ours: from 32 x 32 to 8 x 8, where the published network ends too"),
+    "layers": cited(1, source=_OURS),
     "class_features": cited(128, source="ours: what the other settings give"),
 }
 _CLASSES = {"classes": cited(8, source="ours: room for the categories of worlds:solids")}
 _SMALL_ENCODER = {
-    "width": cited(16, source=_OURS),
+    "width": cited(8, source=f"{_OURS}; 16 takes twice as long"),
     "widest": cited(64, source=_OURS),
     "features": cited(256, source=_OURS),
 }
 _SMALL_MAP = {"width": cited(32, source=_OURS), "widest": cited(64, source=_OURS)}
+_SMALL_SYNTHESISER = _SMALL_ENCODER | {"width": cited(16, source=_OURS)}
 _SMALL_POSE = {"first": cited(512, source=_OURS), "second": cited(128, source=_OURS)}
 _COSINE = {"use": cited("cosine", source="ours: one number fewer to choose, and as good in a short run")}
 _SMALL_TRANSFORMS = (
@@ -234,7 +236,7 @@ QUICK = RecipeSpec(
             name="views",
             slots={
                 "embedding": Take(stage="embedding", slot="*", frozen=True),
-                "renderer": Use("spherical:synthesiser", settings=_SMALL_ENCODER),
+                "renderer": Use("spherical:synthesiser", settings=_SMALL_SYNTHESISER),
             },
             data=_SMALL_DATA,
             transforms=(_TURN, _SMALL_TRANSFORMS[2]),
