@@ -73,7 +73,11 @@ KINDS: Mapping[str, Kind] = {
         "any",
         "(x, y, z) of the object's point that each pixel shows, in the object's own frame; never blended, 0 where there is none",
     ),
-    "sphere_signal": Kind("batch channel colatitude azimuth", "none", "samples on a named grid, unit sphere, z up"),
+    "sphere_signal": Kind(
+        "batch channel colatitude azimuth",
+        "none",
+        "samples on the unit sphere, z up: 2B colatitudes pi (2 j + 1) / 4 B and 2B azimuths 2 pi k / 2 B (the soft grid)",
+    ),
     "sphere_coefficients": Kind(
         "batch channel coefficient", "none", "real spherical harmonics in e3nn's order and norm"
     ),

@@ -90,12 +90,22 @@ _verb(
 )
 _verb(
     app,
+    "pose",
+    "RUN A B [FLAGS]",
+    "Say by which rotation the object of A becomes that of B.\n\n"
+    "A and B are pictures, or meshes where the method takes them. The method's signals on the sphere are correlated over all "
+    "rotations; one that finds rotations or poses is asked for both. Runners-up are given: of a symmetric object several "
+    "rotations are as good.",
+    order=5,
+)
+_verb(
+    app,
     "export",
     "RUN IMAGE [FLAGS]",
     "Turn one picture into a textured mesh.\n\n"
     "GLB and OBJ carry a texture, PLY a colour at each vertex; all carry normals. The file is read again and compared "
     "before it takes its place.",
-    order=5,
+    order=6,
 )
 
 _data = _group("data", "Make, check and describe folders of pictures.", order=10)

@@ -1,0 +1,78 @@
+"""``armillary pose``."""
+
+import math
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from armillary.cli import show
+from armillary.cli.flags import Accelerator, Json, torch_device
+
+
+def pose(
+    run: Annotated[Path, Parameter(name="RUN", help="Folder of the run.")],
+    first: Annotated[Path, Parameter(name="A", help="A picture, or a mesh where the method takes meshes.")],
+    second: Annotated[Path, Parameter(name="B", help="Another one.")],
+    /,
+    *,
+    out: Annotated[
+        Path | None, Parameter(metavar="FILE.png", help="Draw both, and A's axes turned as they lie in B.")
+    ] = None,
+    checkpoint: Annotated[str | None, Parameter(metavar="step-N", help="Which one; not given: the newest.")] = None,
+    accelerator: Accelerator = "cpu",
+    json: Json = False,
+) -> None:
+    """Say by which rotation the object of A becomes that of B."""
+    from armillary.host import Host
+    from armillary.run.folder import RunFolder
+    from armillary.run.predict import picture_files
+    from armillary.run.relate import relate
+    from armillary.run.restore import restore
+
+    files = picture_files([first, second])
+    if len(files) != 2:
+        from armillary.cli.failures import UsageError
+
+        raise UsageError(f"{first} and {second} hold {len(files)} files: pose takes two")
+    host, device = Host(), torch_device(accelerator)
+    restored = restore(RunFolder.open(run), host=host, checkpoint=checkpoint, device=device)
+    for note in restored.notes:
+        show.message(note)
+    found = relate(restored, *files, host=host, device=device)
+    if json:
+        show.as_json(
+            {
+                "a": str(first),
+                "b": str(second),
+                "outputs": list(found.outputs),
+                **_plain(found.best),
+                "runners_up": [_plain(each) for each in found.others],
+            }
+        )
+    else:
+        show.data("x_b = R @ x_a, with R =")
+        for row in found.best.rotation.tolist():
+            show.data("  " + "  ".join(f"{value:9.6f}" for value in row))
+        rows = [["best", *_cells(found.best)]]
+        rows += [[f"runner-up {number}", *_cells(each)] for number, each in enumerate(found.others, start=1)]
+        show.table(rows, columns=["", "degrees", "about x", "about y", "about z", "score"])
+    if out is not None:
+        from armillary.run.relate import relation_picture
+        from armillary.run.sheets import write_png
+
+        show.message(str(write_png(out, relation_picture(found))))
+
+
+def _plain(candidate: Any) -> dict[str, Any]:
+    return {
+        "rotation": candidate.rotation.tolist(),
+        "degrees": candidate.degrees,
+        "degrees_about_x_y_z": candidate.turns,
+        "score": None if math.isnan(candidate.score) else candidate.score,
+    }
+
+
+def _cells(candidate: Any) -> list[object]:
+    score = "" if math.isnan(candidate.score) else f"{candidate.score:.4f}"
+    return [f"{candidate.degrees:.2f}", *(f"{turn:.2f}" for turn in candidate.turns), score]
