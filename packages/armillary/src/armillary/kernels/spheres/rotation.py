@@ -61,6 +61,16 @@ def rotate_coefficients_zyz(
     return turned.reshape(*batch, coefficients.shape[-1])
 
 
+def infinitesimal_turns(coefficients: Float[Tensor, "*batch coefficient"]) -> Float[Tensor, "3 *batch coefficient"]:
+    r"""Derivative of the turned coefficients, :math:`D(\exp v)\, c`, by each component of v at v = 0.
+
+    Source: ladder operators :math:`J_x, J_y, J_z` times -i, in the real basis.
+    """
+    indices, weights = _ladders(bandwidth_of(coefficients), coefficients.dtype, coefficients.device)
+    steps = coefficients.movedim(-1, 0).index_select(0, indices.flatten()).unflatten(0, indices.shape)
+    return (steps * weights.reshape(*weights.shape, *(1 for _ in coefficients.shape[1:]))).sum(1).movedim(1, -1)
+
+
 def wigner_matrices(
     rotation: Float[Tensor, "*batch 3 3"], *, bandwidth: int
 ) -> list[Float[Tensor, "*batch order order"]]:
@@ -259,3 +269,38 @@ def quarter_turn_wigner_d(bandwidth: int) -> list[Float[Tensor, "order order"]]:
         sign = 1 - 2 * ((l + order[m]) % 2)
         done.append(torch.cat(((sign[:, None] * upper).flip(1)[:, :-1], upper), dim=1))
     return done
+
+
+@functools.lru_cache(maxsize=16)
+def _ladders(bandwidth: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    """For each axis the two coefficients that make the derivative of each, and their weights [axis two coefficient]."""
+    with torch.inference_mode(False):  # kept, so later calls with gradient must be able to use it
+        degree, order = (x.double() for x in degrees_and_orders(bandwidth))
+        m, sine = order.abs(), (order < 0).double()
+        root = torch.where(m == 0, 2.0, 1.0).double().sqrt()
+        up = ((degree - m) * (degree + m + 1)).sqrt() / 2 * root  # couples m and m + 1
+        root = torch.where(m == 1, 2.0, 1.0).double().sqrt()
+        down = ((degree - m + 1) * (degree + m)).sqrt() / 2 * root * (m > 0)  # couples m and m - 1
+        side = 1 - 2 * sine  # +1 at cosines, -1 at sines
+        centre = degree * (degree + 1)
+        same_up, same_down = centre + side * (m + 1), centre + side * (m - 1)
+        other_up, other_down = centre - side * (m + 1), centre - side * (m - 1)
+        # A sine of order 0 does not exist: the step to it has weight 0.
+        to_cosine = (m > 1).double() + (m == 1) * sine
+        to_sine = (m > 1).double() + (m == 1) * (1 - sine)
+        indices = torch.stack(
+            (
+                torch.stack((other_up, other_down)),
+                torch.stack((same_up, same_down)),
+                torch.stack((centre - order, centre)),
+            )
+        )
+        weights = torch.stack(
+            (
+                torch.stack((side * up, side * down * to_cosine)),
+                torch.stack((-up, down * to_sine)),
+                torch.stack((-order, torch.zeros_like(order))),
+            )
+        )
+        indices = torch.where(weights == 0, 0.0, indices)
+        return indices.long().to(device), weights.to(dtype=dtype, device=device)
