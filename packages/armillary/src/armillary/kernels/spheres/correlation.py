@@ -70,6 +70,18 @@ def correlate(
     return cubes.reshape(*first.shape[:-2], *cubes.shape[1:]).movedim(-1, -2)
 
 
+def correlation_at(
+    first: Float[Tensor, "*batch channel coefficient"], second: Float[Tensor, "*batch channel coefficient"]
+) -> Float[Tensor, "*batch"]:
+    """C at the identity: the inner product of the signals. Turn the second by R for the value at R.
+
+    Raises:
+        ValueError: the two differ in shape or dtype.
+    """
+    _check(first, second)
+    return (first * second).sum((-2, -1))
+
+
 def naive_correlate(
     first: Float[Tensor, "*batch channel coefficient"],
     second: Float[Tensor, "*batch channel coefficient"],
