@@ -130,6 +130,33 @@ def test_no_ray_slips_through_an_edge(engine):
         assert (Caster(mesh, engine=engine).first_hits(grid(32)).face >= 0).all()
 
 
+@pytest.mark.parametrize("axis", [(0, 0, 1.0), (0, 0, -1.0), (0, 0.01, 1.0), (-1.0, 0, 0)])
+def test_a_small_triangle_is_met_from_all_around(axis):
+    """Also where it holds a pole, so that it spans every azimuth, or azimuth 0 lies inside it."""
+    up = np.array(axis) / np.linalg.norm(axis)
+    side = np.cross(up, (0.3, 1, 0))
+    side /= np.linalg.norm(side)
+    turns = 2 * np.pi * np.arange(3) / 3 + 0.2
+    corners = up + 0.1 * (np.cos(turns)[:, None] * side + np.sin(turns)[:, None] * np.cross(up, side))
+    mesh = TriangleMesh(corners, np.array([(0, 1, 2)]))
+    x = directions(3000, seed=4) * 0.05 + up
+    x /= np.linalg.norm(x, axis=1)[:, None]
+    hits = Caster(mesh, engine="exact").first_hits(x)
+    np.testing.assert_allclose(hits.radius, brute_force(mesh, x), atol=1e-12)
+    assert 0 < (hits.face >= 0).sum() < len(x)
+
+
+@pytest.mark.skipif(not embree_installed(), reason="the extra 'rays' is not installed")
+def test_doubtful_rays_are_cast_again_exactly(monkeypatch):
+    """Here every ray is in doubt."""
+    mesh, x, turn = meshes()["torus"], directions(300), rotation(2) @ np.diag([1.0, 0.5, 0.8])
+    monkeypatch.setattr(rays, "_DOUBT", -1.0)
+    embree = Caster(mesh, engine="embree")
+    monkeypatch.setattr(rays, "_plane_radius", lambda vertices, triangles, ray: np.full(len(ray), 9.0))
+    exact = Caster(mesh, engine="exact").first_hits(x, matrix=turn)
+    np.testing.assert_allclose(embree.first_hits(x, matrix=turn).radius, exact.radius, atol=1e-12)
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_sphere_is_constant(engine):
     """An inscribed polyhedron of 5120 faces is within 0.15 % of its sphere, and its normals are along the rays."""

@@ -110,6 +110,19 @@ def test_smooth_shading_of_a_sphere_is_that_of_its_normals():
     np.testing.assert_allclose(grey[inside], np.sqrt(1 - (x**2 + y**2)[inside]), atol=5e-3)
 
 
+def test_smooth_shading_knows_perspective():
+    """On a slanted plane under the headlight alone grey is n . v, with v along the ray through the pixel, in a wide view."""
+    studio = Studio(size=33, fov=1.2, shading="smooth", samples=1, **{**DARK, "headlight": 1.0})
+    corners = np.array([(-1.0, -0.7, -1), (1, -0.7, -1), (1, 0.7, 1), (-1, 0.7, 1)]) * 0.9
+    grey = take_picture(TriangleMesh(corners, np.array([(0, 1, 2), (0, 2, 3)])), studio).grey
+    normal = CAMERA_FROM_WORLD @ np.cross(corners[1] - corners[0], corners[3] - corners[0])
+    row, column = np.nonzero(grey > 0)
+    ray = np.stack([column - 16, row - 16, np.full(len(row), 16 / math.tan(0.6))], axis=1)
+    expected = np.abs(ray @ normal) / np.linalg.norm(ray, axis=1) / np.linalg.norm(normal)
+    assert len(row) > 200
+    np.testing.assert_allclose(grey[row, column], expected, atol=1e-6)
+
+
 def test_a_view_shows_what_it_names():
     """Azimuth pi / 2 turns the object's +x away from the camera; an elevation of pi / 2 shows its top."""
     assert rotation_of_view(math.pi / 2, 0.0) @ (1, 0, 0) == pytest.approx([0, 1, 0])

@@ -50,7 +50,9 @@ def test_equals_every_face_at_every_sample(seed, sides):
 
 
 def test_blocks_change_nothing(monkeypatch):
+    """Nor which of equally near faces is the first, when the others come in a later block."""
     screen, nearness, faces = soup(7)
+    faces = np.concatenate([faces, faces])
     whole = visible_faces(screen, nearness, faces, height=17, width=13)
     monkeypatch.setattr(raster, "_BLOCK", 40)
     np.testing.assert_array_equal(visible_faces(screen, nearness, faces, height=17, width=13), whole)
