@@ -1,0 +1,148 @@
+"""Claims of ``method.py``: what goes where, what learns, and that a turned embedding is the turned object's."""
+
+import pytest
+import torch
+from torch import nn
+
+from armillary.kernels.rotations import geodesic_angle, random_rotation
+from armillary.kernels.spheres.grids import soft
+from armillary.kernels.spheres.rotation import rotate_coefficients
+from armillary.kernels.spheres.transforms import signal_from_coefficients
+from armillary_spherical.heads import ClassScores, Frame, Pose
+from armillary_spherical.image_networks import ImageToVector, VectorToSphere
+from armillary_spherical.method import Classifier, Embedding, Orientation, Regression, Views, turned
+from armillary_spherical.network_config import EmbeddingConfig, FineEmbeddingConfig
+from armillary_spherical.shape_networks import ResidualCnn
+from armillary_spherical.synthesiser import Synthesiser
+
+
+def shape_network():
+    return ResidualCnn(
+        16, channels=1, feature_size=8, feature_channels=8, fine_size=16, sizes=2, layers=1, pooling="weighted"
+    )
+
+
+def picture_network():
+    return ImageToVector(16, channels=1, width=4, widest=8, features=6)
+
+
+def map_head(size=8, channels=8):
+    return VectorToSphere(size, channels=channels, width=4, widest=8, features=6)
+
+
+def embedding(config=None, **head):
+    parts = {"encoder": picture_network(), "head": map_head(**head), "target": shape_network()}
+    return Embedding.build(config or EmbeddingConfig(), parts=parts).eval()
+
+
+def test_the_classifier_gives_scores_and_the_map():
+    method = Classifier.build(None, parts={"encoder": shape_network(), "head": ClassScores(32, classes=3)})
+    found = method(sphere=torch.rand(2, 1, 16, 16))
+    assert {name: tuple(value.shape) for name, value in found.items()} == {
+        "class_scores": (2, 3),
+        "features": (2, 8, 8, 8),
+    }
+
+
+def test_orientation_turns_with_the_shape():
+    """The whole method is equivariant, without having learnt anything."""
+    method = Orientation.build(None, parts={"encoder": shape_network(), "head": Frame(8, scalars=1)})
+    generator = torch.Generator().manual_seed(0)
+    coefficients = torch.randn(6, 1, 16, generator=generator)
+    turn = random_rotation(6, generator=generator)
+    signals = [
+        signal_from_coefficients(c, grid=soft(8))
+        for c in (coefficients, rotate_coefficients(coefficients, turn[:, None]))
+    ]
+    method.train()
+    with torch.no_grad():
+        method(sphere=signals[0])
+        one, other = (method.eval()(sphere=signal)["rotation"] for signal in signals)
+    assert geodesic_angle(other, turn @ one).median() < 0.15
+    assert geodesic_angle(other, one).median() > 1
+
+
+def test_targets_have_no_gradient_and_are_the_shape_networks():
+    method = embedding()
+    image, sphere = torch.rand(2, 1, 16, 16), torch.rand(2, 1, 16, 16)
+    found = method(image=image, sphere=sphere)
+    assert not found["target_embedding"].requires_grad
+    assert found["embedding"].requires_grad
+    torch.testing.assert_close(found["target_embedding"], method.target(sphere=sphere)["features"].detach())
+
+
+def test_the_finer_map_is_learnt_where_it_is_asked_for():
+    method = embedding(FineEmbeddingConfig(), size=16, channels=4)
+    found = method(image=torch.rand(2, 1, 16, 16), sphere=torch.rand(2, 1, 16, 16))
+    assert found["target_embedding"].shape == found["embedding"].shape == (2, 4, 16, 16)
+
+
+def test_pictures_and_meshes_have_one_space():
+    """From a picture, its embedding; from a mesh, the target's; from both, both."""
+    method = embedding()
+    image, sphere = torch.rand(2, 1, 16, 16), torch.rand(2, 1, 16, 16)
+    with torch.no_grad():
+        of_image, of_mesh = method.predict(image=image), method.predict(sphere=sphere)
+        both, trained = method.predict(image=image, sphere=sphere), method(image=image, sphere=sphere)
+    assert set(of_image) == {"embedding"}
+    torch.testing.assert_close(of_image["embedding"], trained["embedding"])
+    torch.testing.assert_close(of_mesh["embedding"], trained["target_embedding"])
+    torch.testing.assert_close(both["embedding"], trained["embedding"])
+    torch.testing.assert_close(both["shape_embedding"], trained["target_embedding"])
+
+
+def test_nothing_to_embed_is_refused():
+    with pytest.raises(ValueError, match="neither was given"):
+        embedding().predict()
+
+
+def views():
+    renderer = Synthesiser(
+        sphere_size=16, sphere_channels=4, image_size=16, image_channels=1, width=4, widest=8, features=6
+    )
+    first = embedding(FineEmbeddingConfig(), size=16, channels=4)
+    return Views.build(None, parts={"embedding": first, "renderer": renderer}).eval()
+
+
+def test_views_are_drawn_from_the_pictures_embedding():
+    method = views()
+    image = torch.rand(2, 1, 16, 16)
+    with torch.no_grad():
+        found, shown = method(image=image), method.predict(image=image)
+        torch.testing.assert_close(found["embedding"], method.embedding.predict(image=image)["embedding"])
+    torch.testing.assert_close(shown["reconstruction"], found["reconstruction"].clamp(0, 1))
+
+
+def test_a_new_view_is_drawn_from_the_turned_embedding():
+    method = views()
+    image, turn = torch.rand(2, 1, 16, 16), random_rotation(2, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        shown = method.predict(image=image, rotation=turn)
+        wanted = method.renderer(embedding=shown["embedding"])["view"].clamp(0, 1)
+        plain = method.predict(image=image)
+    torch.testing.assert_close(shown["reconstruction"], wanted)
+    torch.testing.assert_close(shown["embedding"], turned(plain["embedding"], turn), atol=1e-5, rtol=0)
+
+
+def test_any_part_from_pictures_to_maps_can_feed_views():
+    class Plain(nn.Module):
+        def forward(self, *, image):
+            return {"embedding": image.expand(-1, 4, -1, -1)}
+
+    renderer = views().renderer
+    assert Views(Plain(), renderer)(image=torch.rand(2, 1, 16, 16))["reconstruction"].shape == (2, 1, 16, 16)
+
+
+def test_turning_a_quarter_about_z_shifts_columns():
+    """Golden: azimuth phi goes to phi + pi / 2, four columns of sixteen, for maps that the grid holds."""
+    coefficients = torch.randn(2, 3, 36, dtype=torch.float64)
+    signal = signal_from_coefficients(coefficients, grid=soft(8))
+    quarter = torch.tensor([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]], dtype=torch.float64).expand(2, 3, 3)
+    torch.testing.assert_close(turned(signal, quarter), signal.roll(4, dims=-1), atol=1e-12, rtol=0)
+
+
+def test_the_baseline_gives_rotations():
+    method = Regression.build(None, parts={"encoder": picture_network(), "head": Pose(6, hidden=(8, 4))})
+    found = method(image=torch.rand(3, 1, 16, 16))
+    assert found["rotation"].shape == (3, 3, 3)
+    assert found["rotation_vector"].shape == (3, 3)
