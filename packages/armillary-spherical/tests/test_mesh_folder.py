@@ -10,6 +10,7 @@ from armillary.errors import DataError
 from armillary_spherical.config import MeshFolderConfig
 from armillary_spherical.mesh_folder import MeshFolder, category_of
 from armillary_spherical.meshes import PosedMesh
+from armillary_spherical.rays import Caster, embree_installed
 
 MODELNET = [
     f"{kind}/{split}/{kind}_{k}.off" for kind in ("bed", "chair") for split in ("train", "test") for k in range(2)
@@ -182,3 +183,21 @@ def test_a_single_file_is_a_mesh_or_a_picture(tmp_path):
         MeshFolder.read_file(MeshFolderConfig(), tmp_path / "c.txt")
     with pytest.raises(DataError, match="no such file"):
         MeshFolder.read_file(MeshFolderConfig(), tmp_path / "c.png")
+
+
+@pytest.mark.skipif(not embree_installed(), reason="the extra 'rays' is not installed")
+@pytest.mark.realdata("meshes_shapedb", "meshes_cc0_lowpoly", "meshes_psb_parts", "meshes_classic")
+@pytest.mark.parametrize("name", ["meshes_shapedb", "meshes_cc0_lowpoly", "meshes_psb_parts", "meshes_classic"])
+def test_real_meshes_are_read_and_met_alike_by_both_engines(real_data, name):
+    """Every one; of each tenth also that Embree and the exact engine agree."""
+    dataset = build(real_data / name, up="y")
+    assert dataset.problems == ()
+    x = np.random.default_rng(0).standard_normal((500, 3))
+    x /= np.linalg.norm(x, axis=1)[:, None]
+    for index in range(0, len(dataset), 10):
+        mesh = dataset[index]["mesh"].mesh
+        exact, embree = (Caster(mesh, engine=engine).first_hits(x) for engine in ("exact", "embree"))
+        differ = (exact.face < 0) != (embree.face < 0)
+        assert not differ.any(), dataset.ids[index]
+        met = exact.face >= 0
+        np.testing.assert_allclose(exact.radius[met], embree.radius[met], atol=1e-6, err_msg=dataset.ids[index])

