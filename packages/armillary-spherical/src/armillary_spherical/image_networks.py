@@ -85,12 +85,13 @@ class Convolution(nn.Module):
 
     def forward(self, features: Float[Tensor, "batch inputs rows columns"]) -> Tensor:
         """Return the filtered map."""
-        columns = (self.margin, self.margin, 0, 0)
-        rows = (0, 0, self.margin, self.margin)
+        margin = self.margin
         # A map may be narrower than the margin of a 7 x 7 filter, and reflection needs more than the margin.
-        mirrored = "reflect" if min(features.shape[-2:]) > self.margin else "replicate"
-        features = nn.functional.pad(features, columns, mode="circular" if self.wraps else mirrored)
-        return self.layer(nn.functional.pad(features, rows, mode=mirrored))
+        mirrored = "reflect" if min(features.shape[-2:]) > margin else "replicate"
+        if not self.wraps:
+            return self.layer(nn.functional.pad(features, (margin, margin, margin, margin), mode=mirrored))
+        features = nn.functional.pad(features, (margin, margin, 0, 0), mode="circular")
+        return self.layer(nn.functional.pad(features, (0, 0, margin, margin), mode=mirrored))
 
 
 class Doubling(nn.Module):

@@ -40,7 +40,8 @@ _POOLINGS = ("weighted", "spectral")
 
 def spectral_irreps(channels: int, *, bandwidth: int) -> o3.Irreps:
     """Return what the coefficients of ``channels`` signals are: degree l is odd under point reflection where l is odd."""
-    return o3.Irreps([(channels, (l, (-1) ** l)) for l in range(bandwidth)])
+    irreps = [(channels, (l, (-1) ** l)) for l in range(bandwidth)]
+    return o3.Irreps(irreps)  # pyright: ignore[reportReturnType]  # e3nn's constructor is annotated with its parts too
 
 
 @functools.lru_cache(maxsize=64)
