@@ -62,6 +62,15 @@ def heads(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def globe(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 40 pictures of a turning globe, with flow and object coordinates. Read only."""
+    folder = tmp_path_factory.mktemp("data")
+    make = ("data", "make", "worlds:globe", "globe", "--count", 40, "--size", 32, "--seed", 0)
+    call(*make, env=environment(home), cwd=folder)
+    return folder / "globe"
+
+
+@pytest.fixture(scope="session")
 def smoke_run(home: Path, heads: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of ``unsup3d:smoke``, trained on ``heads``. Read only: copy it to change it."""
     folder = tmp_path_factory.mktemp("runs")

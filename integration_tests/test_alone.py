@@ -1,11 +1,14 @@
 """Packages do without those that they do not need."""
 
+import pytest
 
-def test_a_method_trains_without_the_package_of_worlds(armillary, heads):
+
+@pytest.mark.parametrize("method", ["labelling", "unsup3d"])
+def test_a_method_trains_without_the_package_of_worlds(armillary, heads, method):
     """Recipes name a world for demonstrations; who brings pictures needs no world."""
-    alone = {"ARMILLARY_ONLY": "unsup3d"}
+    alone = {"ARMILLARY_ONLY": method}
     armillary("recipes", "check", env=alone)
-    armillary("train", "unsup3d:smoke", "--data", heads, "--out", "run", env=alone)
+    armillary("train", f"{method}:smoke", "--data", heads, "--out", "run", env=alone)
     armillary("evaluate", "run", "--data", heads, env=alone)
 
 

@@ -154,6 +154,7 @@ def flowing(shift=2.0):
     moved[:, 2:, 0] += shift * 2 / 9
     valid = torch.ones(1, 8, 10, dtype=torch.bool)
     valid[:, 0] = False
+    valid[:, :, 8:] = False  # these have left the picture
     return {
         "id": "a",
         "image": picture(8, 10),
@@ -174,11 +175,21 @@ def test_flow_is_handed_on():
         assert torch.equal(pair[name], given[was])
 
 
-@pytest.mark.parametrize(("minimum", "columns"), [(0.01, 8), (1.9, 8), (2.1, 0)])
+@pytest.mark.parametrize(("minimum", "columns"), [(0.01, 6), (1.9, 6), (2.1, 0)])
 def test_pixels_that_stand_still_are_left_out(minimum, columns):
     valid = flow(minimum_flow=minimum)(flowing(), kinds={}, generator=draw())["valid"]
     assert valid.sum().item() == 7 * columns
     assert not valid[:, :, :2].any()
+
+
+def test_what_a_crop_left_outside_does_not_count():
+    """A crop moves the grid and cuts the mask, which then knows nothing of the new border."""
+    given = flowing()
+    cropped = given | {"partner_grid": given["partner_grid"] * 1.25}
+    valid = flow()(cropped, kinds={}, generator=draw())["valid"]
+    inside = (cropped["partner_grid"].abs() <= 1).all(dim=-1)[None]
+    assert torch.equal(valid, given["partner_valid"] & inside)
+    assert not torch.equal(valid, given["partner_valid"])
 
 
 def test_data_without_flow():

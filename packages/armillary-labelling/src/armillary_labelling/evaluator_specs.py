@@ -9,7 +9,7 @@ _PAPER = "Thewlis, Bilen, Vedaldi 2017, arXiv:1706.02932"
 _DVE = "jamt9000/DVE"
 
 _IMAGE = Port("image", kind="image", shape="batch 3 height width")
-_LABELS = Port("labels", kind="label_map", shape="batch 3 rows columns")
+_LABELS = Port("labels", kind="label_map", shape="batch channels rows columns")
 _LANDMARKS = Port("true_landmarks2d", kind="landmarks2d", shape="batch points 2")
 _VISIBLE = Port("true_visible", kind="visibility", shape="batch points", optional=True)
 
@@ -72,8 +72,8 @@ EVALUATORS: tuple[EvaluatorSpec, ...] = (
         consumes=(
             Port("source", kind="image", shape="batch 3 height width"),
             Port("target", kind="image", shape="batch 3 height width"),
-            Port("source_labels", kind="label_map", shape="batch 3 rows columns"),
-            Port("target_labels", kind="label_map", shape="batch 3 rows columns"),
+            Port("source_labels", kind="label_map", shape="batch channels rows columns"),
+            Port("target_labels", kind="label_map", shape="batch channels rows columns"),
             Port("source_landmarks2d", kind="landmarks2d", shape="batch points 2"),
             Port("target_landmarks2d", kind="landmarks2d", shape="batch points 2"),
             Port("source_visible", kind="visibility", shape="batch points", optional=True),

@@ -249,7 +249,8 @@ class FlowPair(Transform):
                 f"{sample.get('id', 'a sample')}: pairs by flow need {', '.join(missing)}, which this data does not bring: "
                 f"flow/ID.npy or flow/ID.flo beside the pictures, or a recipe that warps them, labelling:quick"
             )
-        grid, valid = sample["partner_grid"], sample["partner_valid"]
+        grid = sample["partner_grid"]
+        valid = sample["partner_valid"] & (grid.abs() <= 1).all(dim=-1)[None]  # a crop moves masks, not what they say
         if self.minimum_flow > 0:
             height, width = grid.shape[:2]
             still = identity_grid(height, width, dtype=grid.dtype)

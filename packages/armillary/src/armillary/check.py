@@ -437,7 +437,7 @@ class _Stage:
     def _measured(self, method: MethodSpec, name: str, bound: BoundPlan) -> BoundPlan:
         """Return the plan of an evaluator with what its items go through; a stage of its own, since sizes may differ."""
         spec: EvaluatorSpec = bound.spec
-        if not spec.transforms and spec.calls == "predict":
+        if (not spec.transforms and spec.calls == "predict") or self.problems:  # which it would only say again
             return bound
         uses = [{"use": use.id, "settings": self._chosen(use, spec), "rename": use.rename} for use in spec.transforms]
         body = {**self.body, "transforms": uses}
