@@ -9,6 +9,7 @@ thread each. The last column is the share of samples whose triangle differs from
 """
 
 import argparse
+import importlib
 import math
 import time
 from collections.abc import Callable
@@ -56,7 +57,7 @@ def embree_scene(points: np.ndarray, faces: np.ndarray) -> object:
 
 def open3d_picture(points: np.ndarray, faces: np.ndarray, size: int) -> Callable[[], object] | None:
     try:
-        import open3d
+        open3d = importlib.import_module("open3d")
     except ImportError:
         return None
     core, six = open3d.core, np.concatenate(camera_rays(size), axis=1)

@@ -12,6 +12,7 @@ The last two columns are the largest difference of a radius between the engines,
 """
 
 import argparse
+import importlib
 import time
 from collections.abc import Callable
 
@@ -36,7 +37,7 @@ def ball() -> trimesh.Trimesh:
 def wings() -> trimesh.Trimesh:
     """Two crossed slabs and a rod: triangles that are long, thin and near the middle."""
     parts = [trimesh.creation.box(extents=e) for e in ((2, 0.3, 0.05), (0.05, 0.4, 1.2), (0.1, 1.8, 0.1))]
-    return trimesh.util.concatenate(parts)
+    return trimesh.util.concatenate(parts)  # type: ignore[return-value]
 
 
 def quadruped() -> trimesh.Trimesh:
@@ -48,7 +49,7 @@ def sized(mesh: trimesh.Trimesh, faces: int) -> TriangleMesh:
     while len(mesh.faces) < faces / 2:
         mesh = mesh.subdivide()
     if len(mesh.faces) > 2 * faces:
-        mesh = mesh.submesh([np.arange(faces)], append=True, repair=False)
+        mesh = trimesh.Trimesh(mesh.vertices, mesh.faces[:faces], process=False)
     vertices = mesh.vertices - (mesh.vertices.min(axis=0) + mesh.vertices.max(axis=0)) / 2
     turn, _ = np.linalg.qr(np.random.default_rng(1).standard_normal((3, 3)))  # no edge lies along the grid
     return TriangleMesh(vertices @ turn.T / np.linalg.norm(vertices, axis=1).max(), mesh.faces)
@@ -56,7 +57,7 @@ def sized(mesh: trimesh.Trimesh, faces: int) -> TriangleMesh:
 
 def open3d_cast(mesh: TriangleMesh, rays: np.ndarray) -> Callable[[], object] | None:
     try:
-        import open3d
+        open3d = importlib.import_module("open3d")
     except ImportError:
         return None
     core, vertices, faces = open3d.core, mesh.vertices.astype(np.float32), mesh.faces.astype(np.uint32)
