@@ -91,10 +91,9 @@ def zonal_layer(bandwidth: int, channels: int, peer: str) -> Work:
     side = 2 * bandwidth
     samples, gradient = draw(16, 32, side, side).requires_grad_(), draw(16, channels, side, side)
     if peer == "torch-harmonics":
-        from torch_harmonics import InverseRealSHT, RealSHT, SpectralConvS2  # pyright: ignore[reportMissingImports]
+        from torch_harmonics import SpectralConvS2  # pyright: ignore[reportMissingImports]
 
-        settings = {"nlat": side, "nlon": side, "lmax": bandwidth, "mmax": bandwidth, "grid": "equiangular"}
-        layer = SpectralConvS2(RealSHT(**settings), InverseRealSHT(**settings), 32, channels)
+        layer = SpectralConvS2((side, side), (side, side), 32, channels)
     else:
         grid = grids.soft(bandwidth)
         weight = draw(bandwidth, 32, channels).requires_grad_()
@@ -133,13 +132,16 @@ def wigner_d(bandwidth: int) -> list[Tensor]:
 
 def complex_cube(first: Tensor, second: Tensor, tables: list[Tensor]) -> Tensor:
     """Peer: complex spectra, summed over channels a degree at a time, then one complex FFT; [beta alpha gamma]."""
-    size = 2 * GRID
-    spectrum = torch.zeros(size, size, size, dtype=torch.complex64)
+    middle = len(tables) - 1
+    spectrum = torch.zeros(2 * GRID, 2 * middle + 1, 2 * middle + 1, dtype=torch.complex64)
     for l, table in enumerate(tables):
         f, h = (complex_coefficients(x[:, l * l : (l + 1) ** 2]) for x in (first, second))
-        here = torch.arange(-l, l + 1) % size
-        spectrum[:, here[:, None], here] += table * torch.einsum("cm,cn->mn", f, h.conj())
-    return torch.fft.ifft2(spectrum, norm="forward").real
+        here = slice(middle - l, middle + l + 1)
+        spectrum[:, here, here] += table * (f.mT @ h.conj())
+    low, high = GRID - middle, GRID - 1 - middle
+    whole = torch.nn.functional.pad(torch.view_as_real(spectrum), (0, 0, low, high, low, high))
+    whole = torch.fft.ifftshift(torch.view_as_complex(whole), dim=(1, 2))
+    return torch.fft.ifft2(whole, norm="forward").real
 
 
 def complex_coefficients(real: Tensor) -> Tensor:

@@ -105,7 +105,7 @@ def test_the_mean_over_rotations_is_the_product_of_the_means():
 
 
 def test_gradients():
-    f, h = draw(2, 2, 4).requires_grad_(), draw(2, 2, 4, seed=1).requires_grad_()
+    f, h = draw(2, 4).requires_grad_(), draw(2, 4, seed=1).requires_grad_()
     assert torch.autograd.gradcheck(correlation.correlate, (f, h))
     assert torch.autograd.gradcheck(lambda f, h: correlation.correlate(f, h, bandwidth=3), (f, h))
 

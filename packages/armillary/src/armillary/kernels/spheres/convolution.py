@@ -21,7 +21,7 @@ from armillary.kernels.spheres.harmonics import bandwidth_of
 def mix_degrees(
     coefficients: Float[Tensor, "*batch channel_in coefficient"],
     weight: Float[Tensor, "degree channel_in channel_out"],
-) -> Float[Tensor, "*batch channel_out coefficient"]:
+) -> Float[Tensor, "*batch channel_out coefficient_out"]:
     r"""Channels mixed within each degree, equally at all its orders.
 
     .. math:: c'^{\,o}_{lm} = \sum_i w_l^{io} c^i_{lm}
@@ -55,7 +55,7 @@ def mix_degrees(
 def zonal_convolution(
     coefficients: Float[Tensor, "*batch channel_in coefficient"],
     filters: Float[Tensor, "degree channel_in channel_out"],
-) -> Float[Tensor, "*batch channel_out coefficient"]:
+) -> Float[Tensor, "*batch channel_out coefficient_out"]:
     r"""Coefficients of the signal convolved with zonal filters, summed over the channels that come in.
 
     .. math:: (f * g)(x) = \int f(y)\, g(x \cdot y)\, dy, \qquad
