@@ -149,6 +149,7 @@ FINE_TUNE = RecipeSpec(
 )
 
 _FRAMES = "ours: the paper does not say"
+_STILL = f"{_PAPER}, Section 4.1: zero flow is ignored; ours: what rounding leaves of zero is less"
 
 
 def _landmarks_by(normaliser: str, *, source: str) -> dict[str, Use]:
@@ -170,10 +171,7 @@ ARM = RecipeSpec(
         Use(
             "labelling:flow-pair",
             settings={
-                "minimum_flow": cited(
-                    0.01,
-                    source=f"{_PAPER}, Section 4.1: zero flow is ignored; ours: what rounding leaves of zero is less",
-                )
+                "minimum_flow": cited(0.01, source=_STILL),
             },
         ),
     ),
@@ -188,7 +186,7 @@ GLOBE = RecipeSpec(
     source=f"{_PAPER}, Section 4.2",
     remove=("data.settings.box",),
     data=Use("std:images", settings={"size": cited(48, source=_FRAMES)}),
-    transforms=(Use("labelling:flow-pair"),),
+    transforms=(Use("labelling:flow-pair", settings={"minimum_flow": cited(0.01, source=_STILL)}),),
     evaluators=_landmarks_by("image", source="ours: a globe has no eyes"),
     batch_size=cited(16, source=_FRAMES),
     budget=Budget(steps=cited(20_000, source=_FRAMES)),
@@ -212,7 +210,11 @@ QUICK = RecipeSpec(
     ),
     transforms=(
         Use(
-            "labelling:flow-pair", settings={"required": cited(False, source="ours: one recipe for both kinds of data")}
+            "labelling:flow-pair",
+            settings={
+                "required": cited(False, source="ours: one recipe for both kinds of data"),
+                "minimum_flow": cited(0.01, source=_STILL),
+            },
         ),
         Use(
             "labelling:tps-pair",
