@@ -5,12 +5,13 @@ import torch
 from torch import nn
 
 from armillary.kernels.rotations import geodesic_angle, random_rotation
+from armillary.kernels.spheres.convolution import area_mean
 from armillary.kernels.spheres.grids import soft
 from armillary.kernels.spheres.rotation import rotate_coefficients
 from armillary.kernels.spheres.transforms import signal_from_coefficients
 from armillary_spherical.heads import ClassScores, Frame, Pose
 from armillary_spherical.image_networks import ImageToVector, VectorToSphere
-from armillary_spherical.method import Classifier, Embedding, Orientation, Regression, Views, turned
+from armillary_spherical.method import Classifier, Embedding, Orientation, Regression, Views, standardised, turned
 from armillary_spherical.network_config import EmbeddingConfig, FineEmbeddingConfig
 from armillary_spherical.shape_networks import ResidualCnn
 from armillary_spherical.synthesiser import Synthesiser
@@ -89,6 +90,28 @@ def test_pictures_and_meshes_have_one_space():
     torch.testing.assert_close(of_mesh["embedding"], trained["target_embedding"])
     torch.testing.assert_close(both["embedding"], trained["embedding"])
     torch.testing.assert_close(both["shape_embedding"], trained["target_embedding"])
+
+
+def test_standardised_maps_have_no_mean_and_one_size():
+    """Law: mean 0 of each channel and mean square 1 of all together, over the sphere; blind to scale and to constants."""
+    maps = torch.randn(3, 4, 16, 16, dtype=torch.float64)
+    found = standardised(maps)
+    grid = soft(8)
+    assert area_mean(found, grid=grid).abs().max() < 1e-12
+    one = torch.ones(3, dtype=torch.float64)
+    torch.testing.assert_close(area_mean(found.square(), grid=grid).mean(-1), one)
+    torch.testing.assert_close(standardised(5 * maps + torch.randn(3, 4, 1, 1, dtype=torch.float64)), found)
+    assert standardised(torch.ones(1, 2, 8, 8)).abs().max() < 1e-3
+    assert not standardised(torch.zeros(1, 2, 8, 8)).any()
+
+
+def test_standardised_targets_are_learnt_where_it_is_asked_for():
+    method = embedding(EmbeddingConfig(standardise=True))
+    image, sphere = torch.rand(2, 1, 16, 16), torch.rand(2, 1, 16, 16)
+    with torch.no_grad():
+        wanted = standardised(method.target(sphere=sphere)["features"])
+        torch.testing.assert_close(method(image=image, sphere=sphere)["target_embedding"], wanted)
+        torch.testing.assert_close(method.predict(sphere=sphere)["embedding"], wanted)
 
 
 def test_nothing_to_embed_is_refused():

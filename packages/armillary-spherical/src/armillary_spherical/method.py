@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from armillary.interfaces.method import Method
+from armillary.kernels.spheres.convolution import area_mean
 from armillary.kernels.spheres.grids import soft
 from armillary.kernels.spheres.rotation import rotate_coefficients
 from armillary.kernels.spheres.transforms import coefficients_from_signal, signal_from_coefficients
@@ -84,11 +85,14 @@ class Embedding(nn.Module, Method):
         head: vector to the map.
         target: sphere to features; taken from the first stage, frozen.
         target_map: which of its maps: ``features`` for poses, ``fine_features`` for views.
+        standardise: learn the :func:`standardised` map.
     """
 
-    def __init__(self, encoder: nn.Module, head: nn.Module, target: nn.Module, *, target_map: str) -> None:
+    def __init__(
+        self, encoder: nn.Module, head: nn.Module, target: nn.Module, *, target_map: str, standardise: bool = False
+    ) -> None:
         super().__init__()
-        self.target_map = target_map
+        self.target_map, self.standardise = target_map, standardise
         self.encoder = encoder
         self.head = head
         self.target = target
@@ -96,7 +100,13 @@ class Embedding(nn.Module, Method):
     @classmethod
     def build(cls, config: "EmbeddingConfig | FineEmbeddingConfig", *, parts: Mapping[str, nn.Module]) -> Self:
         """Return the method of these parts."""
-        return cls(parts["encoder"], parts["head"], parts["target"], target_map=config.target_map)
+        return cls(
+            parts["encoder"],
+            parts["head"],
+            parts["target"],
+            target_map=config.target_map,
+            standardise=config.standardise,
+        )
 
     def forward(
         self,
@@ -105,7 +115,7 @@ class Embedding(nn.Module, Method):
     ) -> dict[str, Tensor]:
         """Return ``embedding`` of the pictures and ``target_embedding`` of the shapes in them, without gradient."""
         with torch.no_grad():
-            target = self.target(sphere=sphere)[self.target_map]
+            target = self._embed_shape(sphere)
         return {"embedding": self._embed(image), "target_embedding": target}
 
     def predict(
@@ -120,9 +130,13 @@ class Embedding(nn.Module, Method):
         """
         if image is None and sphere is None:
             raise ValueError("an embedding is made from pictures or from shapes, and neither was given")
-        shapes = {} if sphere is None else {"shape_embedding": self.target(sphere=sphere)[self.target_map]}
+        shapes = {} if sphere is None else {"shape_embedding": self._embed_shape(sphere)}
         embedding = shapes["shape_embedding"] if image is None else self._embed(image)
         return {"embedding": embedding, **shapes}
+
+    def _embed_shape(self, sphere: Tensor) -> Tensor:
+        target = self.target(sphere=sphere)[self.target_map]
+        return standardised(target) if self.standardise else target
 
     def _embed(self, image: Tensor) -> Tensor:
         return self.head(feature=self.encoder(image=image)["feature"])["embedding"]
@@ -198,6 +212,23 @@ class Regression(nn.Module, Method):
     def forward(self, image: Float[Tensor, "batch shade height width"]) -> dict[str, Tensor]:
         """Return ``rotation`` and the ``rotation_vector`` that it is the exponential of."""
         return self.head(feature=self.encoder(image=image)["feature"])
+
+
+def standardised(
+    maps: Float[Tensor, "batch channel colatitude azimuth"],
+) -> Float[Tensor, "batch channel colatitude azimuth"]:
+    """Return maps on the grid ``soft``, each channel less its mean over the sphere, over the root mean square of all channels.
+
+    A correlation's peak sees neither; so nothing is lost for poses, and the map turns as it did. Constant maps become 0, up
+    to rounding.
+    """
+    grid = soft(maps.shape[-1] // 2)
+    centred = maps - area_mean(maps, grid=grid)[..., None, None]
+    power, whole = (area_mean(x.square(), grid=grid).mean(dim=-1) for x in (centred, maps))
+    limits = torch.finfo(power.dtype)
+    # Of a constant map rounding is left, which must not be blown up.
+    power = torch.maximum(power, limits.eps * whole).clamp_min(limits.tiny)
+    return centred * power.rsqrt()[:, None, None, None]
 
 
 def turned(

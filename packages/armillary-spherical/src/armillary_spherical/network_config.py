@@ -173,6 +173,12 @@ class EmbeddingConfig:
     """Which map of the shape network pictures are embedded to: the one for poses."""
 
     target_map: Literal["features"] = param("features", source=f"{_PAPER}, Section 3.2.2: a deeper layer for poses")
+    standardise: bool = param(
+        False,
+        source="ours; not in the paper",
+        help="learn maps less their mean over the sphere, all of one root mean square: the mean tells categories apart, which "
+        "can be nine tenths of what a map varies by, and says nothing of the pose",
+    )
 
 
 @attrs.frozen(kw_only=True)
@@ -181,6 +187,12 @@ class FineEmbeddingConfig:
 
     target_map: Literal["fine_features"] = param(
         "fine_features", source=f"{_PAPER}, Section 3.2.2: an earlier layer for views"
+    )
+    standardise: bool = param(
+        False,
+        source="ours; not in the paper",
+        help="learn maps less their mean over the sphere, all of one root mean square: the mean tells categories apart, which "
+        "can be nine tenths of what a map varies by, and says nothing of the pose",
     )
 
 

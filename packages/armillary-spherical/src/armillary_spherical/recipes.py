@@ -174,6 +174,10 @@ REGRESSION = RecipeSpec(
 )
 
 _OURS = "ours: what two cores do in the time"
+_STANDARDISED = (
+    "ours: of maps learnt on worlds:solids 0.91 of the variance lay in the means over the sphere, and after 600 steps "
+    "the pictures' maps knew the means alone"
+)
 _SMALL_IMAGE = {"size": cited(48, source=f"{_OURS}; 64 takes twice as long")}
 _SMALL_SPHERE = {"size": cited(32, source=f"{_OURS}; four times fewer rays than the published 64")}
 _SMALL_CNN = {
@@ -228,6 +232,7 @@ QUICK = RecipeSpec(
             },
             data=_SMALL_DATA,
             transforms=_SMALL_TRANSFORMS,
+            settings={"standardise": cited(True, source=_STANDARDISED)},
             schedule=_COSINE,
             batch_size=cited(32, source="ours: the picture network learns steadier than with 16"),
             budget=Budget(steps=cited(6_000, source=_OURS)),
