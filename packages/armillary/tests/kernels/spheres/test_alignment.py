@@ -101,6 +101,18 @@ def test_without_newton_the_cells_are_returned():
     assert 0.01 < degrees_between(found.rotations[0], r) < 15
 
 
+def test_newton_climbs_to_a_level_place_from_anywhere():
+    """Also where the correlation curves upwards, and where a whole step would overshoot."""
+    f, h = draw(1, 2, 36), draw(1, 2, 36, seed=1)
+    starts = turns(1, 20)
+    _, low = alignment._climb(f, h, starts, steps=0, reach=1.0)
+    tops, high = alignment._climb(f, h, starts, steps=60, reach=2.0)
+    assert (high >= low).all()
+    turned = rotation.rotate_coefficients(h[:, None], tops[:, :, None])
+    slopes = (rotation.infinitesimal_turns(f)[:, :, None] * turned).sum((-2, -1))
+    assert slopes.abs().max() < 1e-6 * f.norm() * h.norm()
+
+
 def test_derivatives_of_a_turn():
     """Against differences, and the commutators of so(3): [Gx, Gy] = Gz and so on."""
     c, step = draw(2, 49), 1e-5
