@@ -46,7 +46,7 @@ FIRST_PARTY: Mapping[str, FirstParty] = MappingProxyType(
         ),
         "worlds": FirstParty(
             distribution="armillary-worlds",
-            summary="procedural pictures with full ground truth: heads, morphable models, a globe and an arm with flow",
+            summary="procedural pictures with full ground truth: heads, morphable models, a globe and an arm with flow, solids",
         ),
     }
 )

@@ -79,7 +79,10 @@ KINDS: Mapping[str, Kind] = {
         "samples on the unit sphere, z up: 2B colatitudes pi (2 j + 1) / 4 B and 2B azimuths 2 pi k / 2 B (the soft grid)",
     ),
     "sphere_coefficients": Kind(
-        "batch channel coefficient", "none", "real spherical harmonics in e3nn's order and norm"
+        "batch channel coefficient",
+        "none",
+        "real orthonormal spherical harmonics, degree l and order m at l^2 + l + m, z up; to e3nn's axes and back: "
+        "armillary.kernels.spheres.interchange",
     ),
     "feature_map": Kind("batch channel height width", "any", "features of a network on a grid"),
     "feature_vector": Kind("batch channel", "any", "one vector of features an item"),
