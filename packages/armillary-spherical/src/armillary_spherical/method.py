@@ -120,6 +120,7 @@ class Embedding(nn.Module, Method):
 
     def predict(
         self,
+        *,
         image: Float[Tensor, "batch shade height width"] | None = None,
         sphere: Float[Tensor, "batch channel rows columns"] | None = None,
     ) -> dict[str, Tensor]:
@@ -168,6 +169,7 @@ class Views(nn.Module, Method):
 
     def predict(
         self,
+        *,
         image: Float[Tensor, "batch shade height width"],
         rotation: Float[Tensor, "batch 3 3"] | None = None,
     ) -> dict[str, Tensor]:

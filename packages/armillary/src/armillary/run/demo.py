@@ -244,7 +244,8 @@ class _Method:
 
     def _predict(self, folder: RunFolder, data: Path) -> list[Geometry]:
         restored = restore(folder, host=self.host)
-        files = sorted((data / "images").iterdir())[:_SHOWN]
+        place = next(data / name for name in ("images", "meshes") if (data / name).is_dir())
+        files = sorted(path for path in place.rglob("*") if path.is_file())[:_SHOWN]
         geometries = list(predict(restored, files, host=self.host))
         for geometry in geometries:
             write_prediction(geometry, folder.path / "predictions")
