@@ -127,7 +127,7 @@ class StageLoop:
                 window["seconds_a_step"] = (now - since) / steps_in_window
                 since, steps_in_window = now, 0
                 self._log(window)
-            if self.step % self.cadence.preview == 0:
+            if self.step % self.cadence.preview == 0 or self.step == self.budget.steps:
                 self._preview()
             due = time.monotonic() - self.saved > 60.0 * self.cadence.minutes
             if self.step % self.cadence.checkpoint == 0 or due:
