@@ -124,6 +124,13 @@ def test_convolution_with_one_value_everywhere_is_a_multiple_by_degree():
     torch.testing.assert_close(gains, torch.tensor(wanted, dtype=torch.float64), atol=1e-5, rtol=1e-6)
 
 
+def test_gains_begin_falling_or_even():
+    """As published their spread falls by sqrt(15) from degree 0 to 7; even, it does not."""
+    for even, ratio in ((False, 15**-0.5), (True, 1.0)):
+        gains = ZonalConvolution(40, 40, size=16, even=even).gains().detach()
+        assert float(gains[7].std() / gains[0].std()) == pytest.approx(ratio, rel=0.1)
+
+
 @pytest.mark.parametrize("halves", [False, True])
 def test_convolution_turns_and_mirrors_with_its_input(halves):
     """Equivariance: every rotation, and the mirror that reverses azimuth, at 1e-12 in float64."""

@@ -60,6 +60,11 @@ class ResidualCnnConfig:
         source=f"{_CODE}: wap",
         help="weighted: average by area; spectral: drop the upper half of the degrees, which turns exactly",
     )
+    even: bool = param(
+        False,
+        source=f"{_CODE}: every free value begins with the same spread",
+        help="filters begin with gains of the same spread at every degree; as published they fall with the degree",
+    )
 
     def __attrs_post_init__(self) -> None:
         _check_maps(self)

@@ -67,6 +67,8 @@ class ZonalConvolution(nn.Module):
         outputs: channels.
         size: samples in colatitude, and as many in azimuth.
         halves: the output is sampled half as finely, and so are its degrees: pooling in the spectrum.
+        even: filters begin with gains of the same spread at every degree. As published the free values do, so that gains
+            fall as the root of 2 l + 1: three layers leave of degree 7 an eleventh of what they leave of degree 1.
 
     Source: Esteves et al. 2018, Sections 4.2 and 5.1; spherical-cnn, layers.py.
     """
@@ -75,15 +77,17 @@ class ZonalConvolution(nn.Module):
     there: Tensor
     back: Tensor
 
-    def __init__(self, inputs: int, outputs: int, *, size: int, halves: bool = False) -> None:
+    def __init__(self, inputs: int, outputs: int, *, size: int, halves: bool = False, even: bool = False) -> None:
         super().__init__()
         bandwidth = size // 4 if halves else size // 2
         self.grid, self.grid_out, self.bandwidth = soft(size // 2), soft(bandwidth), bandwidth
         self.inputs, self.outputs = inputs, outputs
         std = 2 / (2 * math.pi * math.sqrt(self.grid.bandwidth * inputs))
-        self.values = nn.Parameter(
-            nn.init.trunc_normal_(torch.empty(_KNOTS, inputs, outputs), std=std, a=-2 * std, b=2 * std)
-        )
+        start = nn.init.trunc_normal_(torch.empty(_KNOTS, inputs, outputs), std=std, a=-2 * std, b=2 * std)
+        if even:
+            degree = torch.linspace(0, self.grid.bandwidth - 1, _KNOTS)
+            start *= (2 * degree + 1).sqrt()[:, None, None]
+        self.values = nn.Parameter(start)
         self.irreps_in = spectral_irreps(inputs, bandwidth=bandwidth)
         self.irreps_out = spectral_irreps(outputs, bandwidth=bandwidth)
         self.mix = o3.Linear(self.irreps_in, self.irreps_out, internal_weights=False, shared_weights=True)
@@ -183,15 +187,16 @@ class ResidualLayer(nn.Module):
         width: channels inside the bottleneck; the layer returns four times as many.
         size: samples of the input in colatitude, and as many in azimuth.
         pooling: ``weighted`` or ``spectral`` where the output is half as fine, empty where it is not.
+        even: see :class:`ZonalConvolution`.
 
     Source: Appendix A.1: residual layers, with features four times fewer inside the bottleneck.
     """
 
-    def __init__(self, inputs: int, width: int, *, size: int, pooling: str = "") -> None:
+    def __init__(self, inputs: int, width: int, *, size: int, pooling: str = "", even: bool = False) -> None:
         super().__init__()
         outputs = _EXPANSION * width
         self.squeeze = nn.Sequential(nn.Conv2d(inputs, width, 1, bias=False), Norm(width), _rectifier(width))
-        self.convolution = ZonalConvolution(width, width, size=size, halves=pooling == "spectral")
+        self.convolution = ZonalConvolution(width, width, size=size, halves=pooling == "spectral", even=even)
         self.pool = WeightedPooling(size) if pooling == "weighted" else nn.Identity()
         self.norm = Norm(width)
         self.expand = nn.Sequential(_rectifier(width), nn.Conv2d(width, outputs, 1, bias=False), Norm(outputs))
@@ -222,6 +227,7 @@ class ResidualCnn(nn.Module, Encoder):
         sizes: how many.
         layers: residual layers at each.
         pooling: ``weighted`` as the authors' public networks have it, or ``spectral``.
+        even: see :class:`ZonalConvolution`.
 
     Raises:
         ValueError: a map is wanted at a size that the network does not have, or channels do not divide.
@@ -240,20 +246,21 @@ class ResidualCnn(nn.Module, Encoder):
         sizes: int,
         layers: int,
         pooling: str,
+        even: bool = False,
     ) -> None:
         super().__init__()
         all_sizes = _sizes(size, sizes, wanted=(feature_size, fine_size))
         widths = [_width(feature_channels * feature_size, each) for each in all_sizes]
         before = _EXPANSION * widths[0]
-        self.stem = nn.Sequential(ZonalConvolution(channels, before, size=size), Norm(before), _rectifier(before))
+        stem = ZonalConvolution(channels, before, size=size, even=even)
+        self.stem = nn.Sequential(stem, Norm(before), _rectifier(before))
         stack: list[ResidualLayer] = []
         self.taken: dict[str, int] = {}
         for here, width in zip(all_sizes, widths, strict=True):
             for index in range(layers):
                 pools = index == 0 and here < size
-                stack.append(
-                    ResidualLayer(before, width, size=2 * here if pools else here, pooling=pooling if pools else "")
-                )
+                side, how = (2 * here, pooling) if pools else (here, "")
+                stack.append(ResidualLayer(before, width, size=side, pooling=how, even=even))
                 before = _EXPANSION * width
             for name, at in (("features", feature_size), ("fine_features", fine_size)):
                 if at == here:
@@ -273,6 +280,7 @@ class ResidualCnn(nn.Module, Encoder):
             sizes=config.sizes,
             layers=config.layers,
             pooling=config.pooling,
+            even=config.even,
         )
 
     def forward(self, sphere: Float[Tensor, "batch channel colatitude azimuth"]) -> dict[str, Tensor]:
