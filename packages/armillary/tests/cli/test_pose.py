@@ -1,7 +1,6 @@
 """``armillary pose``: which rotation takes one object to another."""
 
 
-
 def test_a_method_that_tells_no_orientation_is_named(run, pictures, armillary):
     first, second = sorted(pictures.iterdir())[:2]
     said = armillary("pose", "run", str(first), str(second), status=1)
