@@ -154,10 +154,12 @@ def test_a_trunk_that_ends_in_a_vector_does_not_fit(host):
 
 
 def test_descriptors_of_more_channels_train_as_well(host):
-    """Measures on the sphere do not fit them, and say so."""
+    """The measure on the sphere does not fit them, and says so; landmarks and matching do."""
     sets = (*small("quick"), "slots.head.settings.channels=16", "slots.head.settings.unit=true")
-    with pytest.raises(RecipeError, match="channels is 16, not 3"):
+    with pytest.raises(RecipeError, match=r"evaluators\.consistency: .*channels is 16, not 3"):
         plan(host, "quick", sets=sets)
+    others = plan(host, "quick", sets=(*sets, "evaluators.consistency.use=labelling:matching/1"))
+    assert others.shapes["source_labels"][1] == 16
 
 
 def test_a_few_steps_match_better(host):

@@ -46,7 +46,7 @@ def test_the_map_turns_and_the_vector_stays():
     before, after, turn = signals(6, seed=1)
     with torch.no_grad():
         one, other = net(sphere=before), net(sphere=after)
-    assert relative(turned_map(one["features"], turn), other["features"]) < 0.03
+    assert relative(turned_map(one["features"], turn), other["features"]) < 0.05
     assert relative(one["features"], other["features"]) > 0.5
     torch.testing.assert_close(one["class_features"], other["class_features"], atol=0.01, rtol=0.01)
 

@@ -97,7 +97,7 @@ EVALUATORS: tuple[EvaluatorSpec, ...] = (
         config="armillary_labelling.evaluator_config:LabelConsistencyConfig",
         consumes=(
             _IMAGE,
-            _LABELS,
+            Port("labels", kind="label_map", shape="batch 3 rows columns"),  # points of the sphere, no descriptors
             Port("true_coordinates", kind="coordinate_map", shape="batch 3 height width", frame="object"),
             Port("true_mask", kind="mask", shape="batch 1 height width"),
         ),

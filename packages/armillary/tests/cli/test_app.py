@@ -15,6 +15,7 @@ VERBS = [
     ("train",),
     ("evaluate",),
     ("predict",),
+    ("pose",),
     ("export",),
     ("data", "make"),
     ("data", "check"),
