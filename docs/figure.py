@@ -40,18 +40,19 @@ def main(run: str, out: str, *pictures: str) -> None:
     """Write the sheet: one row a picture."""
     trained = armillary.load(run)
     found = [trained.predict(picture) for picture in pictures]
+    shown = [image_picture(each.arrays()["image"]) for each in found]
     labelled = "labels" in found[0].outputs
     masks = [mask_of(Path(picture)) for picture in pictures]
-    rows = [_label_row(*pair) if labelled else _surface_row(pair[0]) for pair in zip(found, masks, strict=True)]
+    made = [_labels(*pair) if labelled else _surface(pair[0]) for pair in zip(found, masks, strict=True)]
+    rows = [[picture, *row] for picture, row in zip(shown, made, strict=True)]
     write_png(Path(out), contact_sheet(rows, _LABEL_HEADERS if labelled else _HEADERS, cell=_CELL))
 
 
-def _surface_row(found: Geometry) -> list[Picture]:
+def _surface(found: Geometry) -> list[Picture]:
     camera = found.canonical_camera
     angles = sweep(3, degrees=35.0)
     views = turntable(found.canonical_depth, found.canonical_image, camera, angles=angles, size=_CELL)
     return [
-        image_picture(found.image),
         depth_picture(found.canonical_depth),
         relief_picture(found.canonical_depth, camera=camera),
         normals_picture(found.canonical_normals),
@@ -61,9 +62,8 @@ def _surface_row(found: Geometry) -> list[Picture]:
     ]
 
 
-def _label_row(found: Geometry, mask: np.ndarray | None) -> list[Picture]:
-    unwrapped = unwrapped_picture(found.image, found.labels, mask=mask)
-    return [image_picture(found.image), label_map_picture(found.labels), unwrapped]
+def _labels(found: Geometry, mask: np.ndarray | None) -> list[Picture]:
+    return [label_map_picture(found.labels), unwrapped_picture(found.arrays()["image"], found.labels, mask=mask)]
 
 
 def mask_of(picture: Path) -> np.ndarray | None:

@@ -68,9 +68,11 @@ def test_a_frame_does_not_mirror():
 def test_vectors_are_in_our_frame():
     """Golden: a map whose channels are x and y, mixed as they are, has the identity as its frame."""
     head = Frame(2, scalars=1).double()
+    weight = head.mix.weight
+    assert isinstance(weight, torch.Tensor)
     with torch.no_grad():
-        head.mix.weight.zero_()
-        head.mix.weight[-4:] = torch.eye(2).flatten()  # the matrix of the vectors, channel by vector
+        weight.zero_()
+        weight[-4:] = torch.eye(2).flatten()  # the matrix of the vectors, channel by vector
     x, y, _ = points(soft(8), dtype=torch.float64).unbind(-1)
     found = head(features=torch.stack((x, y))[None])["rotation"][0]
     torch.testing.assert_close(found, torch.eye(3, dtype=torch.float64), atol=1e-12, rtol=0)
