@@ -2,6 +2,8 @@
 
 import math
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -246,3 +248,25 @@ def test_without_embree_the_exact_engine_is_taken(monkeypatch):
     assert Caster(cube()).engine == "exact"
     with pytest.raises(ValueError, match=r"armillary-spherical\[rays\]"):
         Caster(cube(), engine="embree")
+
+
+MANY = """
+import numpy as np, trimesh
+from armillary.kernels.triangle_mesh import TriangleMesh
+from armillary_spherical.rays import Caster
+
+box, ray = trimesh.creation.box(), np.array([[0.0, 0.0, 1.0]])
+kept = []
+for index in range(2500):
+    kept.append(Caster(TriangleMesh(box.vertices * (1 + index), box.faces), engine="embree"))
+    assert abs(kept[-1].first_hits(ray).radius[0] - (1 + index) / 2) < 1e-6 * (1 + index)
+print("all met")
+"""
+
+
+@needs_embree
+def test_thousands_of_meshes_can_be_kept():
+    """Each with a device of its own they ended the process, so it is tried in another one."""
+    done = subprocess.run([sys.executable, "-c", MANY], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "all met\n"

@@ -15,7 +15,9 @@ at one point, so a triangle can only be met by those inside its bounding cap. Th
 is turned or stretched, since then the rays are turned back instead.
 """
 
+import functools
 import importlib.util
+import os
 from collections import OrderedDict
 from typing import Any, Literal, NamedTuple
 
@@ -206,11 +208,19 @@ def _angles(
     return [sine, cosine]
 
 
+@functools.cache
+def _device(process: int) -> Any:
+    """Return Embree's device of this process, one for all scenes: a thousand devices at once end the process."""
+    from embreex.rtcore import EmbreeDevice
+
+    return EmbreeDevice()
+
+
 def _scene(mesh: TriangleMesh) -> Any:
     from embreex.mesh_construction import TriangleMesh as EmbreeMesh
     from embreex.rtcore_scene import EmbreeScene
 
-    scene = EmbreeScene()
+    scene = EmbreeScene(_device(os.getpid()))
     EmbreeMesh(scene, mesh.vertices.astype(np.float32), mesh.faces.astype(np.int32))
     return scene
 

@@ -55,7 +55,7 @@ _verb(
     "[FLAGS]",
     "Train every installed method on pictures that it makes itself; write one page.\n\n"
     "Each method makes its own procedural world, learns from it, is measured on pictures that it has not seen, and "
-    "exports a mesh: at most two minutes a method on two cores. What an earlier demo made is kept: its data are used "
+    "exports a mesh if it makes surfaces: at most two minutes a method on two cores. What an earlier demo made is kept: its data are used "
     "again, its runs stay.",
     order=1,
 )
