@@ -152,7 +152,7 @@ def spline_inverse(
         tolerance: largest distance of the map at a found position from the point.
 
     Returns:
-        Positions, outside of [-1, 1] as well, but not farther than about half the picture, finite always; and whether
+        Positions, outside of [-1, 1] as well, where the search ends about 1.25 beyond, finite always; and whether
         the map comes within the tolerance of the point there. Maps from random weights do not reach every point.
 
     Raises:

@@ -225,7 +225,7 @@ def _draw(
         return None
     rows = [drawn[start : start + 4] for start in range(0, len(drawn), 4)]
     rows[-1] += [rows[-1][-1] * 0 + 255] * (len(rows[0]) - len(rows[-1]))
-    place = f"evaluation/{entry['stage']}-{name}-{entry['data']['name']}-{entry['split']}.png"
+    place = f"evaluation/{entry['stage']}-{name}-{entry['data']['name']}-{entry['split']}-{entry['step']}.png"
     write_png(folder.path / place, contact_sheet(rows, [""] * len(rows[0]), cell=192))
     return place
 
