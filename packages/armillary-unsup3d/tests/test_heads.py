@@ -6,18 +6,13 @@ import pytest
 import torch
 
 from armillary_unsup3d.config import DepthMapConfig, LightConfig
-from armillary_unsup3d.heads import Confidence, DepthMap, depth_from_raw, light_from_raw, pose_from_raw, rescale
+from armillary_unsup3d.heads import Confidence, DepthMap, depth_from_raw, light_from_raw, pose_from_raw
 
 VIEW = {"rotation_range": math.pi / 3, "translation_range": 0.1, "depth_translation_range": 0.05, "centre_depth": 1.0}
 
 
 def draw(*shape, seed=0):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-def test_rescale_by_hand():
-    """-1, 0, 1 become 0.9, 1.0, 1.1."""
-    torch.testing.assert_close(rescale(torch.tensor([-1.0, 0.0, 1.0]), 0.9, 1.1), torch.tensor([0.9, 1.0, 1.1]))
 
 
 def test_depth_lies_in_its_range_and_has_no_offset():

@@ -20,7 +20,7 @@ def test_catalogue():
     assert names == {
         "armillary_encoders": ["conv-encoder", "plain-encoder"],
         "armillary_heads": ["depth-map", "albedo-map", "light", "view", "confidence"],
-        "armillary_losses": ["photometric", "photometric-l1", "perceptual", "perceptual-l2", "smoothness"],
+        "armillary_losses": ["photometric", "perceptual", "smoothness"],
         "armillary_methods": ["unsup3d"],
         "armillary_recipes": [
             *("paper", "cats", "cars"),

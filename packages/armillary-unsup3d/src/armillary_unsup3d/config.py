@@ -26,14 +26,6 @@ class ConvEncoderConfig:
 
 
 @attrs.frozen(kw_only=True)
-class PlainEncoderConfig:
-    """Light and view networks without their last layer."""
-
-    width: int = param(32, source=f"{_NETWORKS}: nf", help="channels of the first stage", validator=gt(0))
-    features: int = param(256, source=f"{_NETWORKS}: nf * 8", help="length of the vector", validator=gt(0))
-
-
-@attrs.frozen(kw_only=True)
 class DepthMapConfig:
     """From a feature vector to the depth of the canonical view."""
 
@@ -169,22 +161,3 @@ class PerceptualConfig:
     variance_floor: float = param(
         1e-7, source=f"{_MODEL}: EPS", help="added to twice the variance that divides a squared error", validator=gt(0)
     )
-
-
-@attrs.frozen(kw_only=True)
-class PlainPerceptualConfig:
-    """Features in which reconstruction and image are compared, without confidence."""
-
-    weights: str = param(
-        "file",
-        source="torchvision's VGG-16, trained on ImageNet",
-        help='"file" for the asset vgg16, "random:SEED" for untrained features',
-    )
-    layer: str = param("relu3_3", source=_NETWORKS)
-
-
-@attrs.frozen(kw_only=True)
-class SmoothnessConfig:
-    """Unit in which steps of depth are counted."""
-
-    depth_range: float = param(0.2, unit="scene", source=f"{_MODEL}: max_depth - min_depth", validator=gt(0))

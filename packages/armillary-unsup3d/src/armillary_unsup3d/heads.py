@@ -15,9 +15,11 @@ from torch.nn import functional
 
 from armillary.interfaces.head import Head
 from armillary.kernels.cameras import pose_about
+from armillary.kernels.ranges import paraboloid, rescale
 from armillary.kernels.rotations import rotation_from_euler_zyx
 from armillary.ports import Shape
-from armillary_unsup3d.networks import ConfidenceDecoder, MapDecoder, square_side
+from armillary.std.networks import square_side, vector_length
+from armillary_unsup3d.networks import ConfidenceDecoder, MapDecoder
 
 if TYPE_CHECKING:
     from armillary_unsup3d.config import (
@@ -29,17 +31,6 @@ if TYPE_CHECKING:
     )
 
 Shapes = Mapping[str, Shape]
-
-
-def rescale(unit: Float[Tensor, "*any"], low: float, high: float) -> Float[Tensor, "*any"]:
-    """Return values of [-1, 1] as values of [low, high]."""
-    return (1 + unit) / 2 * high + (1 - unit) / 2 * low
-
-
-def paraboloid(height: int, width: int) -> Float[Tensor, "height width"]:
-    """Return 1 - r squared, where r is 0 at the middle of the map and 1 at the middle of each side; 0 in the corners."""
-    y, x = torch.linspace(-1, 1, height), torch.linspace(-1, 1, width)
-    return (1 - x.square() - y.square()[:, None]).clamp_min(0)
 
 
 def depth_from_raw(
@@ -101,13 +92,6 @@ def pose_from_raw(
     return pose_about(rotation_from_euler_zyx(bounded[..., :3]), bounded[..., 3:], centre=centre)
 
 
-def _feature_length(inputs: Shapes) -> int:
-    length = inputs["feature"][-1]
-    if length is None:
-        raise ValueError("the length of the feature vector is not known")
-    return length
-
-
 class DepthMap(nn.Module, Head):
     """Depth of the canonical view, before its border is set.
 
@@ -137,7 +121,7 @@ class DepthMap(nn.Module, Head):
         """Return a head for the encoder's vector and the map that the method asks for."""
         return cls(
             square_side(outputs["depth"]),
-            features=_feature_length(inputs),
+            features=vector_length(inputs["feature"]),
             width=config.width,
             depth_min=config.depth_min,
             depth_max=config.depth_max,
@@ -168,7 +152,9 @@ class AlbedoMap(nn.Module, Head):
     def build(cls, config: "AlbedoMapConfig", *, inputs: Shapes, outputs: Shapes) -> Self:
         """Return a head for the encoder's vector and the map that the method asks for."""
         albedo = outputs["albedo"]
-        return cls(square_side(albedo), features=_feature_length(inputs), width=config.width, channels=albedo[1] or 3)
+        return cls(
+            square_side(albedo), features=vector_length(inputs["feature"]), width=config.width, channels=albedo[1] or 3
+        )
 
     def forward(
         self, feature: Float[Tensor, "batch feature"]
@@ -196,7 +182,7 @@ class Light(nn.Module, Head):
     def build(cls, config: "LightConfig", *, inputs: Shapes, outputs: Shapes) -> Self:
         """Return a head for the encoder's vector."""
         return cls(
-            features=_feature_length(inputs),
+            features=vector_length(inputs["feature"]),
             ambient=(config.ambient_min, config.ambient_max),
             diffuse=(config.diffuse_min, config.diffuse_max),
         )
@@ -239,7 +225,7 @@ class View(nn.Module, Head):
     def build(cls, config: "ViewConfig", *, inputs: Shapes, outputs: Shapes) -> Self:
         """Return a head for the encoder's vector."""
         return cls(
-            features=_feature_length(inputs),
+            features=vector_length(inputs["feature"]),
             rotation_range=config.rotation_range,
             translation_range=config.translation_range,
             depth_translation_range=config.depth_translation_range,
@@ -273,7 +259,7 @@ class Confidence(nn.Module, Head):
         """Return a head for the encoder's vector and the maps that the method asks for."""
         return cls(
             square_side(outputs["confidence"]),
-            features=_feature_length(inputs),
+            features=vector_length(inputs["feature"]),
             width=config.width,
             sigma_floor=config.sigma_floor,
             feature_sigma_floor=config.feature_sigma_floor,

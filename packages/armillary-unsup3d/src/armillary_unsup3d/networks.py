@@ -1,6 +1,6 @@
 """Networks of Wu, Rupprecht and Vedaldi 2020 (arXiv:1911.11130), cut where a feature vector passes.
 
-Every network of the paper is an encoder that halves a square image down to 4 x 4 and closes with one valid 4 x 4
+Light and view begin with :class:`armillary.std.networks.PlainEncoder`. Every network of the paper is an encoder that halves a square image down to 4 x 4 and closes with one valid 4 x 4
 convolution, followed by a decoder or one more layer. Images enter in [0, 1] and are seen by the first convolution in
 [-1, 1]. No convolution has a bias; group normalisation always has 4 channels a group.
 
@@ -17,14 +17,14 @@ from torch import Tensor, nn
 
 from armillary.interfaces.encoder import Encoder
 from armillary.ports import Shape
+from armillary.std import networks
+from armillary.std.networks import square_side
 
 if TYPE_CHECKING:
-    from armillary_unsup3d.config import ConvEncoderConfig, PlainEncoderConfig
+    from armillary_unsup3d.config import ConvEncoderConfig
 
-SMALLEST_SIZE = 16
 _CORE = 4  # the side of the map between the last stage and the feature vector
 _CHANNELS_PER_GROUP = 4
-_WIDEST = 8  # channels stop doubling here, in units of the width
 _SLOPE = 0.2  # of the leaky rectifier
 
 
@@ -34,24 +34,9 @@ def stage_channels(size: int, *, width: int) -> tuple[int, ...]:
     Raises:
         ValueError: ``size`` is no power of two or below 16; ``width`` is no multiple of 4.
     """
-    if size < SMALLEST_SIZE or size & (size - 1):
-        raise ValueError(f"the side of the image must be a power of two from {SMALLEST_SIZE} on, not {size}")
     if width < _CHANNELS_PER_GROUP or width % _CHANNELS_PER_GROUP:
         raise ValueError(f"width must be a multiple of {_CHANNELS_PER_GROUP}, not {width}")
-    stages = (size // _CORE).bit_length() - 1
-    return tuple(width * min(2**stage, _WIDEST) for stage in range(stages))
-
-
-def square_side(shape: Shape) -> int:
-    """Return the side of the square map of a resolved shape ``(batch, channel, height, width)``.
-
-    Raises:
-        ValueError: the map is not square, or its size is not known.
-    """
-    height, width = shape[-2:]
-    if height is None or height != width:
-        raise ValueError(f"these networks need square images of a known size, not {height} x {width}")
-    return height
+    return networks.stage_channels(size, width=width, core=_CORE)
 
 
 def _norm(channels: int) -> nn.GroupNorm:
@@ -104,45 +89,6 @@ class ConvEncoder(nn.Module, Encoder):
     def build(
         cls,
         config: "ConvEncoderConfig",
-        *,
-        inputs: Mapping[str, Shape],
-        outputs: Mapping[str, Shape],
-    ) -> Self:
-        """Return the encoder of the images that the recipe feeds."""
-        size, channels = square_side(inputs["image"]), inputs["image"][1]
-        return cls(size, channels=channels or 3, width=config.width, features=config.features)
-
-    def forward(self, image: Float[Tensor, "batch channel height width"]) -> dict[str, Float[Tensor, "batch feature"]]:
-        """Return ``feature``. The image lies in [0, 1]."""
-        return {"feature": self.layers(2 * image - 1).flatten(1)}
-
-
-class PlainEncoder(nn.Module, Encoder):
-    """First half of the paper's light and view networks: rectifiers and nothing else.
-
-    Args:
-        size: side of the square image, in pixels.
-        channels: of the image.
-        width: channels of the first stage.
-        features: length of the vector.
-
-    Source: unsup3d/networks.py, Encoder up to its last layer.
-    """
-
-    def __init__(self, size: int, *, channels: int, width: int, features: int) -> None:
-        super().__init__()
-        layers: list[nn.Module] = []
-        before = channels
-        for outputs in stage_channels(size, width=width):
-            layers += [_halve(before, outputs), nn.ReLU(inplace=True)]
-            before = outputs
-        layers += [nn.Conv2d(before, features, _CORE, bias=False), nn.ReLU(inplace=True)]
-        self.layers = nn.Sequential(*layers)
-
-    @classmethod
-    def build(
-        cls,
-        config: "PlainEncoderConfig",
         *,
         inputs: Mapping[str, Shape],
         outputs: Mapping[str, Shape],

@@ -52,11 +52,11 @@ def armillary_encoders() -> list[EncoderSpec]:
         ),
         EncoderSpec(
             name="plain-encoder",
-            target="armillary_unsup3d.networks:PlainEncoder",
-            config="armillary_unsup3d.config:PlainEncoderConfig",
+            target="armillary.std.networks:PlainEncoder",
+            config="armillary.std.config:PlainEncoderConfig",
             consumes=(_IMAGE,),
             produces=(_OWN_FEATURE,),
-            summary="strided convolutions with rectifiers, to one vector",
+            summary="the older id of std:plain-encoder",
             source=f"{_NETWORKS}, Encoder without its last layer",
         ),
     ]
@@ -124,13 +124,6 @@ def armillary_losses() -> list[LossSpec]:
             source=f"{_PAPER}, Eq. 3",
         ),
         LossSpec(
-            name="photometric-l1",
-            target="armillary_unsup3d.losses:PhotometricL1",
-            consumes=(_RECONSTRUCTION, _IMAGE, _VISIBLE),
-            summary="absolute image error",
-            source=f"{_MODEL}, photometric_loss without confidence",
-        ),
-        LossSpec(
             name="perceptual",
             target="armillary_unsup3d.losses:Perceptual",
             config="armillary_unsup3d.config:PerceptualConfig",
@@ -146,21 +139,11 @@ def armillary_losses() -> list[LossSpec]:
             source=f"{_PAPER}, Eq. 7",
         ),
         LossSpec(
-            name="perceptual-l2",
-            target="armillary_unsup3d.losses:PlainPerceptual",
-            config="armillary_unsup3d.config:PlainPerceptualConfig",
-            consumes=(_RECONSTRUCTION, _IMAGE, _VISIBLE),
-            caches=True,
-            assets=("vgg16",),
-            summary="squared error of VGG-16 features",
-            source=f"{_NETWORKS}, PerceptualLoss without confidence",
-        ),
-        LossSpec(
             name="smoothness",
-            target="armillary_unsup3d.losses:Smoothness",
-            config="armillary_unsup3d.config:SmoothnessConfig",
+            target="armillary.std.photometric:Smoothness",
+            config="armillary.std.config:SmoothnessConfig",
             consumes=(_DEPTH,),
-            summary="steps of depth between neighbours",
+            summary="the older id of std:smoothness",
             source=f"{_MODEL}, loss_depth_sm; used for cars",
         ),
     ]

@@ -27,9 +27,9 @@ PAPER = RecipeSpec(
         "depth.head": Use("unsup3d:depth-map"),
         "albedo.encoder": Use("unsup3d:conv-encoder"),
         "albedo.head": Use("unsup3d:albedo-map"),
-        "light.encoder": Use("unsup3d:plain-encoder"),
+        "light.encoder": Use("std:plain-encoder"),
         "light.head": Use("unsup3d:light"),
-        "view.encoder": Use("unsup3d:plain-encoder"),
+        "view.encoder": Use("std:plain-encoder"),
         "view.head": Use("unsup3d:view"),
         "confidence.encoder": Use(
             "unsup3d:conv-encoder", settings={"features": cited(128, source=f"{_NETWORKS}, ConfNet: zdim")}
@@ -94,20 +94,18 @@ CARS = RecipeSpec(
     slots={"light.head": Use("unsup3d:light", settings={"diffuse_min": cited(0.5, source=_CAR)})},
     data=Use("std:images", settings={"box": cited([14, 8, 100, 100], source=f"{_CAR}: rows from 8, columns from 14")}),
     losses={
-        "photometric": LossUse(
-            "unsup3d:photometric-l1", weight=cited(2.0, source=f"{_MODEL}: 1 for images in [-1, 1]")
-        ),
+        "photometric": LossUse("std:photometric-l1", weight=cited(2.0, source=f"{_MODEL}: 1 for images in [-1, 1]")),
         "photometric_flipped": LossUse(
-            "unsup3d:photometric-l1",
+            "std:photometric-l1",
             weight=cited(2.0, source=f"{_CAR}: lam_flip 1, for images in [-1, 1]"),
             bind=_PLAIN_FLIPPED,
         ),
-        "perceptual": LossUse("unsup3d:perceptual-l2", weight=cited(0.01, source=f"{_CAR}: lam_perc")),
+        "perceptual": LossUse("std:perceptual-l2", weight=cited(0.01, source=f"{_CAR}: lam_perc")),
         "perceptual_flipped": LossUse(
-            "unsup3d:perceptual-l2", weight=cited(0.01, source=f"{_CAR}: lam_perc x lam_flip"), bind=_PLAIN_FLIPPED
+            "std:perceptual-l2", weight=cited(0.01, source=f"{_CAR}: lam_perc x lam_flip"), bind=_PLAIN_FLIPPED
         ),
         "smoothness": LossUse(
-            "unsup3d:smoothness", weight=cited(0.1, source=f"{_CAR}: lam_depth_sm"), bind={"depth": "free_depth"}
+            "std:smoothness", weight=cited(0.1, source=f"{_CAR}: lam_depth_sm"), bind={"depth": "free_depth"}
         ),
     },
     settings={"border_depth": cited(1.08, source=_CAR)},
@@ -155,17 +153,15 @@ NO_CONFIDENCE = RecipeSpec(
     source=f"{_PAPER}, Table 3",
     remove=("slots.confidence.encoder", "slots.confidence.head", "losses"),
     losses={
-        "photometric": LossUse(
-            "unsup3d:photometric-l1", weight=cited(2.0, source=f"{_MODEL}: 1 for images in [-1, 1]")
-        ),
+        "photometric": LossUse("std:photometric-l1", weight=cited(2.0, source=f"{_MODEL}: 1 for images in [-1, 1]")),
         "photometric_flipped": LossUse(
-            "unsup3d:photometric-l1",
+            "std:photometric-l1",
             weight=cited(1.0, source=f"{_YML}: lam_flip 0.5, for images in [-1, 1]"),
             bind=_PLAIN_FLIPPED,
         ),
-        "perceptual": LossUse("unsup3d:perceptual-l2", weight=cited(1.0, source=f"{_YML}: lam_perc")),
+        "perceptual": LossUse("std:perceptual-l2", weight=cited(1.0, source=f"{_YML}: lam_perc")),
         "perceptual_flipped": LossUse(
-            "unsup3d:perceptual-l2", weight=cited(0.5, source=f"{_YML}: lam_perc x lam_flip"), bind=_PLAIN_FLIPPED
+            "std:perceptual-l2", weight=cited(0.5, source=f"{_YML}: lam_perc x lam_flip"), bind=_PLAIN_FLIPPED
         ),
     },
 )
@@ -188,8 +184,8 @@ def _small(*, width: int, plain_width: int) -> dict[str, Use]:
         "depth.head": Use("unsup3d:depth-map", settings=head | {"bulge": cited(0.1, source=_BULGE)}),
         "albedo.encoder": Use("unsup3d:conv-encoder", settings=wide),
         "albedo.head": Use("unsup3d:albedo-map", settings=head),
-        "light.encoder": Use("unsup3d:plain-encoder", settings=plain),
-        "view.encoder": Use("unsup3d:plain-encoder", settings=plain),
+        "light.encoder": Use("std:plain-encoder", settings=plain),
+        "view.encoder": Use("std:plain-encoder", settings=plain),
         "confidence.encoder": Use("unsup3d:conv-encoder", settings=narrow),
         "confidence.head": Use("unsup3d:confidence", settings=head | floor),
     }
@@ -213,7 +209,7 @@ QUICK = RecipeSpec(
             bind=_PLAIN_FLIPPED,
         ),
         "smoothness": LossUse(
-            "unsup3d:smoothness",
+            "std:smoothness",
             weight=cited(
                 2.0, source=f"{_SEARCH}: less leaves texture in the depth, 5 flattens it; the paper has it for cars"
             ),

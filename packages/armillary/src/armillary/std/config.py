@@ -15,6 +15,37 @@ class MultiscaleGradientConfig:
     scales: int = param(4, unit="level", validator=ge(1), help="levels of the pyramid, each half the size of the last")
 
 
+_NETWORKS = "elliottwu/unsup3d, unsup3d/networks.py"
+_MODEL = "elliottwu/unsup3d, unsup3d/model.py"
+
+
+@attrs.frozen(kw_only=True)
+class PlainEncoderConfig:
+    """Strided convolutions with rectifiers."""
+
+    width: int = param(32, source=f"{_NETWORKS}: nf", help="channels of the first stage", validator=gt(0))
+    features: int = param(256, source=f"{_NETWORKS}: nf * 8", help="length of the vector", validator=gt(0))
+
+
+@attrs.frozen(kw_only=True)
+class PerceptualL2Config:
+    """Features in which reconstruction and image are compared."""
+
+    weights: str = param(
+        "file",
+        source="torchvision's VGG-16, trained on ImageNet",
+        help='"file" for the asset vgg16, "random:SEED" for untrained features',
+    )
+    layers: tuple[str, ...] = param(("relu3_3",), source=_NETWORKS, help="of VGG-16; their errors add up")
+
+
+@attrs.frozen(kw_only=True)
+class SmoothnessConfig:
+    """Unit in which steps of depth are counted."""
+
+    depth_range: float = param(0.2, unit="scene", source=f"{_MODEL}: max_depth - min_depth", validator=gt(0))
+
+
 _SIDE_MAD = "elliottwu/unsup3d, unsup3d/model.py and utils.py: metrics of the paper's Table 2"
 
 

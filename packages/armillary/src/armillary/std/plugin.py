@@ -2,9 +2,14 @@
 
 from armillary.hookspecs import hookimpl
 from armillary.ports import Port
-from armillary.specs import DatasetSpec, EvaluatorSpec, LossSpec, RendererSpec, TransformSpec
+from armillary.specs import DatasetSpec, EncoderSpec, EvaluatorSpec, LossSpec, RendererSpec, TransformSpec
 
 _UNSUP3D = "Wu, Rupprecht, Vedaldi 2020, arXiv:1911.11130"
+_UNSUP3D_CODE = "elliottwu/unsup3d, unsup3d"
+_PHOTOGEO = "Wu, Rupprecht, Vedaldi 2019, arXiv:1906.01568"
+_RECONSTRUCTION = Port("reconstruction", kind="image", shape="batch 3 height width")
+_IMAGE = Port("image", kind="image", shape="batch 3 height width")
+_VISIBLE = Port("visible", kind="mask", shape="batch 1 height width")
 
 
 @hookimpl
@@ -68,6 +73,21 @@ def armillary_transforms() -> list[TransformSpec]:
 
 
 @hookimpl
+def armillary_encoders() -> list[EncoderSpec]:
+    return [
+        EncoderSpec(
+            name="plain-encoder",
+            target="armillary.std.networks:PlainEncoder",
+            config="armillary.std.config:PlainEncoderConfig",
+            consumes=(_IMAGE,),
+            produces=(Port("feature", kind="feature_vector", shape="batch $features"),),
+            summary="strided convolutions with rectifiers, to one vector",
+            source=f"{_UNSUP3D_CODE}/networks.py, Encoder without its last layer; {_PHOTOGEO}, Table 7",
+        )
+    ]
+
+
+@hookimpl
 def armillary_renderers() -> list[RendererSpec]:
     return [
         RendererSpec(
@@ -96,13 +116,38 @@ def armillary_losses() -> list[LossSpec]:
             target="armillary.std.losses:MultiscaleGradient",
             config="armillary.std.config:MultiscaleGradientConfig",
             consumes=(
-                Port("reconstruction", kind="image", shape="batch 3 height width"),
-                Port("image", kind="image", shape="batch 3 height width"),
-                Port("visible", kind="mask", shape="batch 1 height width"),
+                _RECONSTRUCTION,
+                _IMAGE,
+                Port("visible", kind="mask", shape="batch 1 height width", optional=True),
             ),
             summary="difference of image gradients over a pyramid: structure without a network's weights",
             source="ours",
-        )
+        ),
+        LossSpec(
+            name="photometric-l1",
+            target="armillary.std.photometric:PhotometricL1",
+            consumes=(_RECONSTRUCTION, _IMAGE, _VISIBLE),
+            summary="absolute image error",
+            source=f"{_PHOTOGEO}, Eq. 5; {_UNSUP3D_CODE}/model.py, photometric_loss without confidence",
+        ),
+        LossSpec(
+            name="perceptual-l2",
+            target="armillary.std.photometric:PerceptualL2",
+            config="armillary.std.config:PerceptualL2Config",
+            consumes=(_RECONSTRUCTION, _IMAGE, _VISIBLE),
+            caches=True,
+            assets=("vgg16",),
+            summary="squared error of VGG-16 features, of one layer or of several",
+            source=f"{_PHOTOGEO}, Section 3.3; {_UNSUP3D_CODE}/networks.py, PerceptualLoss without confidence",
+        ),
+        LossSpec(
+            name="smoothness",
+            target="armillary.std.photometric:Smoothness",
+            config="armillary.std.config:SmoothnessConfig",
+            consumes=(Port("depth", kind="depth", shape="batch 1 height width"),),
+            summary="steps of depth between neighbours",
+            source=f"{_UNSUP3D_CODE}/model.py, loss_depth_sm; used for cars",
+        ),
     ]
 
 

@@ -1,0 +1,223 @@
+"""Errors of a reconstructed picture over the pixels that count: of the pixels themselves, and of features of VGG-16.
+
+Images lie in [0, 1]. A masked loss returns a sum and a count for each item of the batch, so that errors can be pooled over the
+whole batch: the recipe weighs, the runner divides and reduces. Pixels outside the mask may hold anything, nan included.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from armillary.config import NoConfig
+from armillary.interfaces.loss import Loss, StepCache
+from armillary.ports import Shape
+from armillary.std.config import PerceptualL2Config, SmoothnessConfig
+from armillary.std.features import VGGFeatures
+
+_MID_GREY = 0.5
+
+Pooled = tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]
+Shapes = Mapping[str, Shape]
+Assets = Mapping[str, Path]
+
+
+def photometric_l1(
+    reconstruction: Float[Tensor, "batch channel height width"],
+    image: Float[Tensor, "batch channel height width"],
+    *,
+    valid: Bool[Tensor, "batch 1 height width"],
+) -> Pooled:
+    """Absolute error of the reconstruction, mean over channels.
+
+    Returns:
+        Sum over valid pixels, in image units, and the number of valid pixels.
+
+    Raises:
+        ValueError: a shape differs where broadcasting would hide it.
+
+    Source: elliottwu/unsup3d, unsup3d/model.py, photometric_loss without confidence. Deviates: half of theirs, whose images
+    lie in [-1, 1].
+    """
+    require_maps_of(image, reconstruction, valid)
+    return pool(absolute_error(reconstruction, image, valid), valid)
+
+
+def smoothness(depth: Float[Tensor, "batch 1 height width"], *, depth_range: float) -> Float[Tensor, " batch"]:
+    """Mean absolute step of depth between neighbours, down plus across, in units of ``depth_range``.
+
+    Source: elliottwu/unsup3d, unsup3d/model.py, loss_depth_sm.
+    """
+    down = (depth[..., 1:, :] - depth[..., :-1, :]).abs().mean(dim=(1, 2, 3))
+    across = (depth[..., :, 1:] - depth[..., :, :-1]).abs().mean(dim=(1, 2, 3))
+    return (down + across) / depth_range
+
+
+def require_maps_of(image: Tensor, reconstruction: Tensor, *maps: Tensor) -> None:
+    """Refuse a reconstruction of another shape than the image, and maps that are not one channel of its size.
+
+    Raises:
+        ValueError: naming what was needed and what came.
+    """
+    one_channel = (image.shape[0], 1, *image.shape[2:])
+    if reconstruction.shape != image.shape or any(map_.shape != one_channel for map_ in maps):
+        shapes = ", ".join(str(tuple(map_.shape)) for map_ in maps)
+        raise ValueError(
+            f"reconstruction {tuple(reconstruction.shape)} must have the shape of the image {tuple(image.shape)}, "
+            f"and sigma and mask {one_channel}, not {shapes}"
+        )
+
+
+def absolute_error(reconstruction: Tensor, image: Tensor, valid: Tensor) -> Float[Tensor, "batch 1 height width"]:
+    """Return the absolute error, mean over channels; 0 outside the mask, whatever stands there."""
+    return torch.where(valid, reconstruction - image, 0.0).abs().mean(dim=1, keepdim=True)
+
+
+def pool(values: Tensor, valid: Tensor) -> Pooled:
+    """Return the sum over valid pixels and their number, an item."""
+    return torch.where(valid, values, 0.0).sum(dim=(1, 2, 3)), valid.sum(dim=(1, 2, 3)).to(values.dtype)
+
+
+def weigh(values: Tensor, weight: Tensor) -> Pooled:
+    """Return the weighted sum and the sum of the weights, an item."""
+    return (values * weight).sum(dim=(1, 2, 3)), weight.sum(dim=(1, 2, 3))
+
+
+class ComparedFeatures(nn.Module):
+    """Layers of VGG-16 for reconstruction, image and mask; the image's are computed once a step.
+
+    Args:
+        weights: file of VGG-16 weights, or ``random:SEED``.
+        layers: of VGG-16, as :data:`armillary.std.features.LAYERS` names them.
+    """
+
+    def __init__(self, weights: Path | str, *, layers: Sequence[str]) -> None:
+        super().__init__()
+        self.vgg = VGGFeatures(layers, weights=weights)
+        self.layers = tuple(layers)
+        self.key = ("vgg16", str(weights), self.layers, "image")
+
+    def forward(
+        self, reconstruction: Tensor, image: Tensor, visible: Tensor, cache: StepCache | None
+    ) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """Return for each layer the features of both and, at their size, how much of the picture is visible."""
+
+        def of_image() -> dict[str, Tensor]:
+            with torch.no_grad():
+                return self.vgg(image)
+
+        targets = of_image() if cache is None else cache.once(self.key, of_image)
+        found = self.vgg(torch.where(visible, reconstruction, _MID_GREY))
+        return [
+            (
+                found[layer],
+                targets[layer],
+                functional.adaptive_avg_pool2d(visible.to(image.dtype), found[layer].shape[-2:]),
+            )
+            for layer in self.layers
+        ]
+
+
+def vgg_weights(weights: str, assets: Assets) -> Path | str:
+    """Return where VGG-16's weights come from.
+
+    Raises:
+        ValueError: the file was not given, or what is asked for is neither a file nor untrained features.
+    """
+    kind, _, seed = weights.partition(":")
+    if kind == "random" and seed.isdecimal():
+        return weights
+    if weights != "file":
+        raise ValueError(f'weights must be "file" or "random:SEED", not {weights!r}')
+    if "vgg16" not in assets:
+        raise ValueError(
+            "the perceptual loss needs the weights of VGG-16 in torchvision's format: "
+            "--asset vgg16=FILE, or untrained features with --set losses.NAME.settings.weights=random:0"
+        )
+    return assets["vgg16"]
+
+
+class PhotometricL1(nn.Module, Loss):
+    """Absolute image error."""
+
+    @classmethod
+    def build(cls, config: NoConfig, *, inputs: Shapes, assets: Assets) -> Self:
+        """Return the loss; it has no settings."""
+        del config, inputs, assets
+        return cls()
+
+    def forward(
+        self,
+        reconstruction: Float[Tensor, "batch channel height width"],
+        image: Float[Tensor, "batch channel height width"],
+        visible: Bool[Tensor, "batch 1 height width"],
+    ) -> Pooled:
+        """Return sum and count for each item."""
+        return photometric_l1(reconstruction, image, valid=visible)
+
+
+class PerceptualL2(nn.Module, Loss):
+    r"""Squared error of the features of some layers, each a mean over its channels and positions, added up.
+
+    .. math:: L = \sum_k \frac{1}{C_k H_k W_k} \|e_k(\hat I) - e_k(I)\|_F^2
+
+    A feature counts by how much of the picture under it is visible.
+
+    Args:
+        weights: file of VGG-16 weights, or ``random:SEED``.
+        layers: of VGG-16.
+
+    Source: Wu et al. 2019, arXiv:1906.01568, Section 3.3; with one layer elliottwu/unsup3d, unsup3d/networks.py,
+    PerceptualLoss without confidence.
+    """
+
+    def __init__(self, weights: Path | str, *, layers: Sequence[str]) -> None:
+        super().__init__()
+        self.features = ComparedFeatures(weights, layers=layers)
+
+    @classmethod
+    def build(cls, config: PerceptualL2Config, *, inputs: Shapes, assets: Assets) -> Self:
+        """Return the loss with the weights that the recipe names."""
+        del inputs
+        return cls(vgg_weights(config.weights, assets), layers=config.layers)
+
+    def forward(
+        self,
+        reconstruction: Float[Tensor, "batch 3 height width"],
+        image: Float[Tensor, "batch 3 height width"],
+        visible: Bool[Tensor, "batch 1 height width"],
+        cache: StepCache | None = None,
+    ) -> Pooled:
+        """Return for each item the sum over layers, as a share of the picture, and the visible share of the picture."""
+        total, share = 0.0, image.new_zeros(image.shape[0])
+        for found, target, weight in self.features(reconstruction, image, visible, cache):
+            positions = weight.shape[-2] * weight.shape[-1]
+            layer, seen = weigh((found - target).square().mean(dim=1, keepdim=True), weight)
+            total, share = total + layer / positions, seen / positions  # every layer sees the same share
+        return torch.as_tensor(total), share
+
+
+class Smoothness(nn.Module, Loss):
+    """Steps of depth between neighbours.
+
+    Args:
+        depth_range: unit of a step, in scene units.
+    """
+
+    def __init__(self, *, depth_range: float) -> None:
+        super().__init__()
+        self.depth_range = depth_range
+
+    @classmethod
+    def build(cls, config: SmoothnessConfig, *, inputs: Shapes, assets: Assets) -> Self:
+        """Return the loss."""
+        del inputs, assets
+        return cls(depth_range=config.depth_range)
+
+    def forward(self, depth: Float[Tensor, "batch 1 height width"]) -> Float[Tensor, " batch"]:
+        """Return one value for each item."""
+        return smoothness(depth, depth_range=self.depth_range)
