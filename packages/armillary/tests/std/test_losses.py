@@ -48,6 +48,11 @@ def test_hidden_pixels_may_hold_anything_value_and_gradient():
     assert dirty.grad.isfinite().all()
 
 
+def test_without_a_mask_all_pixels_count():
+    one, other, visible = pair()
+    torch.testing.assert_close(value(one, other, None), value(one, other, visible), rtol=0, atol=0)
+
+
 def test_nothing_visible_counts_nothing():
     one, other, visible = pair()
     total, count = multiscale_gradient(one, other, visible=torch.zeros_like(visible), scales=3)

@@ -17,7 +17,7 @@ def multiscale_gradient(
     rendered: Float[Tensor, "batch channel height width"],
     image: Float[Tensor, "batch channel height width"],
     *,
-    visible: Bool[Tensor, "batch 1 height width"],
+    visible: Bool[Tensor, "batch 1 height width"] | None = None,
     scales: int,
 ) -> tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]:
     r"""Absolute difference of image gradients over a pyramid: what a perceptual loss is without weights.
@@ -30,7 +30,7 @@ def multiscale_gradient(
     Args:
         rendered: the reconstruction; may hold anything, nan included, where it is not visible.
         image: the picture.
-        visible: pixels that count.
+        visible: pixels that count; all where it is not given.
         scales: number of levels; a level under 2 pixels is left out.
 
     Returns:
@@ -44,6 +44,8 @@ def multiscale_gradient(
     """
     if rendered.shape != image.shape:
         raise ValueError(f"rendered {tuple(rendered.shape)} and image {tuple(image.shape)} must agree")
+    if visible is None:
+        visible = torch.ones_like(image[:, :1], dtype=torch.bool)
     mask = visible.to(image.dtype)
     error = torch.where(visible, rendered - image, 0.0)
     total = image.new_zeros(image.shape[0])
@@ -83,6 +85,6 @@ class MultiscaleGradient(torch.nn.Module, Loss):
         del inputs, assets
         return cls(scales=config.scales)
 
-    def forward(self, *, reconstruction: Tensor, image: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, *, reconstruction: Tensor, image: Tensor, visible: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return (sum, count) an item."""
         return multiscale_gradient(reconstruction, image, visible=visible, scales=self.scales)
