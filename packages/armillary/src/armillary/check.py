@@ -12,114 +12,33 @@ import attrs
 
 from armillary.errors import ArmillaryError, RecipeError, did_you_mean
 from armillary.host import Host
+from armillary.plan import BoundPlan, PartPlan, Plan, StagePlan
 from armillary.ports import Axis, Port, Shape, Shapes, misfit
 from armillary.recipe import Recipe
 from armillary.specs import ComponentSpec, EvaluatorSpec, LossSpec, MethodSpec, Slot, TransformSpec, Use
-
-
-@attrs.frozen(kw_only=True)
-class PartPlan:
-    """A part and the shapes that it is built for.
-
-    Args:
-        id: ``plugin:component``; of a whole taken method, the method's.
-        spec: what it declares.
-        settings: all of its settings.
-        rename: its own port name to the name outside.
-        inputs: resolved shape of each consumed port, by its own name.
-        outputs: the same for each produced port.
-        shares: slot whose module this is.
-        takes: (stage, slot, frozen) of a part of an earlier stage.
-    """
-
-    id: str
-    spec: Any
-    settings: Mapping[str, Any] = attrs.field(factory=dict)
-    rename: Mapping[str, str] = attrs.field(factory=dict)
-    inputs: Mapping[str, Shape] = attrs.field(factory=dict)
-    outputs: Mapping[str, Shape] = attrs.field(factory=dict)
-    shares: str = ""
-    takes: tuple[str, str, bool] | None = None
-
-
-@attrs.frozen(kw_only=True)
-class BoundPlan:
-    """A loss or evaluator, and where each of its ports comes from.
-
-    Args:
-        id: ``plugin:component``.
-        spec: what it declares.
-        settings: all of its settings.
-        bind: its port to (``outputs`` or ``batch``, name); a missing optional port is not in it.
-        inputs: resolved shapes, by its own port names.
-        weight: of a loss.
-        transforms: of an evaluator, in order.
-        kinds: of the ports of its batch after these, by name; empty where there are none.
-    """
-
-    id: str
-    spec: Any
-    settings: Mapping[str, Any]
-    bind: Mapping[str, tuple[str, str]]
-    inputs: Mapping[str, Shape] = attrs.field(factory=dict)
-    weight: Any = 1.0
-    transforms: tuple[PartPlan, ...] = ()
-    kinds: Mapping[str, str] = attrs.field(factory=dict)
-
-
-@attrs.frozen(kw_only=True)
-class StagePlan:
-    """A stage that fits.
-
-    Args:
-        name: of the stage.
-        body: its tables.
-        method: its method's spec.
-        slots: slot to part, without empty optional ones.
-        data: the data set's part, None where the stage has none.
-        transforms: in order.
-        batch: ports of a batch after the transforms, by name.
-        outputs: ports of the method's forward, without those of empty optional slots.
-        predictions: the same of its predict.
-        shapes: resolved shapes of ``batch`` and ``outputs`` ports, by name.
-        losses: instance name to loss.
-        evaluators: name to evaluator.
-    """
-
-    name: str
-    body: Mapping[str, Any]
-    method: MethodSpec
-    method_id: str
-    slots: Mapping[str, PartPlan]
-    data: PartPlan | None
-    transforms: tuple[PartPlan, ...]
-    batch: Mapping[str, Port]
-    outputs: Mapping[str, Port]
-    predictions: Mapping[str, Port]
-    shapes: Mapping[str, Shape]
-    losses: Mapping[str, BoundPlan]
-    evaluators: Mapping[str, BoundPlan]
-
-
-@attrs.frozen(kw_only=True)
-class Plan:
-    """A recipe that fits: stage name to stage, and which one serves."""
-
-    recipe: Recipe
-    stages: Mapping[str, StagePlan]
-    serves: str
+from armillary.taking import TAKE_KEYS, places
 
 
 def check(host: Host, recipe: Recipe) -> Plan:
     """Return the plan of a completed recipe (:func:`armillary.recipe.complete`).
+
+    A part of another run that is not given is taken to be what its slot asks for; the plan says that it is missing.
 
     Raises:
         RecipeError: what does not fit, all of it, each with both sides and what would fit.
     """
     stages: dict[str, StagePlan] = {}
     problems: list[str] = []
+    runs: dict[str, Plan] = {}
+    for name, run in recipe.table.get("runs", {}).items():
+        try:
+            runs[name] = check(host, Recipe(id=run["recipe"], table=run["body"]))
+        except (RecipeError, ArmillaryError) as error:
+            problems.append(f"runs.{name}: the run {run['run']} cannot be built here: {error}")
+    if problems:
+        raise RecipeError([f"recipe {recipe.id} does not fit:", *(f"  {line}" for line in problems)])
     for name, body in recipe.bodies.items():
-        stage = _Stage(host, name, body, stages, where=f"stages.{name}." if "stages" in recipe.table else "")
+        stage = _Stage(host, name, body, stages, runs, where=f"stages.{name}." if "stages" in recipe.table else "")
         plan = stage.plan()
         problems.extend(stage.problems)
         if plan is not None:
@@ -128,7 +47,8 @@ def check(host: Host, recipe: Recipe) -> Plan:
         problems.append(f"serves: there is no stage {recipe.serves!r};{did_you_mean(recipe.serves, recipe.bodies)}")
     if problems:
         raise RecipeError([f"recipe {recipe.id} does not fit:", *(f"  {line}" for line in problems)])
-    return Plan(recipe=recipe, stages=stages, serves=recipe.serves)
+    missing = {name: slots for name, slots in places(recipe.table).items() if name not in runs}
+    return Plan(recipe=recipe, stages=stages, serves=recipe.serves, runs=runs, missing=missing)
 
 
 def fitting(host: Host, slot: Slot) -> list[str]:
@@ -202,9 +122,17 @@ class _Stage:
     """One stage being checked; problems pile up so that all are reported at once."""
 
     def __init__(
-        self, host: Host, name: str, body: Mapping[str, Any], earlier: Mapping[str, StagePlan], *, where: str
+        self,
+        host: Host,
+        name: str,
+        body: Mapping[str, Any],
+        earlier: Mapping[str, StagePlan],
+        runs: Mapping[str, Plan],
+        *,
+        where: str,
     ) -> None:
-        self.host, self.name, self.body, self.earlier, self.where = host, name, body, earlier, where
+        self.host, self.name, self.body, self.where = host, name, body, where
+        self.earlier, self.runs = earlier, runs
         self.shapes = Shapes()
         self.problems: list[str] = []
         self.batch: dict[str, tuple[Port, tuple[Axis, ...]]] = {}
@@ -352,7 +280,7 @@ class _Stage:
                 part = self._part(slot.kind, entries[owner], f"slots.{owner}")
                 part = (attrs.evolve(part[0], shares=owner), part[1]) if part else None
             elif "take" in entry:
-                part = self._taken(name, entry["take"])
+                part = self._taken(name, entry, slot)
             else:
                 part = self._part(slot.kind, entry, f"slots.{name}")
             if part is None:
@@ -365,18 +293,27 @@ class _Stage:
             filled[name] = part
         return filled
 
-    def _taken(self, name: str, take: Mapping[str, Any]) -> tuple[PartPlan, _Ports] | None:
-        path = f"slots.{name}"
-        stage, slot, frozen = take.get("stage", ""), take.get("slot", ""), take.get("frozen", True)
-        if stage not in self.earlier:
-            self._problem(
-                path, f"take: there is no earlier stage {stage!r}; earlier: {', '.join(self.earlier) or 'none'}"
-            )
+    def _taken(self, name: str, entry: Mapping[str, Any], wanted: Slot) -> tuple[PartPlan, _Ports] | None:
+        path, take = f"slots.{name}", entry["take"]
+        run, stage, slot = take.get("run", ""), take.get("stage", ""), take.get("slot", "")
+        for key in take:
+            if key not in TAKE_KEYS:
+                self._problem(path, f"take.{key}: unknown;{did_you_mean(key, TAKE_KEYS)}")
+        if run and run not in self.runs:  # what it is cannot be known yet; the plan says that it is missing
+            spec: Any = ComponentSpec(name="taken", target="", consumes=wanted.consumes, produces=wanted.produces)
+            plan = PartPlan(id="", spec=spec, takes=(f"{run}:{stage}", slot, take.get("frozen", True)))
+            return plan, _Ports(self.shapes, spec, {}, {}, scope=path)
+        stages, whose = (self.runs[run].stages, f"run {run}: ") if run else (self.earlier, "")
+        stage = stage or (self.runs[run].serves if run else "")
+        if stage not in stages:
+            which = "stage" if run else "earlier stage"
+            there = f"{'stages' if run else 'earlier'}: {', '.join(stages) or 'none'}"
+            self._problem(path, f"take: {whose}there is no {which} {stage!r}; {there}")
             return None
-        source = self.earlier[stage]
+        source, renamed = stages[stage], {}
         if slot == "*":
             method = source.method
-            spec: Any = attrs.evolve(
+            spec = attrs.evolve(
                 method,
                 consumes=[_fixed(port, source.shapes.get(port.name)) for port in method.predicts_from],
                 produces=[_fixed(port, source.shapes.get(port.name)) for port in source.predictions.values()],
@@ -385,18 +322,26 @@ class _Stage:
             )
             id, settings = source.method_id, source.body.get("settings", {})
         elif slot in source.slots:
-            taken = source.slots[slot]
-            spec, id, settings = taken.spec, taken.id, taken.settings
+            part = source.slots[slot]
+            spec, id, settings, renamed = part.spec, part.id, part.settings, part.rename
         else:
-            self._problem(path, f"take: stage {stage} has no slot {slot!r};{did_you_mean(slot, source.slots)}")
+            hint = did_you_mean(slot, source.slots)
+            self._problem(
+                path, f"take: {whose}stage {stage} has no slot {slot!r};{hint} slots: {', '.join(source.slots)}"
+            )
             return None
-        rename = take.get("rename", {})
-        try:
-            ports = _Ports(self.shapes, spec, settings, rename, scope=path)
-        except ValueError as error:
-            self._problem(path, str(error))
-            return None
-        return PartPlan(id=id, spec=spec, settings=settings, rename=rename, takes=(stage, slot, frozen)), ports
+        further = {**take.get("rename", {}), **entry.get("rename", {})}
+        own = {port.name: renamed.get(port.name, port.name) for port in (*spec.consumes, *spec.produces)}
+        for port in further:
+            if port not in own.values():
+                hint = did_you_mean(port, own.values()) or f" ports: {', '.join(own.values())}"
+                self._problem(path, f"rename: the part that is taken has no port {port!r};{hint}")
+                return None
+        rename = {port: further.get(there, there) for port, there in own.items()}
+        rename = {port: outside for port, outside in rename.items() if port != outside}
+        key = f"{run}:{stage}" if run else stage
+        plan = PartPlan(id=id, spec=spec, settings=settings, rename=rename, takes=(key, slot, take.get("frozen", True)))
+        return plan, _Ports(self.shapes, spec, settings, rename, scope=path)
 
     def _would_fit(self, slot: Slot) -> str:
         found = fitting(self.host, slot)
@@ -441,7 +386,8 @@ class _Stage:
             return bound
         uses = [{"use": use.id, "settings": self._chosen(use, spec), "rename": use.rename} for use in spec.transforms]
         body = {**self.body, "transforms": uses}
-        stage = _Stage(self.host, self.name, body, self.earlier, where=f"{self.where}evaluators.{name}: ")
+        where = f"{self.where}evaluators.{name}: "
+        stage = _Stage(self.host, self.name, body, self.earlier, self.runs, where=where)
         stage._data()
         transforms = stage._transforms()
         forward = spec.calls == "forward"

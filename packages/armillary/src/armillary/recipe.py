@@ -17,6 +17,7 @@ from armillary.config import plain, read_toml, structure
 from armillary.errors import ArmillaryError, ConfigError, RecipeError, UnknownNameError, did_you_mean
 from armillary.host import Host
 from armillary.settings import SECTIONS
+from armillary.taking import RUN_KEYS, TAKE_KEYS, attach, from_words
 
 BODY_KEYS = (
     "method",
@@ -33,7 +34,7 @@ BODY_KEYS = (
     "settings",
     "evaluators",
 )
-TOP_KEYS = (*BODY_KEYS, "stages", "serves", "seed", "observers", "extends", "remove", "id", "summary", "source")
+TOP_KEYS = (*BODY_KEYS, "stages", "serves", "seed", "observers", "runs", "extends", "remove", "id", "summary", "source")
 ENTRY_KEYS = {
     "slots": ("use", "settings", "rename", "take", "same_as"),
     "losses": ("use", "settings", "weight", "bind"),
@@ -59,11 +60,15 @@ class Overrides:
         uses: ``slot=plugin:part``.
         weights: ``loss=number``.
         drops: names of losses.
+        takes: ``slot=run:part``, a trained part of one of ``runs``.
+        runs: other runs by name, as :func:`armillary.taking.kept` gives them.
     """
 
     files: tuple[Path, ...] = ()
     sets: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ()
+    runs: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
     weights: tuple[str, ...] = ()
     drops: tuple[str, ...] = ()
 
@@ -109,7 +114,8 @@ def resolve(host: Host, name: str, overrides: Overrides | None = None) -> Recipe
 
     Raises:
         UnknownNameError: no such recipe; suggests the nearest, or the package to install.
-        RecipeError: a circle of ``extends``; a path, section or entry that does not exist.
+        RecipeError: a circle of ``extends``; a path, section or entry that does not exist; another run that nothing is
+            taken from.
         ConfigError: a file that is not TOML, or an override that is not ``path=value``.
     """
     layers = list(_chain(host, name))
@@ -124,8 +130,9 @@ def resolve(host: Host, name: str, overrides: Overrides | None = None) -> Recipe
     for layer, table, sources in layers:
         merger.apply(layer, table, sources)
     _apply_overrides(merger, overrides or Overrides())
+    attach(merger.table, (overrides or Overrides()).runs)
     return Recipe(
-        id=name,
+        id=Path(name).name if name.endswith(".toml") else name,  # a run keeps no path
         table={key: merger.table[key] for key in merger.table if key not in ("extends", "remove", "id")},
         origins=merger.origins,
         sources=merger.sources,
@@ -308,8 +315,11 @@ class _Merger:
         if swapped and not path.endswith(("optimiser", "schedule")):
             self._swap(base, str(patch["use"]), path)
         for replaced, by in (("use", ("take", "same_as")), ("take", ("use", "same_as")), ("same_as", ("use", "take"))):
-            if any(key in patch for key in by) and path.rpartition(".")[0].endswith("slots"):
+            if any(key in patch for key in by) and "slots" in path.split(".")[:-1]:
                 base.pop(replaced, None)
+                if "use" not in patch:  # settings and renamed ports were of the part that is gone
+                    base.pop("settings", None)
+                    base.pop("rename", None)
         for key, value in patch.items():
             if key in ("remove", "extends") and not path:
                 continue
@@ -366,19 +376,13 @@ def _apply_overrides(merger: _Merger, overrides: Overrides) -> None:
         merger.sources.pop(path, None)
     for text in overrides.uses:
         name, use = _pair(text, "--use", "slot=plugin:part")
-        section = "slots" if name in merger.table.get("slots", {}) else name
-        if section not in ("slots", "data", "world"):
-            slots = list(merger.table.get("slots", {}))
-            method = merger.host.component("method", merger.table["method"]) if "method" in merger.table else None
-            if method is None or name not in method.slots:
-                raise RecipeError(
-                    [
-                        f"--use {text}: there is no slot {name!r};{did_you_mean(name, slots) or ' slots: ' + ', '.join(slots)}"
-                    ]
-                )
-            section = "slots"
-        patch = {"slots": {name: {"use": use}}} if section == "slots" else {section: {"use": use}}
-        merger.apply("--use", patch, {})
+        if name in ("data", "world") and name not in merger.table.get("slots", {}):
+            merger.apply("--use", {name: {"use": use}}, {})
+        else:
+            _fill(merger, name, {"use": use}, flag="--use", text=text)
+    for text in overrides.takes:
+        name, taken = _pair(text, "--take", "slot=run:part")
+        _fill(merger, name, {"take": from_words(taken, text)}, flag="--take", text=text)
     for text in overrides.weights:
         name, value = _pair(text, "--weight", "loss=number")
         _loss(merger, name, f"--weight {text}")["weight"] = _value(value, 1.0)
@@ -386,6 +390,17 @@ def _apply_overrides(merger: _Merger, overrides: Overrides) -> None:
     for name in overrides.drops:
         _loss(merger, name, f"--drop {name}")
         merger.remove(f"losses.{name}", "--drop")
+
+
+def _fill(merger: _Merger, slot: str, entry: Mapping[str, Any], *, flag: str, text: str) -> None:
+    slots = list(merger.table.get("slots", {}))
+    if slot not in slots:
+        method = merger.host.component("method", merger.table["method"]) if "method" in merger.table else None
+        if method is None or slot not in method.slots:
+            known = [*slots, *(method.slots if method else ())]
+            hint = did_you_mean(slot, known) or f" slots: {', '.join(dict.fromkeys(known))}"
+            raise RecipeError([f"{flag} {text}: there is no slot {slot!r};{hint}"])
+    merger.apply(flag, {"slots": {slot: entry}}, {})
 
 
 def _loss(merger: _Merger, name: str, flag: str) -> dict[str, Any]:
@@ -433,6 +448,8 @@ def _check_keys(table: Mapping[str, Any], layer: str) -> None:
                 continue
             for name, entry in named.items():
                 unknown(entry, ENTRY_KEYS[section], f"{path}{section}.{name}")
+                if isinstance(entry, Mapping) and "take" in entry:
+                    unknown(entry["take"], TAKE_KEYS, f"{path}{section}.{name}.take")
         for section in ("data", "world"):
             if section in node:
                 unknown(node[section], ENTRY_KEYS[section], f"{path}{section}")
@@ -445,6 +462,8 @@ def _check_keys(table: Mapping[str, Any], layer: str) -> None:
 
     unknown(table, TOP_KEYS, "")
     body(table, "")
+    for name, run in table.get("runs", {}).items():
+        unknown(run, RUN_KEYS, f"runs.{name}")
     for name, stage in table.get("stages", {}).items():
         unknown(stage, BODY_KEYS, f"stages.{name}")
         if isinstance(stage, Mapping):

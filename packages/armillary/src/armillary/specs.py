@@ -262,17 +262,25 @@ class LossUse:
 
 @attrs.frozen(kw_only=True)
 class Take:
-    """A trained part of an earlier stage.
+    """A trained part of an earlier stage, or of another run that is named by ``--from NAME=RUN``.
 
     Args:
-        stage: its name.
         slot: which part; ``*`` for the whole trained method.
+        stage: its name; of another run it may be left out for the stage that serves.
+        run: name of the other run; empty for an earlier stage of this recipe.
         frozen: eval mode, no gradient, not in the optimiser.
+        rename: the name of a port there to the name that the method uses.
     """
 
-    stage: str
     slot: str
+    stage: str = ""
+    run: str = ""
     frozen: bool = True
+    rename: Mapping[str, str] = attrs.field(factory=dict, converter=_settings)
+
+    def __attrs_post_init__(self) -> None:
+        if not self.stage and not self.run:
+            raise ValueError(f"take of {self.slot!r}: name an earlier stage, or another run")
 
 
 @attrs.frozen
@@ -398,7 +406,7 @@ def _body(body: Body) -> Iterator[tuple[str, Any]]:
 
 def _use(use: Use | Take | SameAs) -> dict[str, Any]:
     if isinstance(use, Take):
-        return {"take": attrs.asdict(use)}
+        return {"take": {key: value for key, value in attrs.asdict(use).items() if value not in ("", {})}}
     if isinstance(use, SameAs):
         return {"same_as": use.slot}
     table: dict[str, Any] = {"use": use.id} if use.id else {}

@@ -30,6 +30,17 @@ def test_a_training_says_what_to_type_next(run, pictures, armillary):
         (("toy:smoke", "--data", "x", "--out", "new", "--asset", "vgg16"), 2, "NAME=FILE"),
         (("toy:smoke", "--data", "x", "--out", "new", "--asset", "vgg16=nosuch"), 1, "there is no such file"),
         (("toy:smoke", "--data", "x", "--out", "new", "--devices", "0"), 2, "--devices: 'devices' must be >= 1"),
+        (("toy:smoke", "--data", "x", "--out", "new", "--from", "run"), 2, "write it as NAME=RUN"),
+        (
+            ("toy:smoke", "--data", "x", "--out", "new", "--from", "a=nosuch"),
+            1,
+            "--from a=nosuch: there is no such run",
+        ),
+        (
+            ("toy:smoke", "--data", "x", "--out", "new", "--take", "picture.encoder=a:picture.encoder"),
+            2,
+            "slots.picture.encoder: taken from another run: --from a=RUN",
+        ),
         (("--resume", "nosuch", "--data", "x"), 1, "nosuch: there is no such run"),
         (("toy:smoke", "--resume", "run", "--data", "x"), 2, "toy:smoke cannot be given with --resume"),
         (("--resume", "run", "--data", "x", "--set", "a=1", "--seed", "2", "--strict"), 2, "--set, --seed, --strict"),
@@ -54,6 +65,21 @@ def test_an_interrupted_training_ends_as_by_its_signal(armillary, pictures, monk
     monkeypatch.setattr("armillary.run.train.train", interrupted)
     answer = armillary("train", "toy:smoke", "--data", pictures, "--out", "my run", status=143)
     assert f"armillary train --resume 'my run' --data {pictures}" in answer.err
+
+
+def test_a_part_of_another_run_is_taken(armillary, run, pictures):
+    """Checked with the run and without, then trained; the first lines say what was taken."""
+    del run
+    take = ("--take", "picture.encoder=colours:picture.encoder")
+    open_ = armillary("recipes", "check", "toy:smoke", *take)
+    assert "takes from a run that is not given: --from colours=RUN" in open_.out
+    whole = armillary("recipes", "check", "toy:smoke", *take, "--from", "colours=run")
+    assert "not given" not in whole.out
+    typed = ("train", "toy:smoke", "--data", pictures, "--out", "second", *take, "--from", "colours=run")
+    said = armillary(*typed, *FAST).err
+    stray = ("recipes", "check", "toy:smoke", "--from", "a=run")
+    assert "this recipe takes nothing from 'a'; it takes no part of another run" in armillary(*stray, status=1).err
+    assert "picture.encoder is picture.encoder of the run run (toy:smoke, step 2), frozen" in said
 
 
 def test_bad_files_are_named_or_refused(armillary, pictures):

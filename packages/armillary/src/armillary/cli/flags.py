@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from armillary.recipe import Recipe
 
 Accelerator = Annotated[Literal["auto", "cpu", "cuda", "mps"], Parameter(metavar="NAME", help="Where to compute.")]
+Stage = Annotated[
+    str | None, Parameter(metavar="NAME", help="Of a run of several stages; not given: the one that its recipe serves.")
+]
 Json = Annotated[bool, Parameter(name="--json", negative=(), help="Print JSON.")]
 
 
@@ -30,6 +33,15 @@ class RecipeFlags:
     uses: Annotated[
         tuple[str, ...], _many("--use", "SLOT=ID", "Fill a slot with another part: --use depth.head=mine:head.")
     ] = ()
+    takes: Annotated[
+        tuple[str, ...],
+        _many(
+            "--take",
+            "SLOT=RUN:PART",
+            "Fill a slot with a trained part of a run of --from: --take features=labels:encoder.",
+        ),
+    ] = ()
+    froms: Annotated[tuple[str, ...], _many("--from", "NAME=RUN", "Another run that the recipe takes parts of.")] = ()
     weights: Annotated[tuple[str, ...], _many("--weight", "LOSS=NUMBER", "Change the weight of a loss.")] = ()
     drops: Annotated[tuple[str, ...], _many("--drop", "LOSS", "Leave a loss out.")] = ()
     steps: Annotated[int | None, Parameter(metavar="N", help="Short for --set budget.steps=N.")] = None
@@ -41,7 +53,13 @@ class RecipeFlags:
         from armillary.recipe import Overrides, resolve
 
         overrides = Overrides(
-            files=self.recipe_files, sets=self.sets, uses=self.uses, weights=self.weights, drops=self.drops
+            files=self.recipe_files,
+            sets=self.sets,
+            uses=self.uses,
+            takes=self.takes,
+            runs=self.others()[1],
+            weights=self.weights,
+            drops=self.drops,
         )
         recipe = resolve(host, name, overrides)
         short = self._short(recipe, strict=strict)
@@ -53,11 +71,32 @@ class RecipeFlags:
             "--recipe": self.recipe_files,
             "--set": self.sets,
             "--use": self.uses,
+            "--take": self.takes,
+            "--from": self.froms,
             "--weight": self.weights,
             "--drop": self.drops,
             "--seed": () if self.seed is None else (self.seed,),
         }
         return [flag for flag, values in names.items() if values]
+
+    def others(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the other runs' folders by name, and what a recipe keeps of each.
+
+        Raises:
+            UsageError: not written as NAME=RUN, or one name twice.
+            RunError: a path that is no run.
+        """
+        from armillary.run.folder import other_runs
+
+        paths: dict[str, Path] = {}
+        for text in self.froms:
+            name, equals, path = text.partition("=")
+            if not (name and equals and path):
+                raise UsageError(f"--from {text}: write it as NAME=RUN")
+            if name in paths:
+                raise UsageError(f"--from {text}: {name} is given twice")
+            paths[name] = Path(path)
+        return other_runs(paths) if paths else ({}, {})
 
     def _short(self, recipe: "Recipe", *, strict: bool) -> list[str]:
         """Return the settings behind the short flags; those of a stage hold for each stage."""

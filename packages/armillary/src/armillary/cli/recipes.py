@@ -134,7 +134,8 @@ def _words(plan: Any) -> str:
             show.count(stage.body["budget"]["steps"], "step"),
         )
         found.append(f"{where}{stage.method_id}, {', '.join(counts)}")
-    return "; ".join(found)
+    missing = [f"takes from a run that is not given: --from {name}=RUN" for name in plan.missing]
+    return "; ".join([*found, *missing])
 
 
 def _notes(notes: Any) -> None:

@@ -75,7 +75,10 @@ def _train(
     found = flags.resolve(host, recipe, strict=strict)
     for note in found.notes if is_first() else ():
         show.message(f"note: {note}")
-    check(host, complete(host, found))  # before the seconds that torch takes
+    missing = check(host, complete(host, found)).missing  # before the seconds that torch takes
+    if missing:
+        words = [f"{', '.join(slots)}: taken from another run: --from {name}=RUN" for name, slots in missing.items()]
+        raise UsageError("\n".join(words))
     files = assets(asset)
     torch_device(config.accelerator)
     from armillary.run import train as training
@@ -90,6 +93,7 @@ def _train(
             device=config,
             assets=files,
             init=RunFolder.open(init) if init is not None else None,
+            runs=flags.others()[0],
             observers=observers,
             reporter=bar,
         )

@@ -12,7 +12,7 @@ from armillary.run import assets as asset_register
 from armillary.run import evaluate as evaluation
 from armillary.run import predict as prediction
 from armillary.run import train as training
-from armillary.run.folder import RunFolder
+from armillary.run.folder import RunFolder, other_runs
 from armillary.run.predict import Geometry
 from armillary.run.reporter import Reporter
 from armillary.run.restore import restore
@@ -33,7 +33,9 @@ class Run:
     data: Path | None = None
     host: Host = attrs.field(factory=Host)
 
-    def evaluate(self, data: str | Path | None = None, *, split: str | None = None) -> dict[str, Any]:
+    def evaluate(
+        self, data: str | Path | None = None, *, split: str | None = None, stage: str | None = None
+    ) -> dict[str, Any]:
         """Return the evaluators' figures beside the trivial baselines; see :func:`armillary.run.evaluate.evaluate`.
 
         Raises:
@@ -42,11 +44,11 @@ class Run:
         where = Path(data) if data is not None else self.data
         if where is None:
             raise ValueError('a run does not remember where its data lies: run.evaluate("DIR")')
-        return evaluation.evaluate(self.folder, data=where, host=self.host, split=split)
+        return evaluation.evaluate(self.folder, data=where, host=self.host, stage=stage, split=split)
 
-    def predict(self, picture: str | Path) -> Geometry:
-        """Return the geometry of one picture."""
-        restored = restore(self.folder, host=self.host)
+    def predict(self, picture: str | Path, *, stage: str | None = None) -> Geometry:
+        """Return the geometry of one picture, by the stage that serves or another."""
+        restored = restore(self.folder, host=self.host, stage=stage)
         return next(iter(prediction.predict(restored, [Path(picture)], host=self.host)))
 
 
@@ -58,6 +60,8 @@ def train(
     sets: Mapping[str, Any] | None = None,
     assets: Mapping[str, str | Path] | None = None,
     init: str | Path | None = None,
+    runs: Mapping[str, str | Path] | None = None,
+    takes: Mapping[str, str] | None = None,
     device: DeviceConfig | None = None,
     observers: Sequence[str] = (),
     reporter: Reporter | None = None,
@@ -71,12 +75,19 @@ def train(
         sets: settings by path: ``{"optimiser.lr": 1e-4}``.
         assets: files that parts ask for, by name.
         init: a run whose trained weights are the start.
+        runs: other runs of which parts are taken, by name: ``{"labels": "runs/labels"}``.
+        takes: slots that trained parts of these fill: ``{"features": "labels:encoder"}``.
         device: where to compute.
         observers: ids of plugins that want to be told.
         reporter: where words go; the logger ``armillary`` where none is given.
     """
     host = Host()
-    overrides = Overrides(sets=tuple(f"{path}={_toml(value)}" for path, value in (sets or {}).items()))
+    folders, tables = other_runs({name: Path(path) for name, path in (runs or {}).items()})
+    overrides = Overrides(
+        sets=tuple(f"{path}={_toml(value)}" for path, value in (sets or {}).items()),
+        takes=tuple(f"{slot}={part}" for slot, part in (takes or {}).items()),
+        runs=tables,
+    )
     trained = training.train(
         resolve(host, recipe, overrides),
         data=Path(data),
@@ -84,6 +95,7 @@ def train(
         host=host,
         device=device,
         init=RunFolder.open(Path(init)) if init is not None else None,
+        runs=folders,
         assets=asset_register.gather({name: Path(path) for name, path in (assets or {}).items()}),
         observers=observers,
         reporter=reporter,

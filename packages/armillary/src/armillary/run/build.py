@@ -10,11 +10,11 @@ import attrs
 import torch
 from torch import Tensor
 
-from armillary.check import BoundPlan, PartPlan, StagePlan
 from armillary.config import structure
 from armillary.errors import ArmillaryError, PluginError, RecipeError
 from armillary.host import Host
 from armillary.interfaces import Dataset, Evaluator, Loss, Method, StepCache, Transform
+from armillary.plan import BoundPlan, PartPlan, StagePlan
 from armillary.ports import Port, Shape
 
 METHOD = "method"
@@ -39,7 +39,7 @@ class Model:
 
     @property
     def frozen(self) -> tuple[str, ...]:
-        """Slots that hold a frozen part of an earlier stage."""
+        """Slots that hold a frozen part of an earlier stage or of another run."""
         return tuple(name for name, part in self.plan.slots.items() if part.takes and part.takes[2])
 
     def named_tensors(self) -> dict[str, Tensor]:
@@ -137,7 +137,7 @@ def build(
         host: where the parts come from.
         plan: of :func:`armillary.check.check`.
         seed: of the run; each slot draws from (seed, slot name), so that a swap does not change the others' start.
-        earlier: models of earlier stages, for what is taken from them.
+        earlier: models of earlier stages, for what is taken from them; of another run's stage under ``run:stage``.
         assets: files that parts may ask for, by name.
         with_losses: false where only predictions are wanted.
 
@@ -149,7 +149,7 @@ def build(
     for slot, part in plan.slots.items():
         if part.shares:
             continue
-        parts[slot] = _taken(part, earlier or {}) if part.takes else _part(host, slot, part, seed)
+        parts[slot] = _taken(host, slot, part, earlier or {}, seed) if part.takes else _part(host, slot, part, seed)
     for slot, part in plan.slots.items():
         if part.shares:
             parts[slot] = parts[part.shares]
@@ -198,7 +198,8 @@ def build_transform(host: Host, part: PartPlan) -> Transform:
     """Return one transform."""
     resolved = host.resolve(part.spec)
     config = structure(part.settings, resolved.config)
-    return _guard(part.id, lambda: resolved.cls.build(config, inputs=part.inputs, outputs=part.outputs))
+    transform = _guard(part.id, lambda: resolved.cls.build(config, inputs=part.inputs, outputs=part.outputs))
+    return _RenamedTransform(transform, part.rename) if part.rename else transform
 
 
 def build_evaluator(host: Host, bound: BoundPlan) -> Evaluator:
@@ -304,14 +305,40 @@ def _part(host: Host, slot: str, part: PartPlan, seed: int) -> torch.nn.Module:
     return _Renamed(module, part.rename) if part.rename else module
 
 
-def _taken(part: PartPlan, earlier: Mapping[str, Model]) -> torch.nn.Module:
+def _taken(host: Host, slot: str, part: PartPlan, earlier: Mapping[str, Model], seed: int) -> torch.nn.Module:
     assert part.takes is not None
-    stage, slot, frozen = part.takes
-    module = earlier[stage].method if slot == "*" else earlier[stage].parts[slot]
+    stage, theirs, frozen = part.takes
+    source = earlier[stage]
+    if theirs == "*":
+        module: torch.nn.Module = source.method
+        module = _Renamed(module, part.rename) if part.rename else module
+    elif part.run:
+        module = _part(host, slot, part, seed)  # anew, since its pictures may be of another size here
+        _copy_weights(source, theirs, module, f"slots.{slot}: {part.id} of run {part.run}, slot {theirs}")
+    else:
+        before = source.plan.slots[theirs].rename
+        ports = [port.name for port in (*part.spec.consumes, *part.spec.produces)]
+        names = {before.get(port, port): part.rename.get(port, port) for port in ports}
+        changed = {there: here for there, here in names.items() if there != here}
+        module = _Renamed(source.parts[theirs], changed) if changed else source.parts[theirs]
     if frozen:
         module.requires_grad_(False)
         module.eval()
-    return _Renamed(module, part.rename) if part.rename else module
+    return module
+
+
+def _copy_weights(source: Model, slot: str, module: torch.nn.Module, who: str) -> None:
+    theirs, mine = (_unwrapped(each).state_dict() for each in (source.parts[slot], module))
+    wrong = [name for name in mine if name not in theirs or theirs[name].shape != mine[name].shape]
+    if wrong or set(theirs) - set(mine):
+        name = (wrong or sorted(set(theirs) - set(mine)))[0]
+        sides = [list(each[name].shape) if name in each else "missing" for each in (theirs, mine)]
+        raise RecipeError([f"{who}: its weights do not fit here: {name} is {sides[0]} there and {sides[1]} here"])
+    _unwrapped(module).load_state_dict(theirs)
+
+
+def _unwrapped(module: torch.nn.Module) -> torch.nn.Module:
+    return _unwrapped(module.part) if isinstance(module, _Renamed) else module
 
 
 def _loss(host: Host, name: str, bound: BoundPlan, assets: Mapping[str, Path]) -> torch.nn.Module:
@@ -334,9 +361,39 @@ class _Renamed(torch.nn.Module):
         self._back = {outside: inside for inside, outside in rename.items()}
 
     def forward(self, **ports: Tensor) -> dict[str, Tensor]:
-        rename, back = self._rename, self._back
-        outputs: dict[str, Tensor] = self.part(**{back.get(name, name): value for name, value in ports.items()})
-        return {rename.get(name, name): value for name, value in outputs.items()}
+        return self._called(self.part, ports)
+
+    def predict(self, **ports: Tensor) -> dict[str, Tensor]:
+        """Return what the part predicts; of a whole method."""
+        return self._called(getattr(self.part, "predict", self.part), ports)
+
+    def _called(self, part: Any, ports: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        outputs: dict[str, Tensor] = part(**{self._back.get(name, name): value for name, value in ports.items()})
+        return {self._rename.get(name, name): value for name, value in outputs.items()}
+
+
+class _RenamedTransform(Transform):
+    """A transform whose ports have other names outside; what has one of its own names there is kept from it."""
+
+    def __init__(self, transform: Transform, rename: Mapping[str, str]) -> None:
+        self.transform = transform
+        self._rename = dict(rename)
+
+    @classmethod
+    def build(cls, config: Any, *, inputs: Mapping[str, Shape], outputs: Mapping[str, Shape]) -> "_RenamedTransform":
+        raise TypeError("wraps a transform that was built")
+
+    def __call__(
+        self, sample: dict[str, Any], *, kinds: Mapping[str, str], generator: torch.Generator
+    ) -> dict[str, Any]:
+        rename = self._rename
+        kept = {name: sample[name] for name in rename if name in sample and name not in rename.values()}
+        inside = {name: value for name, value in sample.items() if name not in kept and name not in rename.values()}
+        inside |= {own: sample[name] for own, name in rename.items() if name in sample}
+        own_kinds = {name: kind for name, kind in kinds.items() if name not in kept}
+        own_kinds |= {own: kinds[name] for own, name in rename.items() if name in kinds}
+        made = self.transform(inside, kinds=own_kinds, generator=generator)
+        return {**{rename.get(name, name): value for name, value in made.items()}, **kept}
 
 
 @contextlib.contextmanager

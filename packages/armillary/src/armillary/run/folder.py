@@ -15,6 +15,7 @@ import attrs
 from armillary.config import read_toml, write_toml
 from armillary.errors import RunError
 from armillary.recipe import MAIN, Recipe, from_table
+from armillary.taking import kept
 
 RECIPE, PLUGINS, ENVIRONMENT, DATA, INIT = "recipe.toml", "plugins.json", "environment.json", "data.json", "init.json"
 METRICS, RESULTS, REPORT, CARD = "metrics.jsonl", "results.json", "report.html", "README.md"
@@ -62,6 +63,10 @@ class RunFolder:
         """Return the folder of a stage's checkpoints."""
         base = self.path / "checkpoints"
         return base if stage == MAIN else base / stage
+
+    def taken(self, name: str) -> "RunFolder":
+        """Return where the checkpoints of another run are kept of which this one takes parts."""
+        return RunFolder(self.path / "taken" / name)
 
     def recipe(self) -> Recipe:
         """Return the recipe with which the run was started."""
@@ -113,6 +118,23 @@ class RunFolder:
                 file.write(json.dumps(row) + "\n")
         except OSError as error:
             raise RunError(f"{self.path / METRICS}: cannot be written: {write_reason(error)}") from error
+
+
+def other_runs(paths: Mapping[str, Path]) -> tuple[dict[str, RunFolder], dict[str, dict[str, Any]]]:
+    """Return the folders of other runs by name, and what a recipe that takes parts of them keeps of each.
+
+    Raises:
+        RunError: a path that is no run.
+    """
+    folders, tables = {}, {}
+    for name, path in paths.items():
+        try:
+            folder = RunFolder.open(path)
+        except RunError as error:
+            raise RunError(f"--from {name}={error}") from error
+        recipe = folder.recipe()
+        folders[name], tables[name] = folder, kept(recipe.table, run=folder.path.resolve().name, recipe=recipe.id)
+    return folders, tables
 
 
 def environment() -> dict[str, Any]:

@@ -7,23 +7,24 @@ from pathlib import Path
 import attrs
 import torch
 
-from armillary.check import Plan
-from armillary.errors import RunError
+from armillary.errors import RunError, did_you_mean
 from armillary.host import Host
+from armillary.plan import Plan
 from armillary.run import checkpoint as checkpoints
 from armillary.run.build import Model, build
 from armillary.run.folder import RunFolder
+from armillary.run.others import kept_in
 from armillary.run.train import plan_recipe
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class Restored:
-    """The stage of a run that serves.
+    """One stage of a run: the one that serves, or another that was asked for.
 
     Args:
         folder: of the run.
         plan: of the whole recipe.
-        model: of the serving stage, in eval mode.
+        model: of the stage, in eval mode.
         step: of its checkpoint.
         notes: what a person should know: newer checkpoints that were passed over.
     """
@@ -36,39 +37,50 @@ class Restored:
 
 
 def restore(
-    folder: RunFolder, *, host: Host, checkpoint: str | None = None, device: torch.device | None = None
+    folder: RunFolder,
+    *,
+    host: Host,
+    stage: str | None = None,
+    checkpoint: str | None = None,
+    device: torch.device | None = None,
 ) -> Restored:
-    """Return the serving stage of a run with its weights.
+    """Return a stage of a run with its weights.
 
     Args:
         folder: of the run.
         host: where parts come from.
+        stage: its name; the one that serves where it is not given.
         checkpoint: ``step-500`` or ``500``; the newest whole one where it is not given.
         device: where the modules go.
 
     Raises:
-        RunError: there is no such checkpoint, it is corrupted, or its weights are of another method.
+        RunError: there is no such stage or checkpoint, it is corrupted, or its weights are of another method.
     """
     plan = plan_recipe(host, folder.recipe())
+    wanted = stage or plan.serves
+    if wanted not in plan.stages:
+        hint = did_you_mean(wanted, plan.stages) or f" there are: {', '.join(plan.stages)}"
+        raise RunError(f"--stage {wanted}: {plan.recipe.id} has no such stage;{hint}")
+    taken = kept_in(folder, host, plan).models
     models: dict[str, Model] = {}
     notes: list[str] = []
     step = 0
-    for name, stage in plan.stages.items():
-        models[name] = build(host, stage, seed=plan.recipe.seed, earlier=models, with_losses=False)
-        chosen = checkpoint if name == plan.serves else None
+    for name, stage_plan in plan.stages.items():
+        models[name] = build(host, stage_plan, seed=plan.recipe.seed, earlier={**taken, **models}, with_losses=False)
+        chosen = checkpoint if name == wanted else None
         found, passed = _find(folder, name, chosen)
         notes += passed
         if found is not None:
             models[name].load(found.weights(), where=str(found.path))
             step = found.step
-        elif stage.body["budget"]["steps"] > 0 or chosen:
+        elif stage_plan.body["budget"]["steps"] > 0 or chosen:
             why = f" ({'; '.join(passed)})" if passed else " yet"
             raise RunError(
                 f"{folder.path}: stage {name} has no whole checkpoint{why}: train on with --resume {folder.path}"
             )
-        if name == plan.serves:
+        if name == wanted:
             break
-    model = models[plan.serves]
+    model = models[wanted]
     model.eval()
     if device is not None:
         model.method.to(device)

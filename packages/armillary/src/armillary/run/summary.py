@@ -4,9 +4,9 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from armillary.check import Plan
 from armillary.errors import ArmillaryError
 from armillary.host import Host
+from armillary.plan import Plan
 from armillary.run.card import DataUsed, LossUsed, Metric, write_card
 from armillary.run.folder import CARD, DATA, ENVIRONMENT, PLUGINS, REPORT, RESULTS, RunFolder
 from armillary.run.report import Curve, Figure, Section, Table, loss_curves, write_report
@@ -174,6 +174,7 @@ def _card(folder: RunFolder, plan: Plan, host: Host) -> None:
         training=training,
         metrics=metrics,
         losses=losses,
+        changes=plan.borrowed(),
         commands=commands(folder, plan),
         limitations=stage.method.limits,
         licences=_licences(host, plan),

@@ -8,10 +8,11 @@ from typing import Any
 import attrs
 import torch
 
-from armillary.check import Plan, StagePlan, check
+from armillary.check import check
 from armillary.errors import ArmillaryError, DataError, RecipeError, RunError
 from armillary.host import Host, Observers
 from armillary.interfaces import Dataset
+from armillary.plan import Plan, StagePlan
 from armillary.recipe import Recipe, complete
 from armillary.run import checkpoint as checkpoints
 from armillary.run.batches import StepBatches, to_device
@@ -28,6 +29,7 @@ from armillary.run.folder import DATA, ENVIRONMENT, INIT, PLUGINS, RunFolder, en
 from armillary.run.initial import Initial
 from armillary.run.loop import Signals, StageLoop
 from armillary.run.optimise import check_weight
+from armillary.run.others import Others, kept_in
 from armillary.run.reporter import LogReporter, Reporter
 from armillary.settings import DeviceConfig
 
@@ -59,7 +61,8 @@ def plan_recipe(host: Host, recipe: Recipe) -> Plan:
         ConfigError, RecipeError, UnknownNameError, PluginError: it cannot be built; before torch is needed.
     """
     plan = check(host, complete(host, recipe))
-    problems = [
+    problems = [*missing_runs(plan)]
+    problems += [
         check_weight(f"losses.{name}", bound.weight)
         for stage in plan.stages.values()
         for name, bound in stage.losses.items()
@@ -78,6 +81,7 @@ def train(
     device: DeviceConfig | None = None,
     assets: Mapping[str, Path] | None = None,
     init: RunFolder | None = None,
+    runs: Mapping[str, RunFolder] | None = None,
     observers: Sequence[str] = (),
     reporter: Reporter | None = None,
 ) -> Trained:
@@ -91,6 +95,7 @@ def train(
         device: where to compute.
         assets: files that parts ask for, by name.
         init: a run whose trained weights are the start: of each slot those with the same names and shapes.
+        runs: other runs that the recipe takes parts of, by the name that it gives them.
         observers: ids of plugins that want to be told.
         reporter: where words go.
 
@@ -98,7 +103,7 @@ def train(
         ArmillaryError: wrong input, before anything is written; a loss that is not finite, or a full disk, later.
     """
     plan = plan_recipe(host, recipe)
-    return _Training(plan, host, data, device, assets, observers, reporter).start(out, init)
+    return _Training(plan, host, data, device, assets, observers, reporter).start(out, init, runs or {})
 
 
 def resume(
@@ -138,6 +143,14 @@ def resume(
     return _Training(plan, host, data, device, assets, observers, reporter).go_on(folder)
 
 
+def missing_runs(plan: Plan) -> list[str]:
+    """Return a line for each other run that parts are taken from and that is not given."""
+    return [
+        f"{', '.join(slots)}: taken from another run, which is not given: --from {name}=RUN"
+        for name, slots in plan.missing.items()
+    ]
+
+
 class _Training:
     """One run of one process."""
 
@@ -172,20 +185,27 @@ class _Training:
         )
         self.models: dict[str, Model] = {}
         self.initial: Initial | None = None
+        self.others: Others | None = None
 
-    def start(self, out: Path, init: RunFolder | None = None) -> Trained:
+    def start(self, out: Path, init: RunFolder | None, runs: Mapping[str, RunFolder]) -> Trained:
         self.initial = Initial.read(init) if init is not None else None
+        self.others = Others.read(self.host, self.plan, runs)
+        self.plan = self.others.recorded()
+        for line in self.plan.borrowed():
+            self.reporter.message(line)
         datasets = {name: self._dataset(stage) for name, stage in self.plan.stages.items()}
         first = next(iter(self.plan.stages))
         self._build(first, datasets[first])
         folder = RunFolder.create(out) if self.fabric.is_global_zero else RunFolder(out)
         if self.fabric.is_global_zero:
+            self.others.keep(folder)
             folder.write_recipe(self.plan.recipe)
             folder.write_json(PLUGINS, plugins_behind(self.host, self.plan))
             folder.write_json(DATA, {name: attrs.asdict(dataset.fingerprint()) for name, dataset in datasets.items()})
         return self._run(folder, datasets, {})
 
     def go_on(self, folder: RunFolder) -> Trained:
+        self.others = kept_in(folder, self.host, self.plan)
         datasets = {name: self._dataset(stage) for name, stage in self.plan.stages.items()}
         known = folder.read_json(DATA, {})
         for name, dataset in datasets.items():
@@ -254,7 +274,7 @@ class _Training:
             self.reporter.message(f"{len(dataset.problems)} files passed over, {len(dataset)} used")
         given = {name for name in stage.batch if name in dataset.provides}
         # What transforms make is not in the folder.
-        made = {port for part in stage.transforms for port in part.outputs}
+        made = {port for part in stage.transforms for port in part.gives}
         for port in stage.method.trains_on:
             if not port.optional and port.name not in given | made:
                 raise DataError(
@@ -272,11 +292,12 @@ class _Training:
 
     def _build(self, name: str, dataset: Dataset) -> None:
         stage = self.plan.stages[name]
-        model = build(self.host, stage, seed=self.plan.recipe.seed, earlier=self.models, assets=self.assets)
+        earlier = {**(self.others.models if self.others else {}), **self.models}
+        model = build(self.host, stage, seed=self.plan.recipe.seed, earlier=earlier, assets=self.assets)
         if self.initial is not None:
             self.reporter.message(self.initial.load(model, alone=len(self.plan.stages) == 1))
-        batches = self.batches(stage, dataset)
-        if len(batches):
+        batches = self.batches(stage, dataset, steps=1)  # a recipe without training is tried too
+        if len(dataset):
             whole = batches[0]
             count = min(2, len(whole["id"]))
             few = {key: value[:count] for key, value in whole.items()}
@@ -284,13 +305,13 @@ class _Training:
             dry_run(model, few)
         self.models[name] = model
 
-    def batches(self, stage: StagePlan, dataset: Dataset) -> StepBatches:
+    def batches(self, stage: StagePlan, dataset: Dataset, *, steps: int | None = None) -> StepBatches:
         return StepBatches(
             dataset,
             build_transforms(self.host, stage, per="item"),
             kinds={name: port.kind for name, port in stage.batch.items()},
             batch_size=stage.body.get("batch_size", 1),
-            steps=stage.body["budget"]["steps"],
+            steps=stage.body["budget"]["steps"] if steps is None else steps,
             seed=stream(self.plan.recipe.seed, stage.name, "data"),
             rank=self.fabric.global_rank,
             processes=self.fabric.world_size,
@@ -352,6 +373,8 @@ def plugins_behind(host: Host, plan: Plan) -> dict[str, dict[str, str]]:
         if stage.data:
             ids.add(stage.data.id)
     table = {}
+    for other in plan.runs.values():
+        table |= plugins_behind(host, other)
     for id in sorted(ids):
         with contextlib.suppress(ArmillaryError):
             record = host.record(id.partition(":")[0])
