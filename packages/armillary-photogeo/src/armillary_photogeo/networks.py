@@ -1,0 +1,216 @@
+"""Networks of Wu, Rupprecht and Vedaldi 2019 (arXiv:1906.01568, Tables 4 and 5), cut where a feature vector passes.
+
+Depth: convolutions down to one pixel and back up to a map of twice the picture's size. Albedo: the same idea with dense
+blocks, as in the deforming autoencoders of Shu et al. 2018 (arXiv:1806.06503), whose block sizes Table 5 has. Images enter in
+[0, 1] and are seen by the first convolution in [-1, 1].
+
+At 64 x 64 the layers are the tables'; other powers of two from 16 on are an extension: one stage for each halving, its channels
+doubling up to eight times the width. What the tables leave open is ours, and said where it stands. A convolution that a batch
+normalisation follows has no bias.
+"""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Self
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from armillary.interfaces.encoder import Encoder
+from armillary.ports import Shape
+from armillary.std.networks import square_side, stage_channels
+
+if TYPE_CHECKING:
+    from armillary_photogeo.config import ConvEncoderConfig, DenseEncoderConfig
+
+_SLOPE = 0.2  # of the leaky rectifier
+_CONV_CORE = 2  # side of the map before the depth encoder's last convolution
+_DENSE_CORE = 4  # the same of the albedo encoder's last transition
+
+
+class ConvEncoder(nn.Module, Encoder):
+    """First half of the depth network: an image to a feature vector.
+
+    Batch normalisation and leaky rectifiers after each stage, none of the former after the first.
+
+    Args:
+        size: side of the square image, in pixels.
+        channels: of the image.
+        width: channels of the first stage.
+        features: length of the vector.
+
+    Source: Table 4, encoder.
+    """
+
+    def __init__(self, size: int, *, channels: int, width: int, features: int) -> None:
+        super().__init__()
+        widths = stage_channels(size, width=width, core=_CONV_CORE)
+        layers: list[nn.Module] = [nn.Conv2d(channels, widths[0], 4, stride=2, padding=1), _leaky()]
+        for before, after in itertools.pairwise(widths):
+            layers += [nn.Conv2d(before, after, 4, stride=2, padding=1, bias=False), nn.BatchNorm2d(after), _leaky()]
+        layers += [nn.Conv2d(widths[-1], features, _CONV_CORE, bias=False), nn.BatchNorm2d(features), _leaky()]
+        self.layers = nn.Sequential(*layers)
+
+    @classmethod
+    def build(
+        cls, config: "ConvEncoderConfig", *, inputs: Mapping[str, Shape], outputs: Mapping[str, Shape]
+    ) -> Self:
+        """Return the encoder of the images that the recipe feeds."""
+        size, channels = square_side(inputs["image"]), inputs["image"][1]
+        return cls(size, channels=channels or 3, width=config.width, features=config.features)
+
+    def forward(self, image: Float[Tensor, "batch channel height width"]) -> dict[str, Float[Tensor, "batch feature"]]:
+        """Return ``feature``. The image lies in [0, 1]."""
+        return {"feature": self.layers(2 * image - 1).flatten(1)}
+
+
+class MapDecoder(nn.Module):
+    """Second half of the depth network: a feature vector to a map of any real values, at twice the picture's size.
+
+    Args:
+        size: side of the picture, in pixels; the map's is twice that.
+        features: length of the vector.
+        width: channels of the last stages.
+        channels: of the map.
+
+    Source: ours, for the decoder's column of Table 4 is lost: the encoder the other way round, one doubling more to
+    reach twice the size, and the last layer of Table 5.
+    """
+
+    def __init__(self, size: int, *, features: int, width: int, channels: int) -> None:
+        super().__init__()
+        widths = stage_channels(size, width=width, core=_CONV_CORE)[::-1]
+        layers = _up(nn.ConvTranspose2d(features, widths[0], _CONV_CORE, bias=False))
+        for before, after in itertools.pairwise((*widths, width, width)):
+            layers += _up(nn.ConvTranspose2d(before, after, 4, stride=2, padding=1, bias=False))
+        layers.append(nn.Conv2d(width, channels, 5, padding=2))
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, feature: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch channel height width"]:
+        """Return the map."""
+        return self.layers(feature[:, :, None, None])
+
+
+class DenseBlock(nn.Module):
+    """Convolutions each of which reads the sum of all that came before it in the block; returns the sum of all.
+
+    Args:
+        channels: in and out of every convolution.
+        convolutions: how many.
+        transposed: deconvolutions, as in the decoder.
+
+    Source: DBE and DBD of Table 5. That outputs are added where DenseNet concatenates them is ours: the table's channels stay
+    the same within a block, and the code of Shu et al. 2018 adds.
+    """
+
+    def __init__(self, channels: int, convolutions: int, *, transposed: bool = False) -> None:
+        super().__init__()
+        kind = nn.ConvTranspose2d if transposed else nn.Conv2d
+        self.layers = nn.ModuleList(
+            nn.Sequential(kind(channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels), nn.ReLU())
+            for _ in range(convolutions)
+        )
+
+    def forward(
+        self, features: Float[Tensor, "batch channel height width"]
+    ) -> Float[Tensor, "batch channel height width"]:
+        """Return the sum of the input and of what every convolution adds."""
+        total = features
+        for layer in self.layers:
+            total = total + layer(total)
+        return total
+
+
+class DenseEncoder(nn.Module, Encoder):
+    """First half of the albedo network: an image to a feature vector in [0, 1].
+
+    Args:
+        size: side of the square image, in pixels.
+        channels: of the image.
+        width: channels of the first block.
+        features: length of the vector.
+        convolutions: of each block, from the largest map to the smallest.
+
+    Raises:
+        ValueError: there are not as many blocks as the size has halvings to 4 x 4.
+
+    Source: Table 5, dense encoder.
+    """
+
+    def __init__(self, size: int, *, channels: int, width: int, features: int, convolutions: Sequence[int]) -> None:
+        super().__init__()
+        widths = stage_channels(size, width=width, core=_DENSE_CORE)
+        _require_blocks(size, widths, convolutions)
+        layers: list[nn.Module] = [nn.Conv2d(channels, widths[0], 4, stride=2, padding=1)]
+        for before, after, count in zip(widths, widths[1:], convolutions, strict=False):
+            layers.append(DenseBlock(before, count))
+            layers += [nn.Conv2d(before, after, 4, stride=2, padding=1, bias=False), nn.BatchNorm2d(after), _leaky()]
+        layers.append(DenseBlock(widths[-1], convolutions[-1]))
+        layers += [nn.Conv2d(widths[-1], features, 4, stride=4, bias=False), nn.BatchNorm2d(features), _leaky()]
+        self.layers = nn.Sequential(*layers, nn.Sigmoid())
+
+    @classmethod
+    def build(
+        cls, config: "DenseEncoderConfig", *, inputs: Mapping[str, Shape], outputs: Mapping[str, Shape]
+    ) -> Self:
+        """Return the encoder of the images that the recipe feeds."""
+        size, channels = square_side(inputs["image"]), inputs["image"][1]
+        return cls(
+            size,
+            channels=channels or 3,
+            width=config.width,
+            features=config.features,
+            convolutions=config.convolutions,
+        )
+
+    def forward(self, image: Float[Tensor, "batch channel height width"]) -> dict[str, Float[Tensor, "batch feature"]]:
+        """Return ``feature``. The image lies in [0, 1]."""
+        return {"feature": self.layers(2 * image - 1).flatten(1)}
+
+
+class DenseDecoder(nn.Module):
+    """Second half of the albedo network: a feature vector to a map of any real values.
+
+    Args:
+        size: side of the square map, in pixels.
+        features: length of the vector.
+        width: channels of the last stages.
+        channels: of the map.
+        convolutions: of each block, from the smallest map to the largest.
+
+    Raises:
+        ValueError: there are not as many blocks as the size has doublings from 4 x 4.
+
+    Source: Table 5, dense decoder, without its activation.
+    """
+
+    def __init__(self, size: int, *, features: int, width: int, channels: int, convolutions: Sequence[int]) -> None:
+        super().__init__()
+        widths = stage_channels(size, width=width, core=_DENSE_CORE)[::-1]
+        _require_blocks(size, widths, convolutions)
+        layers: list[nn.Module] = [nn.ConvTranspose2d(features, widths[0], _DENSE_CORE)]
+        for (before, after), count in zip(itertools.pairwise((*widths, width)), convolutions, strict=True):
+            layers.append(DenseBlock(before, count, transposed=True))
+            layers += _up(nn.ConvTranspose2d(before, after, 4, stride=2, padding=1, bias=False))
+        layers += [nn.BatchNorm2d(width), nn.ReLU(), nn.Conv2d(width, channels, 5, padding=2)]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, feature: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch channel height width"]:
+        """Return the map."""
+        return self.layers(feature[:, :, None, None])
+
+
+def _leaky() -> nn.Module:
+    return nn.LeakyReLU(_SLOPE, inplace=True)
+
+
+def _up(deconvolution: nn.ConvTranspose2d) -> list[nn.Module]:
+    return [deconvolution, nn.BatchNorm2d(deconvolution.out_channels), nn.ReLU(inplace=True)]
+
+
+def _require_blocks(size: int, widths: Sequence[int], convolutions: Sequence[int]) -> None:
+    if len(convolutions) != len(widths):
+        raise ValueError(
+            f"a {size} x {size} picture needs {len(widths)} dense blocks, one for each halving to "
+            f"{_DENSE_CORE} x {_DENSE_CORE}, but convolutions names {len(convolutions)}"
+        )
