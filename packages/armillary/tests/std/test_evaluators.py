@@ -105,7 +105,7 @@ def test_merging_shards_equals_the_whole():
     one.update("fit", ids=[], ports={"true_depth": fit[:2], "true_mask": full(2)})
     two.update("fit", ids=[], ports={"true_depth": fit[2:], "true_mask": full(4)})
     one.merge(two)
-    two.depth_sum, two.depth_count = one.depth_sum, one.depth_count
+    two.average.total, two.average.count = one.average.total, one.average.count
     show(one, truth[:4], depth[:4])
     show(two, truth[4:], depth[4:], first=4, batch=5)
     fresh = SideMad.build(SideMadConfig(), inputs={})

@@ -71,6 +71,17 @@ class SideMadConfig:
     )
 
 
+@attrs.frozen(kw_only=True)
+class KeypointDepthConfig:
+    """Correlation of depth at annotated points."""
+
+    occluded: bool = param(
+        True,
+        source="joelmoniz/DepthNets, depthnet-pytorch/util.py: every point of every picture",
+        help="count points that lie behind something else in the picture; the depth found there is that of what hides them",
+    )
+
+
 _DATALOADERS = "elliottwu/unsup3d, unsup3d/dataloaders.py"
 _COLOUR = 255
 

@@ -67,14 +67,58 @@ def mean_angle_deviation(
     return angle.sum(dim=(-3, -2, -1)) / valid.sum(dim=(-3, -2, -1))
 
 
+def hemisphere(
+    height: int, width: int, *, dtype: torch.dtype, device: torch.device | None = None
+) -> Float[Tensor, "height width"]:
+    """Return the height of a half ball over the picture: 1 in the middle, 0 from the middle of each side on."""
+    y = torch.linspace(-1, 1, height, dtype=dtype, device=device)[:, None]
+    x = torch.linspace(-1, 1, width, dtype=dtype, device=device)
+    return (1 - x.square() - y.square()).clamp_min(0.0).sqrt()
+
+
+class AverageDepth:
+    """The average true depth of each pixel, which grows by batches and merges with others."""
+
+    def __init__(self) -> None:
+        self.total: Tensor | None = None
+        self.count: Tensor | None = None
+
+    def update(self, truth: Float[Tensor, "batch 1 height width"], mask: Bool[Tensor, "batch 1 height width"]) -> None:
+        """Add the pixels of a batch where the mask holds."""
+        self._add(torch.where(mask, truth, 0.0).double().sum(dim=0), mask.double().sum(dim=0))
+
+    def merge(self, other: "AverageDepth") -> None:
+        """Add what another one has seen."""
+        if other.total is not None and other.count is not None:
+            self._add(other.total, other.count)
+
+    def map(self) -> Tensor | None:
+        """Return the average ``[1, height, width]``, None where nothing was seen.
+
+        Where no picture has depth, the mean of the rest: a value is needed, none is known.
+        """
+        if self.total is None or self.count is None:
+            return None
+        rest = self.total.sum() / self.count.sum().clamp_min(1.0)
+        return torch.where(self.count > 0, self.total / self.count.clamp_min(1.0), rest)
+
+    def _add(self, total: Tensor, count: Tensor) -> None:
+        self.total = total if self.total is None else self.total + total
+        self.count = count if self.count is None else self.count + count
+
+
+def known_depth(truth: Tensor, mask: Tensor | None) -> Bool[Tensor, "batch 1 height width"]:
+    """Return where the true depth counts: inside the mask, or where it is a positive number if there is none."""
+    return (torch.isfinite(truth) & (truth > 0)) if mask is None else mask.bool()
+
+
 class SideMad(Evaluator):
     """``side-mad/1``: scale-invariant depth error and mean angle deviation, beside null depth, a blob and the average depth."""
 
     def __init__(self, config: SideMadConfig) -> None:
         self.config = config
         self.rows: dict[str, dict[str, dict[str, float]]] = {}
-        self.depth_sum: Tensor | None = None
-        self.depth_count: Tensor | None = None
+        self.average = AverageDepth()
 
     @classmethod
     def build(cls, config: SideMadConfig, *, inputs: Mapping[str, Shape]) -> Self:
@@ -85,13 +129,9 @@ class SideMad(Evaluator):
     def update(self, phase: str, *, ids: list[str], ports: Mapping[str, Tensor]) -> None:
         """Add to the average depth (``fit``) or measure a batch (``score``)."""
         truth = ports["true_depth"]
-        mask = ports.get("true_mask")
-        mask = (torch.isfinite(truth) & (truth > 0)) if mask is None else mask.bool()
+        mask = known_depth(truth, ports.get("true_mask"))
         if phase == "fit":
-            known = torch.where(mask, truth, 0.0).double().sum(dim=0)
-            count = mask.double().sum(dim=0)
-            self.depth_sum = known if self.depth_sum is None else self.depth_sum + known
-            self.depth_count = count if self.depth_count is None else self.depth_count + count
+            self.average.update(truth, mask)
             return
         camera = ports.get("camera")
         if camera is None:
@@ -108,9 +148,7 @@ class SideMad(Evaluator):
 
     def merge(self, other: Self) -> None:
         """Take in another shard: sums add, rows join by id."""
-        if other.depth_sum is not None and other.depth_count is not None:
-            self.depth_sum = other.depth_sum if self.depth_sum is None else self.depth_sum + other.depth_sum
-            self.depth_count = other.depth_count if self.depth_count is None else self.depth_count + other.depth_count
+        self.average.merge(other.average)
         for name, rows in other.rows.items():
             self.rows.setdefault(name, {}).update(rows)
 
@@ -121,7 +159,7 @@ class SideMad(Evaluator):
         figures = {name: _summary(rows) for name, rows in self.rows.items()}
         skipped = sum(1 for row in self.rows["method"].values() if row["side"] != row["side"])
         notes = () if not skipped else (f"{skipped} pictures left out: truth and prediction share no pixel",)
-        if self.depth_sum is None:
+        if self.average.map() is None:
             notes = (*notes, "no average-depth baseline: no fit pass was run")
         return Evaluation(figures=figures.pop("method"), baselines=figures, notes=notes, rows=dict(self.rows["method"]))
 
@@ -129,15 +167,10 @@ class SideMad(Evaluator):
         config = self.config
         null = torch.full_like(truth[:1], config.null_depth)
         height, width = truth.shape[-2:]
-        y = torch.linspace(-1, 1, height, dtype=truth.dtype, device=truth.device)[:, None]
-        x = torch.linspace(-1, 1, width, dtype=truth.dtype, device=truth.device)
-        blob = null - config.blob_relief * (1 - x.square() - y.square()).clamp_min(0.0).sqrt()
-        baselines = {"null depth": null, "blob": blob}
-        if self.depth_sum is not None and self.depth_count is not None:
-            mean = self.depth_sum / self.depth_count.clamp_min(1.0)
-            # Where no training picture has depth, the mean of the rest: a value is needed, none is known.
-            rest = self.depth_sum.sum() / self.depth_count.sum().clamp_min(1.0)
-            average = torch.where(self.depth_count > 0, mean, rest)
+        shape = hemisphere(height, width, dtype=truth.dtype, device=truth.device)
+        baselines = {"null depth": null, "blob": null - config.blob_relief * shape}
+        average = self.average.map()
+        if average is not None:
             baselines["average depth"] = average.to(truth.dtype)[None]
         return baselines
 

@@ -174,5 +174,27 @@ def armillary_evaluators() -> list[EvaluatorSpec]:
             ),
             summary="scale-invariant depth error and mean angle deviation",
             source=f"{_UNSUP3D}, Section 4.1",
-        )
+        ),
+        EvaluatorSpec(
+            name="keypoint-depth-correlation/1",
+            target="armillary.std.keypoint_depth:KeypointDepthCorrelation",
+            config="armillary.std.config:KeypointDepthConfig",
+            consumes=(
+                Port("depth", kind="depth", shape="batch 1 height width", frame="image"),
+                Port("true_landmarks2d", kind="landmarks2d"),
+                Port("true_landmarks3d", kind="landmarks3d", frame="camera"),
+                Port("true_visible", kind="visibility", optional=True),
+                Port("true_depth", kind="depth", shape="batch 1 height width", frame="image", optional=True),
+                Port("true_mask", kind="mask", shape="batch 1 height width", optional=True),
+            ),
+            passes=(("fit", "train"), ("score", "test")),
+            protocol=(
+                "depth in the picture's frame, read at the true 2D place of each annotated point, against the point's true "
+                "z; for each point the correlation over pictures, no alignment; the sum over points of its absolute value, "
+                "that sum by the number of points, and the sum with signs. Points outside of the picture are left out, "
+                "occluded ones are not. The average depth, where the data have depth, is fitted on the training split."
+            ),
+            summary="correlation over pictures of the depth found at annotated points with their true depth",
+            source=f"{_PHOTOGEO}, Table 2; joelmoniz/DepthNets, depthnet-pytorch/util.py, compute_covar",
+        ),
     ]

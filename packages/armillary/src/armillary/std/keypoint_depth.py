@@ -1,0 +1,161 @@
+"""``keypoint-depth-correlation/1``: depth read at annotated points, against their true depth.
+
+For each point, the correlation over pictures of the depth that was found where the point lies with its true z. The published
+figure is the sum over points of the absolute values: K for the truth with K points. Both depths grow away from the viewer, so
+what is right correlates positively; the absolute value would take a face for its hollow mould, so the sum with signs stands
+beside it.
+"""
+
+from collections.abc import Mapping
+from typing import Self
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from armillary.interfaces.evaluator import Evaluation, Evaluator, Figure
+from armillary.kernels.sampling import sample
+from armillary.ports import Shape
+from armillary.std.config import KeypointDepthConfig
+from armillary.std.evaluators import AverageDepth, hemisphere, known_depth
+
+_CHANCE = "other pictures' truth"
+_FEWEST = 3  # pictures: two points always lie on a line
+
+
+def correlation(
+    one: Float[Tensor, "items points"], other: Float[Tensor, "items points"], *, valid: Bool[Tensor, "items points"]
+) -> Float[Tensor, " points"]:
+    """Pearson's correlation over items, for each point by itself.
+
+    Args:
+        one: in any unit; where not valid it may hold anything.
+        other: the same.
+        valid: the items that count for each point.
+
+    Returns:
+        In [-1, 1]; nan for fewer than three items, or where either does not vary.
+    """
+    count = valid.sum(dim=0).clamp_min(1)
+
+    def centred(values: Tensor) -> Tensor:
+        values = torch.where(valid, values, 0.0).double()
+        return torch.where(valid, values - values.sum(dim=0) / count, 0.0)
+
+    a, b = centred(one), centred(other)
+    squares = a.square().sum(dim=0), b.square().sum(dim=0)
+    # What rounding leaves of a constant in float32 is no variation.
+    scale = torch.where(valid, one, 0.0).abs().amax(dim=0).double() * torch.finfo(torch.float32).eps
+    varies = (squares[0] > count * scale.square()) & (squares[1] > 0) & (valid.sum(dim=0) >= _FEWEST)
+    product = (a * b).sum(dim=0) / torch.where(varies, squares[0] * squares[1], 1.0).sqrt()
+    return torch.where(varies, product, torch.nan)
+
+
+class KeypointDepthCorrelation(Evaluator):
+    """``keypoint-depth-correlation/1``, beside two blobs, the average depth and the truth of other pictures."""
+
+    def __init__(self, config: KeypointDepthConfig) -> None:
+        self.config = config
+        self.average = AverageDepth()
+        # id to [points] of: what each row found, the true z, and whether the point counts
+        self.found: dict[str, dict[str, Tensor]] = {}
+        self.truth: dict[str, Tensor] = {}
+        self.valid: dict[str, Tensor] = {}
+
+    @classmethod
+    def build(cls, config: KeypointDepthConfig, *, inputs: Mapping[str, Shape]) -> Self:
+        """Return an empty evaluator; it takes any size and any number of points."""
+        del inputs
+        return cls(config)
+
+    def update(self, phase: str, *, ids: list[str], ports: Mapping[str, Tensor]) -> None:
+        """Add to the average depth (``fit``) or read the depth of a batch at its points (``score``)."""
+        if phase == "fit":
+            if "true_depth" in ports:
+                self.average.update(ports["true_depth"], known_depth(ports["true_depth"], ports.get("true_mask")))
+            return
+        places, z = ports["true_landmarks2d"], ports["true_landmarks3d"][..., 2]
+        valid = (places.abs() <= 1).all(-1) & (z > 0)  # z is 0 where the table has none
+        if not self.config.occluded and "true_visible" in ports:
+            valid = valid & ports["true_visible"].bool()
+        rows = self._rows(ports["depth"], places, valid)
+        for name, values in rows.items():
+            self.found.setdefault(name, {}).update(zip(ids, values.cpu(), strict=True))
+        self.truth.update(zip(ids, z.cpu(), strict=True))
+        self.valid.update(zip(ids, valid.cpu(), strict=True))
+
+    def merge(self, other: Self) -> None:
+        """Take in another shard: sums add, rows join by id."""
+        self.average.merge(other.average)
+        for name, rows in other.found.items():
+            self.found.setdefault(name, {}).update(rows)
+        self.truth.update(other.truth)
+        self.valid.update(other.valid)
+
+    def result(self) -> Evaluation:
+        """Return the sum of absolute correlations, by the number of points, and with signs; of each baseline too."""
+        if not self.truth:
+            raise ValueError(
+                "keypoint-depth-correlation/1: no picture with 3D points was scored; does landmarks.csv have z, and the "
+                "folder a camera?"
+            )
+        ids = sorted(self.truth)
+        truth, valid = (torch.stack([table[i] for i in ids]) for table in (self.truth, self.valid))
+        rows = {name: torch.stack([found[i] for i in ids]) for name, found in self.found.items()}
+        others = torch.randperm(len(ids), generator=torch.Generator().manual_seed(0))
+        valid_of = dict.fromkeys(rows, valid) | {_CHANCE: valid & valid[others]}
+        rows[_CHANCE] = truth[others]
+        by_point = {name: correlation(row, truth, valid=valid_of[name]) for name, row in rows.items()}
+        figures = {name: _figures(each, items=len(ids)) for name, each in by_point.items()}
+        return Evaluation(
+            figures=figures.pop("method"), baselines=figures, notes=self._notes(by_point["method"], valid)
+        )
+
+    def _rows(self, depth: Tensor, places: Tensor, valid: Tensor) -> dict[str, Tensor]:
+        """Return what the method and each trivial baseline have at the points."""
+        height, width = depth.shape[-2:]
+        blob = -hemisphere(height, width, dtype=depth.dtype, device=depth.device).expand_as(depth)
+        rows = {"method": _read(depth, places), "blob": _read(blob, places)}
+        rows["blob on the points"] = -_dome(places, valid)
+        average = self.average.map()
+        if average is not None:
+            rows["average depth"] = _read(average.to(depth).expand_as(depth), places)
+        return rows
+
+    def _notes(self, by_point: Tensor, valid: Tensor) -> tuple[str, ...]:
+        notes = [f"{by_point.numel()} points: the truth has the sum {by_point.numel()}"]
+        against = int((by_point < 0).sum())
+        if against:
+            notes.append(f"{against} points correlate negatively: what is nearer was found farther")
+        undefined = int(by_point.isnan().sum())
+        if undefined:
+            notes.append(f"{undefined} points count 0: too few pictures, or a depth that does not vary")
+        left_out = int((~valid).sum())
+        if left_out:
+            notes.append(f"{left_out} of {valid.numel()} points left out: outside of the picture, or without depth")
+        return tuple(notes)
+
+
+def _read(depth: Tensor, places: Tensor) -> Float[Tensor, "batch points"]:
+    return sample(depth, places[:, None], padding="border")[:, 0, 0]
+
+
+def _dome(
+    places: Float[Tensor, "batch points 2"], valid: Bool[Tensor, "batch points"]
+) -> Float[Tensor, "batch points"]:
+    """Height of half an ellipsoid over the box of each picture's points."""
+    inside = valid[..., None]
+    low = torch.where(inside, places, torch.inf).amin(dim=1, keepdim=True)
+    high = torch.where(inside, places, -torch.inf).amax(dim=1, keepdim=True)
+    unit = torch.where(inside, (2 * places - low - high) / (high - low).clamp_min(torch.finfo(places.dtype).eps), 0.0)
+    return (1 - unit.square().sum(-1)).clamp_min(0).sqrt()
+
+
+def _figures(by_point: Float[Tensor, " points"], *, items: int) -> dict[str, Figure]:
+    signed = by_point.nan_to_num(0.0)
+    total = float(signed.abs().sum())
+    return {
+        "sum": Figure(value=total, count=items, better="higher"),
+        "share": Figure(value=total / signed.numel(), count=items, better="higher"),
+        "signed_sum": Figure(value=float(signed.sum()), count=items, better="higher"),
+    }
