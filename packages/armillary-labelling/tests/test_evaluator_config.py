@@ -5,7 +5,6 @@ import pytest
 from armillary.config import structure
 from armillary.errors import ConfigError
 from armillary_labelling.evaluator_config import (
-    FIVE_OF_68,
     LabelConsistencyConfig,
     LandmarksNearestConfig,
     LandmarksRegressedConfig,
@@ -18,12 +17,6 @@ def test_points_and_normaliser_are_read_from_lists():
     assert config.points == ((36, 39), (30,))
     assert config.normaliser == (1, 0)
     assert structure({"points": "five-of-68", "normaliser": "box"}, LandmarksRegressedConfig).points == "five-of-68"
-
-
-def test_the_five_points_are_eyes_nose_and_mouth():
-    """Of the 68 points, counted from 0: 36 to 41 and 42 to 47 are the eyes, 30 the tip of the nose, 48 and 54 the corners."""
-    assert sorted(sum(FIVE_OF_68, ())) == [30, *range(36, 49), 54]
-    assert len(FIVE_OF_68) == 5
 
 
 @pytest.mark.parametrize(

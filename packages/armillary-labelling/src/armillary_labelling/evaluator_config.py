@@ -1,58 +1,34 @@
 """Settings of this package's measures: which points, which normaliser, and the published regressor."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import attrs
-from attrs.validators import and_, ge, gt, in_, le, optional
+from attrs.validators import and_, ge, gt, le, optional
 
 from armillary.config import param
-
-FIVE_OF_68: tuple[tuple[int, ...], ...] = (
-    (36, 37, 38, 39, 40, 41),
-    (42, 43, 44, 45, 46, 47),
-    (30,),
-    (48,),
-    (54,),
+from armillary.std.annotation_config import (
+    PER_CENT_OF,
+    WHICH_POINTS,
+    Groups,
+    Normaliser,
+    check_groups,
+    check_normaliser,
 )
-"""Eye centres, tip of the nose and corners of the mouth, as means of the 68 annotated points of a face (counted from 0)."""
-
-PRESETS = ("all", "five-of-68")
-
-Groups = Literal["all", "five-of-68"] | tuple[tuple[int, ...], ...]
-Normaliser = Literal["box", "image"] | tuple[int, int]
 
 _PAPER = "Thewlis, Bilen, Vedaldi 2017, Section 4.3"
 _DVE = "jamt9000/DVE"
 
 
-def _check_groups(_: Any, attribute: Any, value: Groups) -> None:
-    if isinstance(value, str):
-        in_(PRESETS)(None, attribute, value)
-    elif not value or not all(group and min(group) >= 0 for group in value):
-        raise ValueError(
-            f"{attribute.name} needs {' or '.join(PRESETS)} or lists of indices from 0 on, [[36, 39], [30]]; got {value}"
-        )
-
-
-def _check_normaliser(_: Any, attribute: Any, value: Normaliser) -> None:
-    if isinstance(value, str):
-        in_(("box", "image"))(None, attribute, value)
-    elif min(value) < 0 or value[0] == value[1]:
-        raise ValueError(f"{attribute.name} needs two different points, counted from 0, or box or image; got {value}")
-
-
 _FIVE = f"{_PAPER}: eyes, nose and mouth corners, the five annotated points of CelebA"
-_WHICH = "which annotated points: all, five-of-68, or lists of indices whose mean is one point each"
 _EYES = f"{_PAPER}: inter-ocular distance; {_DVE}, model/metric.py: points 0 and 1 of five"
-_PER_CENT = "what the error is a per cent of: two of the chosen points, box (larger side around the points) or image"
 
 
 @attrs.frozen(kw_only=True)
 class LandmarksNearestConfig:
     """Landmarks as the cells whose labels are nearest to a learnt vector."""
 
-    points: Groups = param("all", source=_FIVE, validator=_check_groups, help=_WHICH)
-    normaliser: Normaliser = param((0, 1), source=_EYES, validator=_check_normaliser, help=_PER_CENT)
+    points: Groups = param("all", source=_FIVE, validator=check_groups, help=WHICH_POINTS)
+    normaliser: Normaliser = param((0, 1), source=_EYES, validator=check_normaliser, help=PER_CENT_OF)
     metric: Literal["euclidean", "direction", "product"] = param(
         "euclidean",
         source=f"{_PAPER}: 'find the nearest z'; the text does not say in which distance",
@@ -64,8 +40,8 @@ class LandmarksNearestConfig:
 class LandmarksRegressedConfig:
     """Landmarks as linear functions of learnt intermediate points."""
 
-    points: Groups = param("all", source=_FIVE, validator=_check_groups, help=_WHICH)
-    normaliser: Normaliser = param((0, 1), source=_EYES, validator=_check_normaliser, help=_PER_CENT)
+    points: Groups = param("all", source=_FIVE, validator=check_groups, help=WHICH_POINTS)
+    normaliser: Normaliser = param((0, 1), source=_EYES, validator=check_normaliser, help=PER_CENT_OF)
     intermediate: int = param(
         50, unit="point", source=f"{_PAPER}: M = 50", validator=ge(1), help="intermediate points of each landmark"
     )
@@ -110,7 +86,7 @@ class LandmarksRegressedConfig:
 class MatchingConfig:
     """Landmarks carried from one picture to another by their labels."""
 
-    points: Groups = param("all", source=_FIVE, validator=_check_groups, help=_WHICH)
+    points: Groups = param("all", source=_FIVE, validator=check_groups, help=WHICH_POINTS)
     frame: float = param(
         70.0,
         unit="pixel",

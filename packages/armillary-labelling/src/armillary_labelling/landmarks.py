@@ -16,18 +16,10 @@ from armillary.interfaces import Evaluation, Evaluator, Points
 from armillary.kernels.matching import lattice
 from armillary.kernels.sampling import grid_to_pixels, pixels_to_grid
 from armillary.ports import Shape
-from armillary_labelling.annotation import (
-    ErrorTable,
-    chosen_points,
-    map_stride,
-    normaliser_pixels,
-    pixel_distance,
-    read_labels,
-)
-from armillary_labelling.evaluator_config import LandmarksNearestConfig, LandmarksRegressedConfig, Normaliser
+from armillary.std.annotation import MEAN_SHAPE, METHOD, ErrorTable, chosen_points, compare, drawn, evaluation
+from armillary_labelling.annotation import map_stride, read_labels
+from armillary_labelling.evaluator_config import LandmarksNearestConfig, LandmarksRegressedConfig
 from armillary_labelling.regression import fit_regressor
-
-_METHOD, _MEAN, _CENTRE, _NORMALISER = "method", "mean shape", "image centre", "normaliser"
 
 
 class LandmarksNearest(Evaluator):
@@ -68,17 +60,17 @@ class LandmarksNearest(Evaluator):
         pixels = lattice(*labels.shape[-2:], stride=stride, height=height, width=width, dtype=truth.dtype)
         positions = pixels_to_grid(pixels, height=height, width=width)
         found = positions[cells]
-        _compare(
+        compare(
             self.table,
             ids,
-            {_METHOD: found, _MEAN: self.fitted.mean(self.fitted.positions).expand_as(found)},
+            {METHOD: found, MEAN_SHAPE: self.fitted.mean(self.fitted.positions).expand_as(found)},
             truth=truth,
             counts=counts,
             normaliser=self.config.normaliser,
             size=(height, width),
         )
         self.size = (height, width)
-        self.points.update(_drawn(ids, found, truth, counts))
+        self.points.update(drawn(ids, found, truth, counts))
 
     def merge(self, other: Self) -> None:
         """Take in another shard: sums add, rows join by id."""
@@ -91,7 +83,7 @@ class LandmarksNearest(Evaluator):
         """Return the error of the method and of each baseline, in per cent of the normaliser."""
         if self.fitted.count is None:
             raise ValueError("landmarks-nearest/1: no fit pass was run, so no landmark has a vector")
-        return _evaluation("landmarks-nearest/1", self.table, self.points, seen=self.fitted.count, size=self.size)
+        return evaluation("landmarks-nearest/1", self.table, self.points, seen=self.fitted.count, size=self.size)
 
 
 class LandmarksRegressed(Evaluator):
@@ -155,20 +147,20 @@ class LandmarksRegressed(Evaluator):
         found = regressor(labels).double()
         counts = counts & (shape.count > 0)
         table = ErrorTable()
-        _compare(
+        compare(
             table,
             ids,
-            {_METHOD: found, _MEAN: shape.mean(shape.positions).expand_as(found)},
+            {METHOD: found, MEAN_SHAPE: shape.mean(shape.positions).expand_as(found)},
             truth=truth,
             counts=counts,
             normaliser=self.config.normaliser,
             size=self.size,
         )
-        evaluation = _evaluation(
-            "landmarks-regressed/1", table, _drawn(ids, found, truth, counts), seen=shape.count, size=self.size
+        found_here = evaluation(
+            "landmarks-regressed/1", table, drawn(ids, found, truth, counts), seen=shape.count, size=self.size
         )
-        notes = (f"trained on {len(used)} annotated pictures for {self.config.epochs} epochs", *evaluation.notes)
-        return attrs.evolve(evaluation, notes=notes)
+        notes = (f"trained on {len(used)} annotated pictures for {self.config.epochs} epochs", *found_here.notes)
+        return attrs.evolve(found_here, notes=notes)
 
 
 def nearest_cells(
@@ -228,53 +220,3 @@ class _Means:
         self.vectors = vectors if self.vectors is None else self.vectors + vectors
         self.positions = positions if self.positions is None else self.positions + positions
         self.count = count if self.count is None else self.count + count
-
-
-def _drawn(ids: list[str], found: Tensor, truth: Tensor, counts: Tensor) -> dict[str, Points]:
-    return {
-        item: Points(predicted=a, truth=b, visible=c) for item, a, b, c in zip(ids, found, truth, counts, strict=True)
-    }
-
-
-def _compare(
-    table: ErrorTable,
-    ids: list[str],
-    found: Mapping[str, Tensor],
-    *,
-    truth: Tensor,
-    counts: Tensor,
-    normaliser: Normaliser,
-    size: tuple[int, int],
-) -> None:
-    """Write errors in per cent of the normaliser into the table; nan where a point does not count, or without a normaliser."""
-    height, width = size
-    length = normaliser_pixels(truth, normaliser=normaliser, height=height, width=width)[:, None]
-    table.add(_NORMALISER, ids, length)
-    for name, value in {**found, _CENTRE: torch.zeros_like(truth)}.items():
-        error = 100.0 * pixel_distance(value, truth, height=height, width=width) / length
-        table.add(name, ids, torch.where(counts, error, torch.nan))
-
-
-def _evaluation(
-    name: str, table: ErrorTable, points: Mapping[str, Points], *, seen: Tensor, size: tuple[int, int]
-) -> Evaluation:
-    try:
-        figures = {who: {"error": table.figure(who, unit="%")} for who in (_METHOD, _MEAN, _CENTRE)}
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from error
-    height, width = size
-    notes = [
-        f"the normaliser is {table.value(_NORMALISER):.1f} pixels in the mean, in pictures of {width} x {height}",
-    ]
-    if table.left_out(_METHOD):
-        notes.append(f"{table.left_out(_METHOD)} pictures left out: no point that counts, or no normaliser")
-    missing = [str(k) for k in (seen == 0).nonzero()[:, 0].tolist()]
-    if missing:
-        notes.append(f"points {', '.join(missing)} left out: not seen in the training split")
-    return Evaluation(
-        figures=figures.pop(_METHOD),
-        baselines=figures,
-        notes=tuple(notes),
-        rows={item: {"error": value} for item, value in table.by_picture(_METHOD).items()},
-        points=dict(points),
-    )

@@ -11,7 +11,8 @@ from armillary.interfaces import Evaluation, Evaluator
 from armillary.kernels.matching import lattice
 from armillary.kernels.sampling import grid_to_pixels
 from armillary.ports import Shape
-from armillary_labelling.annotation import ErrorTable, chosen_points, map_stride
+from armillary.std.annotation import ErrorTable, chosen_points
+from armillary_labelling.annotation import map_stride
 from armillary_labelling.evaluator_config import MatchingConfig
 from armillary_labelling.landmarks import nearest_cells
 
