@@ -12,8 +12,8 @@ thickness :math:`s`.
 The logarithm is monotone, so which edge is strongest is found from :math:`\log w - d^2 / s` without gradient, and that
 edge alone is drawn with gradient: no map of a single edge ever exists. Most edges are out of the question for a whole
 tile of pixels: the distance from a pixel differs from that of its tile's centre by no more than the two are apart, so an
-edge that loses by more than that at the centre loses everywhere in the tile. Half precision is computed in float32. What
-is called ``naive_`` is the same by plain autograd on all maps, for comparison.
+edge that loses by more than that at the centre loses everywhere in the tile. Half precision is computed in float32, and
+the edge that is drawn in float64 where the device has it: thin lines magnify rounding. What is called ``naive_`` is the same by plain autograd on all maps, for comparison.
 
 Source: He, Wandt, Rhodin 2022, arXiv:2205.10636, Section 3.2. Paper and authors' code disagree on the distance: the paper
 has :math:`\exp(-d / s)`, the code the square.
@@ -113,14 +113,16 @@ class _EdgeMap(torch.autograd.Function):
         edge = strongest_edges(points, weights, size=size, thickness=thickness, distance=distance)
         ends = torch.cat((points[:, first], points[:, second]), dim=-1).flatten(0, 1)
         own = torch.arange(len(points), device=points.device)[:, None] * len(weights)
-        start, end = ends.index_select(0, (edge + own).flatten()).view(*edge.shape, 4).split(2, dim=-1)
-        along, from_start = end - start, _positions(size, points) - start
-        length = along.square().sum(-1).clamp_min(torch.finfo(points.dtype).tiny)
+        exact = points.dtype if points.device.type == "mps" else torch.float64
+        start, end = ends.index_select(0, (edge + own).flatten()).view(*edge.shape, 4).to(exact).split(2, dim=-1)
+        along, from_start = end - start, _positions(size, start) - start
+        length = along.square().sum(-1).clamp_min(torch.finfo(exact).tiny)
         t = ((from_start * along).sum(-1) / length).clamp(0, 1)
         way = from_start - t[..., None] * along
         squared = way.square().sum(-1)
         fall = squared if distance == "squared" else squared.sqrt()
-        strength = torch.exp(fall / -thickness)
+        strength = torch.exp(fall / -thickness).to(points.dtype)
+        t, way, fall = (x.to(points.dtype) for x in (t, way, fall))
         ctx.save_for_backward(first, second, edge, t, way, strength, weights, fall)
         ctx.thickness, ctx.distance, ctx.shape = thickness, distance, points.shape
         broken = 0 * (points.sum((1, 2)) + weights.sum())  # nan loses every comparison, and would stay hidden
