@@ -233,7 +233,7 @@ METHODS: tuple[MethodSpec, ...] = (
             ),
         },
         trains_on=(_IMAGE,),
-        predicts_from=(_IMAGE, Port("rotation", kind="rotation", optional=True)),
+        predicts_from=(_IMAGE, Port("rotation", kind="rotation", frame="world", optional=True)),
         produces=(_RECONSTRUCTION, _EMBEDDING),
         summary="new views of a picture's object, drawn from its turned embedding",
         source=f"{_PAPER}, Section 3.2.4",

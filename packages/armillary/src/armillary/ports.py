@@ -89,7 +89,11 @@ KINDS: Mapping[str, Kind] = {
     "class_label": Kind("batch", "none", "integer class"),
     "class_scores": Kind("batch classes", "logit", "one score a class"),
     "scalar": Kind("batch", "any", "one number an item"),
-    "mesh": Kind("", "scene", "a record: vertices, triangles and what they carry"),
+    "mesh": Kind(
+        "",
+        "scene",
+        "a record: vertices, triangles and what they carry; moved(matrix) gives it with matrix @ x for each x",
+    ),
 }
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")

@@ -28,3 +28,22 @@ def test_predict_fails_where_nothing_can_be_used(run, armillary, tmp_path):
     assert "0 pictures done, 1 file passed over" in armillary("predict", "run", bad, "--out", "found", status=1).err
     assert "text.jpg" in armillary("predict", "run", bad, "--out", "found", "--strict", status=1).err
     assert "no such file" in armillary("predict", "run", "nosuch.png", "--out", "found", status=1).err
+
+
+def test_new_views_are_drawn_by_the_stage_that_can(armillary, pictures, tmp_path):
+    armillary("train", "toy:stages", "--data", pictures, "--out", "run", "--set", "cadence.preview=100")
+    (pictures / "text.jpg").write_text("hello")
+    answer = armillary("predict", "run", pictures, "--out", "found", "--views")
+    assert "6 pictures done, 1 file passed over" in answer.err
+    found = tmp_path / "work" / "found"
+    assert {path.name for path in found.glob("0*")} >= {"0-views.png", "0-views.webp", "0.reconstruction.png"}
+    assert len(list(found.glob("*-views.webp"))) == 6
+    said = armillary("predict", "run", pictures / "0.png", "--out", "other", "--stage", "shapes", "--views", status=1)
+    assert "--stage can be views" in said.err
+
+
+def test_another_stage_can_be_asked(armillary, pictures, tmp_path):
+    armillary("train", "toy:stages", "--data", pictures, "--out", "run", "--set", "cadence.preview=100")
+    armillary("predict", "run", pictures / "0.png", "--out", "found", "--stage", "shapes")
+    assert (tmp_path / "work" / "found" / "0.reconstruction.png").is_file()
+    assert "no such stage" in armillary("predict", "run", pictures, "--out", "found", "--stage", "x", status=1).err

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from armillary.check import check
-from armillary.errors import RecipeError
+from armillary.errors import RecipeError, RunError
 from armillary.recipe import Overrides, complete, resolve
 from armillary.run.evaluate import evaluate
 from armillary.run.train import train
@@ -47,3 +47,16 @@ def test_an_evaluator_whose_items_cannot_be_made_is_refused_before_training(toy_
     recipe = resolve(toy_host, "toy:paper", Overrides(sets=("evaluators.pairs.use=toy:agreement/1",)))
     with pytest.raises(RecipeError, match=r"evaluators\.pairs: .*source"):
         check(toy_host, complete(toy_host, recipe))
+
+
+def test_a_stage_can_be_named(toy_host, pictures, pairs):
+    entry = evaluate(pairs, data=pictures, host=toy_host, stage="main", only=["centre"])
+    assert entry["stage"] == "main"
+    with pytest.raises(RunError, match="--stage man: toy:pairs has no such stage; did you mean 'main'"):
+        evaluate(pairs, data=pictures, host=toy_host, stage="man")
+
+
+def test_a_stage_without_evaluators_is_refused(toy_host, pictures, tmp_path):
+    folder = train(resolve(toy_host, "toy:stages"), data=pictures, out=tmp_path / "run", host=toy_host).folder
+    with pytest.raises(RunError, match="stage shapes of this recipe has no evaluators"):
+        evaluate(folder, data=pictures, host=toy_host, stage="shapes")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from armillary.cli import show
-from armillary.cli.flags import Accelerator, Json, torch_device
+from armillary.cli.flags import Accelerator, Json, Stage, torch_device
 from armillary.cli.progress import progress
 
 _UNITS = {"degree": "degrees", "1e-2": "x 0.01"}
@@ -18,6 +18,7 @@ def evaluate(
     /,
     *,
     data: Annotated[Path, Parameter(metavar="DIR", help="Folder of pictures with the truth that is measured against.")],
+    stage: Stage = None,
     split: Annotated[
         str | None,
         Parameter(
@@ -51,6 +52,7 @@ def evaluate(
             folder,
             data=data,
             host=host,
+            stage=stage,
             split=split,
             fit_data=fit_data,
             checkpoint=checkpoint,

@@ -1,13 +1,13 @@
 """``armillary predict``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from armillary.cli import show
 from armillary.cli.failures import FAILED, OK
-from armillary.cli.flags import Accelerator, torch_device
+from armillary.cli.flags import Accelerator, Stage, torch_device
 from armillary.cli.progress import progress
 from armillary.errors import DataError
 
@@ -18,6 +18,15 @@ def predict(
     /,
     *,
     out: Annotated[Path, Parameter(metavar="DIR", help="Where the results go.")],
+    stage: Stage = None,
+    views: Annotated[
+        bool,
+        Parameter(
+            negative=(),
+            help="Also draw new views of each object, as a grid and as an animation; the stage, where none is named, is the "
+            "last that can.",
+        ),
+    ] = False,
     checkpoint: Annotated[str | None, Parameter(metavar="step-N", help="Which one; not given: the newest.")] = None,
     strict: Annotated[bool, Parameter(negative=(), help="Refuse bad files instead of passing over them.")] = False,
     accelerator: Accelerator = "cpu",
@@ -36,7 +45,12 @@ def predict(
     host, folder = Host(), RunFolder.open(run)
     files = picture_files(paths)
     device = torch_device(accelerator)
-    restored = restore(folder, host=host, checkpoint=checkpoint, device=device)
+    if views:
+        from armillary.run.train import plan_recipe
+        from armillary.run.views import turning_stage
+
+        stage = turning_stage(plan_recipe(host, folder.recipe()), wanted=stage)
+    restored = restore(folder, host=host, stage=stage, checkpoint=checkpoint, device=device)
     for note in restored.notes:
         show.message(note)
     bad: list[Path] = []
@@ -50,6 +64,21 @@ def predict(
         done = 0
         for done, _ in enumerate(write_predictions(found, out), start=1):
             bar.count("pictures", done + len(bad), len(files))
+        if views:
+            _draw_views(restored, files, bad, host=host, device=device, out=out, bar=bar)
     passed = f", {show.count(len(bad), 'file')} passed over" if bad else ""
     show.message(f"{out}: {show.count(done, 'picture')} done{passed}")
     return OK if done else FAILED
+
+
+def _draw_views(
+    restored: Any, files: list[Path], bad: list[Path], *, host: Any, device: Any, out: Path, bar: Any
+) -> None:
+    from armillary.run.predict import distinct_names
+    from armillary.run.views import ViewMaker, write_views
+
+    maker = ViewMaker(restored, host, device=device)
+    good = [(file, name) for file, name in zip(files, distinct_names(files), strict=True) if file not in bad]
+    for done, (file, name) in enumerate(good, start=1):
+        write_views(maker, file, out, name=name)
+        bar.count("views", done, len(good))

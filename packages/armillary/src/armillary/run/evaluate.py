@@ -35,6 +35,7 @@ def evaluate(
     *,
     data: Path,
     host: Host,
+    stage: str | None = None,
     split: str | None = None,
     fit_data: Path | None = None,
     checkpoint: str | None = None,
@@ -48,6 +49,7 @@ def evaluate(
         folder: of the run.
         data: folder of pictures with the truth that the evaluators need.
         host: where parts come from.
+        stage: whose evaluators; of the stage that serves where it is not given.
         split: which part of the data; where it is not given: ``test`` if the data has a split of its own or is what the run
             was trained on, otherwise all of it.
         fit_data: where a fit pass (the average depth) takes its training split from; ``data`` where it is not given.
@@ -64,17 +66,17 @@ def evaluate(
     """
     say = (reporter or LogReporter()).message
     device = device or torch.device("cpu")
-    restored = restore(folder, host=host, checkpoint=checkpoint, device=device)
+    restored = restore(folder, host=host, stage=stage, checkpoint=checkpoint, device=device)
     for note in restored.notes:
         say(note)
-    stage = restored.model.plan
-    bounds = _chosen(stage.evaluators, only)
+    plan = restored.model.plan
+    bounds = _chosen(restored, only)
     score_split = split or _default_split(folder, host, restored, data)
-    dataset = build_dataset(host, stage, root=data, split=score_split)
+    dataset = build_dataset(host, plan, root=data, split=score_split)
     for line in dataset.problems:
         say(f"passed over {line}")
     entry: dict[str, Any] = {
-        "stage": stage.name,
+        "stage": plan.name,
         "step": restored.step,
         "data": attrs.asdict(dataset.fingerprint()),
         "split": score_split,
@@ -137,10 +139,14 @@ class Measured:
     items: _Items
 
 
-def _chosen(evaluators: Any, only: Sequence[str]) -> dict[str, BoundPlan]:
+def _chosen(restored: Restored, only: Sequence[str]) -> dict[str, BoundPlan]:
+    evaluators, stages = restored.model.plan.evaluators, restored.plan.stages
     if not evaluators:
+        others = ", ".join(name for name, stage in stages.items() if stage.evaluators)
+        what = f"stage {restored.model.plan.name} of this recipe" if len(stages) > 1 else "this recipe"
+        elsewhere = f"; --stage can be {others}" if others else ""
         raise RunError(
-            "this recipe has no evaluators: add one with --set evaluators.NAME.use=std:side-mad/1 and train again"
+            f"{what} has no evaluators: add one with --set evaluators.NAME.use=std:side-mad/1 and train again{elsewhere}"
         )
     for name in only:
         if name not in evaluators:

@@ -118,46 +118,75 @@ def predict(
     Raises:
         DataError: a file cannot be read; the method needs more than a picture.
     """
-    stage = restored.model.plan
-    if stage.data is None:
-        raise RunError(f"stage {stage.name} has no data set, so it does not say how a picture is read")
-    resolved = host.resolve(stage.data.spec)
-    config = structure(stage.data.settings, resolved.config)
-    reader: type[Dataset] = resolved.cls
-    size = stage.body.get("batch_size", 1)
+    reader = FileReader(restored, host)
+    size = reader.stage.body.get("batch_size", 1)
     names = distinct_names(files)
-    makers = [(part, build_transform(host, part)) for part in stage.transforms if part.spec.per == "item"]
     for start in range(0, len(files), size):
         samples = []
         for file, name in list(zip(files, names, strict=True))[start : start + size]:
             try:
-                sample = {**reader.read_file(config, file), "id": name}
+                sample = reader.read(file, name=name)
             except DataError as error:
                 if refused is None:
                     raise
                 refused(file, error)
                 continue
-            sample = _made(sample, stage, makers)
-            wanted = stage.method.predicts_from
-            needs = [p.name for p in wanted if not p.optional and p.name not in sample]
-            if needs or not any(port.name in sample for port in wanted):
-                raise DataError(
-                    f"{file}: {stage.method_id} predicts from {', '.join(needs or [p.name for p in wanted])}; this file "
-                    "alone is not enough"
-                )
-            samples.append(sample)
+            samples.append(reader.ready(sample, file=file))
         for alike in _alike(samples):
             yield from _batch(restored, collate(alike), device or torch.device("cpu"))
 
 
+class FileReader:
+    """Files that a user names, as a stage's data set reads them and its method predicts from them.
+
+    Args:
+        restored: the stage.
+        host: where its data set and transforms come from.
+
+    Raises:
+        RunError: the stage has no data set.
+    """
+
+    def __init__(self, restored: Restored, host: Host) -> None:
+        self.stage = stage = restored.model.plan
+        if stage.data is None:
+            raise RunError(f"stage {stage.name} has no data set, so it does not say how a picture is read")
+        resolved = host.resolve(stage.data.spec)
+        self._config = structure(stage.data.settings, resolved.config)
+        self._dataset: type[Dataset] = resolved.cls
+        self._makers = [(part, build_transform(host, part)) for part in stage.transforms if part.spec.per == "item"]
+
+    def read(self, file: Path, *, name: str) -> dict[str, Any]:
+        """Return the item that a file is.
+
+        Raises:
+            DataError: it cannot be read.
+        """
+        return {**self._dataset.read_file(self._config, file), "id": name}
+
+    def ready(self, sample: dict[str, Any], *, file: Path) -> dict[str, Any]:
+        """Return an item from which the method predicts: a mesh, say, is cast to the sphere, but never turned.
+
+        Raises:
+            DataError: the method needs more than the file has.
+        """
+        ports = self.stage.method.predicts_from
+        sample = _made(sample, self.stage, self._makers)
+        needs = [port.name for port in ports if not port.optional and port.name not in sample]
+        if needs or not any(port.name in sample for port in ports):
+            raise DataError(
+                f"{file}: {self.stage.method_id} predicts from {', '.join(needs or [port.name for port in ports])}; this "
+                "file alone is not enough"
+            )
+        return sample
+
+
 def _made(sample: dict[str, Any], stage: StagePlan, makers: Sequence[tuple[PartPlan, Transform]]) -> dict[str, Any]:
-    """Return a sample that the method can predict from: a mesh, say, is cast to the sphere, but never turned."""
     wanted = {port.name for port in stage.method.predicts_from}
     for part, transform in makers:
         if wanted & set(sample):
             break
-        needs = {port.name for port in part.spec.consumes if not port.optional}
-        if wanted & set(part.outputs) and needs <= set(sample):
+        if wanted & part.gives and part.needs <= set(sample):
             generator = torch.Generator().manual_seed(stream(0, "predict", sample["id"]))
             sample = transform(sample, kinds={name: p.kind for name, p in stage.batch.items()}, generator=generator)
     return sample

@@ -222,6 +222,13 @@ class Views(nn.Module, Method):
     def forward(self, *, image):
         return self.head(feature=self.embedding(image=image)["feature"])
 
+    def predict(self, *, image, turn=None):
+        """What was learnt, and in each channel where the turn takes x."""
+        outputs = self.forward(image=image)
+        return (
+            outputs if turn is None else {"reconstruction": turn[:, :, :1, None].expand_as(outputs["reconstruction"])}
+        )
+
 
 class Jitter(Transform):
     """Noise on one item."""

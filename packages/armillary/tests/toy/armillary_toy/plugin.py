@@ -242,7 +242,7 @@ def armillary_methods() -> list[MethodSpec]:
                 "head": picture,
             },
             trains_on=(IMAGE,),
-            predicts_from=(IMAGE,),
+            predicts_from=(IMAGE, Port("turn", kind="rotation", frame="camera", optional=True)),
             produces=(RECONSTRUCTION,),
         ),
     ]
