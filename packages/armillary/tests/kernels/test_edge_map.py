@@ -97,7 +97,7 @@ def test_many_edges_in_many_tiles(distance, spread):
 
 def test_single_precision():
     """The published size: 32 points, 128 x 128, thickness 7.5e-4. All maps in float32 are off by ten times as much."""
-    points, weights = draw(1, points=32, spread=0.8)
+    points, weights = (x.float().double() for x in draw(1, points=32, spread=0.8))
     value, to_points, to_weights = both(points, weights, dtype=torch.float32, height=128, width=128, thickness=7.5e-4)
     assert (value[0] - value[1]).abs().max() <= 5e-7
     for one, other in (to_points, to_weights):

@@ -13,7 +13,8 @@ The logarithm is monotone, so which edge is strongest is found from :math:`\log 
 edge alone is drawn with gradient: no map of a single edge ever exists. Most edges are out of the question for a whole
 tile of pixels: the distance from a pixel differs from that of its tile's centre by no more than the two are apart, so an
 edge that loses by more than that at the centre loses everywhere in the tile. Half precision is computed in float32, and
-the edge that is drawn in float64 where the device has it: thin lines magnify rounding. What is called ``naive_`` is the same by plain autograd on all maps, for comparison.
+the edge that is drawn in float64 where the device has it: thin lines magnify rounding. What is called ``naive_`` is the
+same by plain autograd on all maps, for comparison.
 
 Source: He, Wandt, Rhodin 2022, arXiv:2205.10636, Section 3.2. Paper and authors' code disagree on the distance: the paper
 has :math:`\exp(-d / s)`, the code the square.
