@@ -184,7 +184,7 @@ def evaluation(
 
     Args:
         name: of the evaluator.
-        table: filled by :func:`compare`.
+        table: errors by who found the points, :data:`METHOD` among them, and :data:`NORMALISER`.
         points: what may be drawn.
         seen: in how many training pictures each point was seen.
         size: height and width of the pictures.
@@ -193,7 +193,9 @@ def evaluation(
         ValueError: no point counts in any picture.
     """
     try:
-        figures = {who: {"error": table.figure(who, unit="%")} for who in (METHOD, MEAN_SHAPE, IMAGE_CENTRE)}
+        method = {"error": table.figure(METHOD, unit="%")}
+        others = [who for who in table.rows if who not in (METHOD, NORMALISER)]
+        baselines = {who: {"error": table.figure(who, unit="%")} for who in others}
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from error
     height, width = size
@@ -206,8 +208,8 @@ def evaluation(
     if missing:
         notes.append(f"points {', '.join(missing)} left out: not seen in the training split")
     return Evaluation(
-        figures=figures.pop(METHOD),
-        baselines=figures,
+        figures=method,
+        baselines=baselines,
         notes=tuple(notes),
         rows={item: {"error": value} for item, value in table.by_picture(METHOD).items()},
         points=dict(points),

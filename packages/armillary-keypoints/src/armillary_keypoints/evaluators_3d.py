@@ -1,0 +1,270 @@
+"""How well key points know the shape in space: two readings of an error that the paper does not explain.
+
+Coordinates are the picture's: x and y in [-1, 1] as in grid, z in the same unit and growing away from the viewer, relative to
+the mean of the points. A picture says nothing of a translation along z, so that none counts.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Self
+
+import attrs
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from armillary.errors import DataError
+from armillary.interfaces.evaluator import Evaluation, Evaluator
+from armillary.kernels.procrustes import aligned
+from armillary.ports import Shape
+from armillary.std.annotation import (
+    IMAGE_CENTRE,
+    MEAN_SHAPE,
+    METHOD,
+    NORMALISER,
+    ErrorTable,
+    chosen_points,
+    drawn,
+    evaluation,
+    normaliser_pixels,
+    pair_distance,
+)
+from armillary_keypoints.evaluator_config import Nme3dRegressedConfig, Nme3dSimilarityConfig
+from armillary_keypoints.evaluators import Rows, least_squares, mean_shape
+
+_FLAT, _MIRRORED, _ONE_PLACE = "without depth", "depth mirrored", "one place"
+_ROUNDS = 8  # of the mean shape: it stands still to six digits after four
+_NO_DEPTH = "the method gives no depth: its points were taken to lie in the picture's plane"
+
+
+class Nme3dRegressed(Evaluator):
+    """``nme3d-regressed/1``: points in space regressed from all coordinates of the key points."""
+
+    def __init__(self, config: Nme3dRegressedConfig) -> None:
+        self.config = config
+        self.rows = _SpaceRows()
+
+    @classmethod
+    def build(cls, config: Nme3dRegressedConfig, *, inputs: Mapping[str, Shape]) -> Self:
+        """Return an empty evaluator; it takes any size."""
+        del inputs
+        return cls(config)
+
+    def update(self, phase: str, *, ids: list[str], ports: Mapping[str, Tensor]) -> None:
+        """Keep the points of a batch."""
+        self.rows.add(phase, ids, ports, groups=self.config.points)
+
+    def merge(self, other: Self) -> None:
+        """Take in another shard: pictures join by id."""
+        self.rows.merge(other.rows)
+
+    def result(self) -> Evaluation:
+        """Fit, and return the error of the method and of each baseline in per cent of the normaliser."""
+        name = "nme3d-regressed/1"
+        _, points, truth, counts = self.rows.stacked("fit", name=name)
+        ids, asked, wanted, asked_counts = self.rows.stacked("score", name=name)
+        variants = {METHOD: _as_it_is} | ({_FLAT: _flat} if self.rows.has_depth else {})
+        found = {}
+        for who, change in variants.items():
+            beta = least_squares(_corner(change(points)).flatten(1), _corner(truth), counts)
+            found[who] = _from_corner(torch.einsum("rf,lfa->rla", _corner(change(asked)).flatten(1), beta))
+        found[MEAN_SHAPE] = mean_shape(truth, counts).expand_as(wanted)
+        found[IMAGE_CENTRE] = torch.zeros_like(wanted)
+        seen = counts.sum(dim=0)
+        return _evaluated(name, self.rows, ids, found, wanted, asked_counts & (seen > 0), seen, self.config)
+
+
+class Nme3dSimilarity(Evaluator):
+    """``nme3d-similarity/1``: points in space as fixed mixtures of the key points, each picture aligned with its truth.
+
+    Undefined: where some points of a picture do not count, what is centred is the mean of those that do, which biases the
+    weights a little.
+    """
+
+    def __init__(self, config: Nme3dSimilarityConfig) -> None:
+        self.config = config
+        self.rows = _SpaceRows()
+
+    @classmethod
+    def build(cls, config: Nme3dSimilarityConfig, *, inputs: Mapping[str, Shape]) -> Self:
+        """Return an empty evaluator; it takes any size."""
+        del inputs
+        return cls(config)
+
+    def update(self, phase: str, *, ids: list[str], ports: Mapping[str, Tensor]) -> None:
+        """Keep the points of a batch."""
+        self.rows.add(phase, ids, ports, groups=self.config.points)
+
+    def merge(self, other: Self) -> None:
+        """Take in another shard: pictures join by id."""
+        self.rows.merge(other.rows)
+
+    def result(self) -> Evaluation:
+        """Fit, align, and return the error of the method and of each baseline in per cent of the normaliser."""
+        name = "nme3d-similarity/1"
+        _, points, truth, counts = self.rows.stacked("fit", name=name)
+        ids, asked, wanted, asked_counts = self.rows.stacked("score", name=name)
+        seen = counts.sum(dim=0)
+        asked_counts = asked_counts & (seen > 0)
+        variants: dict[str, Callable[[Tensor], Tensor]] = {METHOD: _as_it_is}
+        if self.rows.has_depth:
+            variants |= {_FLAT: _flat, _MIRRORED: _mirrored}
+        shapes = {}
+        for who, change in variants.items():
+            weights = mixture(change(points), truth, counts)
+            shapes[who] = torch.einsum("lk,rka->rla", weights, _centred(change(asked)))
+        shapes[MEAN_SHAPE] = procrustes_mean(truth, counts).expand_as(wanted)
+        shapes[_ONE_PLACE] = torch.zeros_like(wanted)
+        found = {who: aligned(shape, wanted, valid=asked_counts) for who, shape in shapes.items()}
+        return _evaluated(name, self.rows, ids, found, wanted, asked_counts, seen, self.config)
+
+
+def picture_space(
+    landmarks2d: Float[Tensor, "batch annotated 2"],
+    landmarks3d: Float[Tensor, "batch annotated 3"],
+    counts: Bool[Tensor, "batch annotated"],
+) -> Float[Tensor, "batch annotated 3"]:
+    r"""Annotated points at the scale of the picture: (x, y) as they stand in it, z relative to their mean.
+
+    .. math:: z_i = s\, (Z_i - \bar Z), \quad
+              s = \frac{\sum_i (p_i - \bar p)^\top (P_i - \bar P)_{xy}}{\sum_i \lVert (P_i - \bar P)_{xy} \rVert^2}
+
+    Args:
+        landmarks2d: p, in [-1, 1].
+        landmarks3d: P, in the camera's frame, in any unit.
+        counts: the points over which means and sums go.
+
+    Returns:
+        nan where the points that count lie in one place.
+    """
+    weight = counts[..., None].to(landmarks3d.dtype)
+    count = weight.sum(dim=1, keepdim=True).clamp_min(1.0)
+
+    def relative(points: Tensor) -> Tensor:
+        return points - (torch.where(counts[..., None], points, 0.0).sum(dim=1, keepdim=True) / count)
+
+    p, deep = relative(landmarks2d), relative(landmarks3d)
+    across = torch.where(counts[..., None], deep[..., :2], 0.0)
+    inner = (torch.where(counts[..., None], p, 0.0) * across).sum(dim=(1, 2))
+    scale = inner / across.square().sum(dim=(1, 2))
+    return torch.cat((landmarks2d, scale[:, None, None] * deep[..., 2:]), dim=-1)
+
+
+def mixture(
+    points: Float[Tensor, "rows points 3"],
+    truth: Float[Tensor, "rows annotated 3"],
+    counts: Bool[Tensor, "rows annotated"],
+) -> Float[Tensor, "annotated points"]:
+    r"""Weights that make annotated points of key points, the same for x, y and z.
+
+    .. math:: \min_W \sum \lVert W (p - \bar p) - (y - \bar y) \rVert^2
+
+    So a turn of the key points in space turns what is made of them.
+    """
+    centre = torch.where(counts[..., None], truth, 0.0).sum(dim=1) / counts.sum(dim=1).clamp_min(1)[:, None]
+    features = _centred(points).mT.flatten(0, 1)  # a row each axis
+    targets = (truth - centre[:, None]).mT.flatten(0, 1)[..., None]
+    return least_squares(features, targets, counts.repeat_interleave(3, dim=0))[..., 0]
+
+
+def procrustes_mean(
+    shapes: Float[Tensor, "rows annotated 3"], counts: Bool[Tensor, "rows annotated"]
+) -> Float[Tensor, "annotated 3"]:
+    """Mean of shapes once each is turned, scaled and moved onto it: what they share, whatever their pose.
+
+    Source: generalised Procrustes analysis, Gower 1975, doi:10.1007/BF02291478.
+    """
+    mean = mean_shape(shapes, counts)
+    size = mean.square().sum().sqrt()
+    for _ in range(_ROUNDS):
+        mean = mean - mean.mean(dim=0)
+        mean = mean * size / mean.square().sum().sqrt().clamp_min(torch.finfo(mean.dtype).tiny)  # else it shrinks
+        # Points that do not count are not moved with the rest by nan: their place is taken by the mean's.
+        known = torch.where(counts[..., None], shapes, mean)
+        mean = mean_shape(aligned(known, mean.expand_as(known), valid=counts), counts)
+    return mean
+
+
+class _SpaceRows(Rows):
+    """Key points and annotated points in space."""
+
+    has_depth = False
+
+    def add(self, phase: str, ids: list[str], ports: Mapping[str, Tensor], *, groups: object) -> None:
+        height, width = ports["image"].shape[-2:]
+        if height != width:
+            raise DataError(f"a depth at the picture's scale needs square pictures, got {width} x {height}")
+        flat, visible = ports["true_landmarks2d"], ports.get("true_visible")
+        truth2d, counts = chosen_points(flat, visible, groups=groups)  # type: ignore[arg-type]
+        truth3d, _ = chosen_points(ports["true_landmarks3d"], visible, groups=groups)  # type: ignore[arg-type]
+        truth = picture_space(truth2d, truth3d, counts)
+        counts = counts & truth.isfinite().all(dim=-1)
+        points = ports["keypoints2d"].detach().cpu().double()
+        given = ports.get("keypoints3d")
+        if given is None:
+            points = torch.nn.functional.pad(points, (0, 1))
+        else:
+            self.has_depth = True
+            points = given.detach().cpu().double()
+            points = torch.cat((points[..., :2], points[..., 2:] - points[..., 2:].mean(dim=1, keepdim=True)), dim=-1)
+        self.keep(phase, ids, points, truth, counts)
+        self.size = (height, width)
+
+    def merge(self, other: Rows) -> None:
+        super().merge(other)
+        self.has_depth = self.has_depth or bool(getattr(other, "has_depth", False))
+
+
+def _evaluated(
+    name: str,
+    rows: _SpaceRows,
+    ids: list[str],
+    found: Mapping[str, Tensor],
+    truth: Tensor,
+    counts: Tensor,
+    seen: Tensor,
+    config: Nme3dRegressedConfig | Nme3dSimilarityConfig,
+) -> Evaluation:
+    side = rows.size[0]
+    to_pixels = (side - 1) / 2
+    if config.normaliser in ("box", "image"):
+        length = normaliser_pixels(truth[..., :2], normaliser=config.normaliser, height=side, width=side)
+    else:
+        length = to_pixels * pair_distance(truth, normaliser=config.normaliser)
+        length = torch.where(length.isfinite() & (length > 0), length, torch.nan)
+    table = ErrorTable()
+    table.add(NORMALISER, ids, length[:, None])
+    for who, points in found.items():
+        error = 100.0 * to_pixels * torch.linalg.vector_norm(points - truth, dim=-1) / length[:, None]
+        table.add(who, ids, torch.where(counts, error, torch.nan))
+    shown = drawn(ids, found[METHOD][..., :2], truth[..., :2], counts)
+    result = evaluation(name, table, shown, seen=seen, size=rows.size)
+    return result if rows.has_depth else attrs.evolve(result, notes=(*result.notes, _NO_DEPTH))
+
+
+def _corner(points: Tensor) -> Tensor:
+    """Coordinates whose origin is the picture's corner, half as large: [0, 1] along x and y."""
+    return 0.5 * points + _shift(points)
+
+
+def _from_corner(points: Tensor) -> Tensor:
+    return 2.0 * (points - _shift(points))
+
+
+def _shift(points: Tensor) -> Tensor:
+    return points.new_tensor([0.5, 0.5, 0.0])
+
+
+def _centred(points: Tensor) -> Tensor:
+    return points - points.mean(dim=1, keepdim=True)
+
+
+def _as_it_is(points: Tensor) -> Tensor:
+    return points
+
+
+def _flat(points: Tensor) -> Tensor:
+    return points * points.new_tensor([1.0, 1.0, 0.0])
+
+
+def _mirrored(points: Tensor) -> Tensor:
+    return points * points.new_tensor([1.0, 1.0, -1.0])
