@@ -37,7 +37,10 @@ class DenseEncoderConfig:
     width: int = param(64, source=_TABLE_5, help="channels of the first block", validator=gt(0))
     features: int = param(128, source=_TABLE_5, help="length of the vector", validator=gt(0))
     convolutions: tuple[int, ...] = param(
-        (6, 12, 24, 16), source=_TABLE_5, help="of each block, from the largest map to the smallest", validator=_check_blocks
+        (6, 12, 24, 16),
+        source=_TABLE_5,
+        help="of each block, from the largest map to the smallest",
+        validator=_check_blocks,
     )
 
 
@@ -45,7 +48,9 @@ class DenseEncoderConfig:
 class DepthMapConfig:
     """From a feature vector to the depth of the canonical view, at twice the picture's size."""
 
-    width: int = param(64, source=f"ours: as the encoder's, {_TABLE_4}", help="channels of the last stages", validator=gt(0))
+    width: int = param(
+        64, source=f"ours: as the encoder's, {_TABLE_4}", help="channels of the last stages", validator=gt(0)
+    )
     depth_min: float = param(0.4, unit="scene", source=f"{_TABLE_6}; 28.5 for cars", validator=gt(0))
     depth_max: float = param(0.6, unit="scene", source=f"{_TABLE_6}; 31.5 for cars", validator=gt(0))
     bulge: float = param(
@@ -70,7 +75,10 @@ class AlbedoMapConfig:
 
     width: int = param(64, source=_TABLE_5, help="channels of the last stages", validator=gt(0))
     convolutions: tuple[int, ...] = param(
-        (16, 24, 12, 6), source=_TABLE_5, help="of each block, from the smallest map to the largest", validator=_check_blocks
+        (16, 24, 12, 6),
+        source=_TABLE_5,
+        help="of each block, from the smallest map to the largest",
+        validator=_check_blocks,
     )
 
 
@@ -124,7 +132,9 @@ class PhotogeoConfig:
         help="horizontal, over the whole width of the pixels",
         validator=gt(0),
     )
-    albedo_symmetry: bool = param(True, source=f"{_PAPER}, Section 3.2", help="mirror the albedo, by chance, in training")
+    albedo_symmetry: bool = param(
+        True, source=f"{_PAPER}, Section 3.2", help="mirror the albedo, by chance, in training"
+    )
     depth_symmetry: bool = param(True, source=f"{_PAPER}, Section 3.2", help="mirror the depth with it")
 
 

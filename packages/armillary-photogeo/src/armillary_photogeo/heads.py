@@ -169,9 +169,7 @@ class View(nn.Module, Head):
         centre_depth: z of the centre of rotation, in scene units; 0 is the camera.
     """
 
-    def __init__(
-        self, *, features: int, rotation_range: float, translation_range: float, centre_depth: float
-    ) -> None:
+    def __init__(self, *, features: int, rotation_range: float, translation_range: float, centre_depth: float) -> None:
         super().__init__()
         self.last = nn.Linear(features, 6)
         self.ranges = [rotation_range] * 3 + [translation_range] * 3

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Self
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor, nn
 
 from armillary.interfaces.method import Branch, Method
@@ -116,8 +116,9 @@ class Photogeo(nn.Module, Method):
         look = self.renderer(canonical_depth=depth, pose=pose, camera=wide_camera)
         rendered, seen = middle(look["depth"]), middle(look["visible"])
         grid = depth_mesh.inverse_warp_grid(rendered, pose, camera)
-        visible = (seen & (grid.abs() <= 1).all(-1)[:, None]).detach()
-        reconstruction = torch.where(visible, sampling.sample(canonical_image, grid), _MID_GREY)
+        visible = (seen & on_a_pixel(grid)[:, None]).detach()
+        found = sampling.sample(canonical_image, grid, padding="border")
+        reconstruction = torch.where(visible, found, _MID_GREY)
 
         outputs = {
             "reconstruction": reconstruction,
@@ -174,6 +175,13 @@ class SupervisedDepth(nn.Module, Method):
     def forward(self, image: Float[Tensor, "batch 3 height width"]) -> dict[str, Tensor]:
         """Return ``depth`` in the picture's frame."""
         return {"depth": middle(self.depth(image=image)["depth"])}
+
+
+def on_a_pixel(grid: Float[Tensor, "batch height width 2"]) -> Bool[Tensor, "batch height width"]:
+    """Return which positions fall on a pixel of a picture of the grid's own size: up to half a pixel past the outermost centres."""
+    height, width = grid.shape[1:3]
+    edge = grid.new_tensor([width / (width - 1), height / (height - 1)])
+    return (grid.abs() <= edge).all(-1)
 
 
 def middle(wide: Shaped[Tensor, "batch channel height width"]) -> Shaped[Tensor, "batch channel rows columns"]:

@@ -52,9 +52,7 @@ class ConvEncoder(nn.Module, Encoder):
         self.layers = nn.Sequential(*layers)
 
     @classmethod
-    def build(
-        cls, config: "ConvEncoderConfig", *, inputs: Mapping[str, Shape], outputs: Mapping[str, Shape]
-    ) -> Self:
+    def build(cls, config: "ConvEncoderConfig", *, inputs: Mapping[str, Shape], outputs: Mapping[str, Shape]) -> Self:
         """Return the encoder of the images that the recipe feeds."""
         size, channels = square_side(inputs["image"]), inputs["image"][1]
         return cls(size, channels=channels or 3, width=config.width, features=config.features)
@@ -150,9 +148,7 @@ class DenseEncoder(nn.Module, Encoder):
         self.layers = nn.Sequential(*layers, nn.Sigmoid())
 
     @classmethod
-    def build(
-        cls, config: "DenseEncoderConfig", *, inputs: Mapping[str, Shape], outputs: Mapping[str, Shape]
-    ) -> Self:
+    def build(cls, config: "DenseEncoderConfig", *, inputs: Mapping[str, Shape], outputs: Mapping[str, Shape]) -> Self:
         """Return the encoder of the images that the recipe feeds."""
         size, channels = square_side(inputs["image"]), inputs["image"][1]
         return cls(

@@ -52,6 +52,94 @@ PAPER = RecipeSpec(
     seed=cited(0, source="ours"),
 )
 
+CATS = RecipeSpec(
+    name="cats",
+    extends="photogeo:paper",
+    summary="cat faces as published: the same settings, on 7,997 pictures",
+    source=f"{_PAPER}, Section 4.4 and Table 6",
+    budget=Budget(steps=cited(1_874, source=f"{_TABLE_6}: 30 epochs; {_TABLE_3}: of 7,997 cats")),
+)
+
+CARS = RecipeSpec(
+    name="cars",
+    extends="photogeo:paper",
+    summary="cars as published, about 30 m away",
+    source=f"{_PAPER}, Section 4.4 and Table 6",
+    slots={
+        "depth.head": Use(
+            "photogeo:depth-map",
+            settings={"depth_min": cited(28.5, source=_TABLE_6), "depth_max": cited(31.5, source=_TABLE_6)},
+        ),
+    },
+    budget=Budget(steps=cited(5_761, source=f"{_TABLE_6}: 30 epochs; {_TABLE_3}: of 24,580 cars")),
+)
+
+NO_ALBEDO_SYMMETRY = RecipeSpec(
+    name="no-albedo-symmetry",
+    extends="photogeo:paper",
+    summary="ablation: the albedo need not be symmetric",
+    source=_FIGURE_3,
+    settings={"albedo_symmetry": cited(False, source=_FIGURE_3)},
+)
+
+NO_DEPTH_SYMMETRY = RecipeSpec(
+    name="no-depth-symmetry",
+    extends="photogeo:paper",
+    summary="ablation: the depth need not be symmetric",
+    source=_FIGURE_3,
+    settings={"depth_symmetry": cited(False, source=_FIGURE_3)},
+)
+
+NO_LIGHT = RecipeSpec(
+    name="no-light",
+    extends="photogeo:paper",
+    summary="ablation: no shading, the albedo network draws the shaded picture",
+    source=_FIGURE_3,
+    remove=("slots.light.encoder", "slots.light.head"),
+)
+
+NO_PERCEPTUAL = RecipeSpec(
+    name="no-perceptual",
+    extends="photogeo:paper",
+    summary="ablation: image error alone",
+    source=_FIGURE_3,
+    remove=("losses.perceptual",),
+)
+
+NO_REGULARISERS = RecipeSpec(
+    name="no-regularisers",
+    extends="photogeo:paper",
+    summary="ablation: neither the mean viewpoint nor the depth's variance is held down",
+    source=_FIGURE_3,
+    remove=("losses.viewpoint", "losses.variance"),
+)
+
+SUPERVISED_L1 = RecipeSpec(
+    name="supervised-l1",
+    summary="upper bound: the depth network alone, trained on true depth by the absolute error",
+    source=f"{_PAPER}, Table 1, row 1",
+    method="photogeo:supervised-depth",
+    slots={"depth.encoder": Use("photogeo:conv-encoder"), "depth.head": Use("photogeo:depth-map")},
+    data=PAPER.data,
+    world=PAPER.world,
+    losses={"depth": LossUse("photogeo:depth-l1", weight=cited(1.0, source="ours: the only one"))},
+    optimiser=PAPER.optimiser,
+    schedule=PAPER.schedule,
+    batch_size=PAPER.batch_size,
+    budget=PAPER.budget,
+    evaluators={"depth": Use("std:side-mad/1")},
+    seed=PAPER.seed,
+)
+
+SUPERVISED_L2 = RecipeSpec(
+    name="supervised-l2",
+    extends="photogeo:supervised-l1",
+    summary="upper bound: the depth network alone, trained on true depth by the squared error",
+    source=f"{_PAPER}, Table 1, row 2",
+    remove=("losses.depth",),
+    losses={"depth": LossUse("photogeo:depth-l2", weight=cited(1.0, source="ours: the only one"))},
+)
+
 _SEARCH = "ours: search on 4,000 pictures of worlds:heads"
 _AS_UNSUP3D = "ours: as unsup3d:quick"
 _CAMERA = "ours: the camera and the depth of worlds:heads and worlds:morphable"
@@ -88,10 +176,10 @@ QUICK = RecipeSpec(
     slots=_small(width=16, plain_width=24, convolutions=(2, 2, 2)),
     data=Use("std:images", settings={"size": cited(32, source=_AS_UNSUP3D)}),
     losses={
-        "gradient": LossUse("std:multiscale-gradient", weight=cited(1.0, source="ours: in place of the perceptual loss")),
-        "smoothness": LossUse(
-            "std:smoothness", weight=cited(0.2, source=_SEARCH), bind={"depth": "wide_depth"}
+        "gradient": LossUse(
+            "std:multiscale-gradient", weight=cited(1.0, source="ours: in place of the perceptual loss")
         ),
+        "smoothness": LossUse("std:smoothness", weight=cited(0.2, source=_SEARCH), bind={"depth": "wide_depth"}),
     },
     optimiser={
         "lr": cited(1e-3, source=_AS_UNSUP3D),
@@ -122,4 +210,18 @@ SMOKE = RecipeSpec(
     budget=Budget(steps=cited(20, source="ours")),
 )
 
-RECIPES = (PAPER, QUICK, DEMO, SMOKE)
+RECIPES = (
+    PAPER,
+    CATS,
+    CARS,
+    NO_ALBEDO_SYMMETRY,
+    NO_DEPTH_SYMMETRY,
+    NO_LIGHT,
+    NO_PERCEPTUAL,
+    NO_REGULARISERS,
+    SUPERVISED_L1,
+    SUPERVISED_L2,
+    QUICK,
+    DEMO,
+    SMOKE,
+)

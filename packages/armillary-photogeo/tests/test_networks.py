@@ -1,0 +1,114 @@
+"""Claims of ``networks.py``: the tables' layers, and their sizes elsewhere."""
+
+import pytest
+import torch
+
+from armillary_photogeo.config import ConvEncoderConfig, DenseEncoderConfig
+from armillary_photogeo.networks import ConvEncoder, DenseBlock, DenseDecoder, DenseEncoder, MapDecoder
+
+CONVOLUTIONS = {16: (1, 1), 32: (1, 2, 1), 64: (1, 1, 1, 1), 128: (1, 1, 1, 1, 1)}
+
+
+def encoder(kind, config, *, size=64):
+    return kind.build(config, inputs={"image": (None, 3, size, size)}, outputs={"feature": (None, config.features)})
+
+
+def describe(layer):
+    match layer:
+        case torch.nn.Conv2d() | torch.nn.ConvTranspose2d():
+            name = "conv" if type(layer) is torch.nn.Conv2d else "deconv"
+            sizes = (layer.in_channels, layer.out_channels, layer.kernel_size[0], layer.stride[0], layer.padding[0])
+            return name, *sizes
+        case DenseBlock():
+            (first, *_), count = layer.layers[0], len(layer.layers)
+            return "block", first.in_channels, count
+        case torch.nn.LeakyReLU():
+            assert layer.negative_slope == 0.2
+            return "leaky"
+        case _:
+            return {"BatchNorm2d": "bn"}.get(type(layer).__name__, type(layer).__name__.lower())
+
+
+def layers(module):
+    return [describe(layer) for layer in module.layers]
+
+
+def test_depth_encoder_is_table_4():
+    assert layers(encoder(ConvEncoder, ConvEncoderConfig())) == [
+        *[("conv", 3, 64, 4, 2, 1), "leaky"],
+        *[("conv", 64, 128, 4, 2, 1), "bn", "leaky"],
+        *[("conv", 128, 256, 4, 2, 1), "bn", "leaky"],
+        *[("conv", 256, 512, 4, 2, 1), "bn", "leaky"],
+        *[("conv", 512, 512, 4, 2, 1), "bn", "leaky"],
+        *[("conv", 512, 128, 2, 1, 0), "bn", "leaky"],
+    ]
+
+
+def test_depth_decoder_is_the_encoder_the_other_way_round_and_one_doubling_more():
+    assert layers(MapDecoder(64, features=128, width=64, channels=1)) == [
+        *[("deconv", 128, 512, 2, 1, 0), "bn", "relu"],
+        *[("deconv", 512, 512, 4, 2, 1), "bn", "relu"],
+        *[("deconv", 512, 256, 4, 2, 1), "bn", "relu"],
+        *[("deconv", 256, 128, 4, 2, 1), "bn", "relu"],
+        *[("deconv", 128, 64, 4, 2, 1), "bn", "relu"],
+        *[("deconv", 64, 64, 4, 2, 1), "bn", "relu"],
+        *[("deconv", 64, 64, 4, 2, 1), "bn", "relu"],
+        ("conv", 64, 1, 5, 1, 2),
+    ]
+
+
+def test_albedo_network_is_table_5():
+    assert layers(encoder(DenseEncoder, DenseEncoderConfig())) == [
+        ("conv", 3, 64, 4, 2, 1),
+        *[("block", 64, 6), ("conv", 64, 128, 4, 2, 1), "bn", "leaky"],
+        *[("block", 128, 12), ("conv", 128, 256, 4, 2, 1), "bn", "leaky"],
+        *[("block", 256, 24), ("conv", 256, 512, 4, 2, 1), "bn", "leaky"],
+        *[("block", 512, 16), ("conv", 512, 128, 4, 4, 0), "bn", "leaky"],
+        "sigmoid",
+    ]
+    decoder = DenseDecoder(64, features=128, width=64, channels=3, convolutions=(16, 24, 12, 6))
+    assert layers(decoder) == [
+        ("deconv", 128, 512, 4, 1, 0),
+        *[("block", 512, 16), ("deconv", 512, 256, 4, 2, 1), "bn", "relu"],
+        *[("block", 256, 24), ("deconv", 256, 128, 4, 2, 1), "bn", "relu"],
+        *[("block", 128, 12), ("deconv", 128, 64, 4, 2, 1), "bn", "relu"],
+        *[("block", 64, 6), ("deconv", 64, 64, 4, 2, 1), "bn", "relu"],
+        *["bn", "relu", ("conv", 64, 3, 5, 1, 2)],
+    ]
+    assert isinstance(decoder.layers[1].layers[0][0], torch.nn.ConvTranspose2d)
+
+
+def test_each_convolution_of_a_block_reads_the_sum_of_all_before_it():
+    """Reference: by hand, x0 + f1(x0) + f2(x0 + f1(x0)) + ...; every convolution counts."""
+    block = DenseBlock(4, 3).eval()
+    x = torch.randn(2, 4, 5, 5, generator=torch.Generator().manual_seed(0))
+    outputs = [x]
+    for layer in block.layers:
+        outputs.append(layer(torch.stack(outputs).sum(0)))
+    torch.testing.assert_close(block(x), torch.stack(outputs).sum(0))
+    block(x).sum().backward()
+    assert all(parameter.grad.abs().max() > 0 for name, parameter in block.named_parameters() if ".0." in name)
+
+
+@pytest.mark.parametrize("size", CONVOLUTIONS)
+def test_networks_serve_every_power_of_two(size):
+    """The extension: 16 to 128 give an albedo of the picture's size and a depth of twice that."""
+    image = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0))
+    conv = encoder(ConvEncoder, ConvEncoderConfig(width=4, features=12), size=size)
+    depth = MapDecoder(size, features=12, width=4, channels=1)(conv(image=image)["feature"])
+    assert depth.shape == (2, 1, 2 * size, 2 * size)
+    config = DenseEncoderConfig(width=4, features=12, convolutions=CONVOLUTIONS[size])
+    dense = encoder(DenseEncoder, config, size=size)(image=image)["feature"]
+    assert dense.shape == (2, 12)
+    assert ((dense >= 0) & (dense <= 1)).all()
+    decoder = DenseDecoder(size, features=12, width=4, channels=3, convolutions=CONVOLUTIONS[size][::-1])
+    assert decoder(dense).shape == (2, 3, size, size)
+
+
+def test_blocks_that_do_not_fit_the_size_are_refused():
+    with pytest.raises(ValueError, match="needs 3 dense blocks"):
+        encoder(DenseEncoder, DenseEncoderConfig(), size=32)
+    with pytest.raises(ValueError, match="needs 2 dense blocks"):
+        DenseDecoder(16, features=4, width=4, channels=3, convolutions=(1,))
+    with pytest.raises(ValueError, match="one number >= 1"):
+        DenseEncoderConfig(convolutions=(1, 0))
