@@ -8,6 +8,7 @@ _HERE = "armillary_spherical"
 _CONFIG = f"{_HERE}.evaluator_config"
 
 _MAP = "batch channels colatitude azimuth"
+_PICTURE = "batch shades height width"
 _EMBEDDING = Port("embedding", kind="sphere_signal", shape=_MAP)
 _TRUE_ROTATION = Port("true_rotation", kind="rotation")
 _VIEWS = (("score", "test"), ("second", "test"), ("third", "test"), ("fourth", "test"))
@@ -109,5 +110,32 @@ EVALUATORS: tuple[EvaluatorSpec, ...] = (
         ),
         summary="share of shapes whose category is found",
         source=f"{_PAPER}, Appendix A.1",
+    ),
+    EvaluatorSpec(
+        name="novel-view/1",
+        target=f"{_HERE}.view_quality:NovelView",
+        consumes=(
+            Port("reconstruction", kind="image", shape=_PICTURE),
+            Port("image", kind="image", shape=_PICTURE),
+            Port("true_view", kind="image", shape=_PICTURE),
+            Port("rotation", kind="rotation"),
+        ),
+        passes=(("fit", "train"), ("score", "test")),
+        transforms=(
+            _3DOF,
+            Use("spherical:render", settings={"keep_mesh": True}),
+            Use("spherical:turn", settings=_3DOF.settings, rename={"true_rotation": "rotation"}),
+            Use("spherical:render", rename={"image": "true_view"}),
+        ),
+        recipe_settings=True,
+        protocol=(
+            "each test item is turned uniformly over all rotations and rendered; turned again, and rendered again. From the "
+            "first picture and the second turn the method draws a view, clipped to [0, 1], which is compared with the second "
+            "picture over all of its pixels, the background too: l1, the mean absolute difference; psnr, 10 log10 of 1 over "
+            "the mean squared difference; means over items. Baselines on the same items: the mean of the training items' "
+            "pictures, one turn of each; the first picture as it is."
+        ),
+        summary="new views of a picture's object against its mesh, rendered",
+        source=f"ours; the paper shows views, in its Figure 6 and Appendix D, and measures none; {_PAPER}, Section 3.2.4",
     ),
 )
