@@ -10,14 +10,14 @@ from armillary_spherical.network_specs import ENCODERS, HEADS, LOSSES, METHODS, 
 def test_catalogue():
     names = {kind: [spec.name for spec in specs] for kind, specs in globals().items() if kind.isupper()}
     assert names == {
-        "ENCODERS": ["residual-cnn", "two-branch-cnn", "e3nn-cnn", "image-to-vector"],
-        "HEADS": ["class-scores", "vector-to-sphere", "pose", "frame"],
+        "ENCODERS": ["residual-cnn", "two-branch-cnn", "e3nn-cnn", "image-to-vector", "plain-encoder"],
+        "HEADS": ["class-scores", "vector-to-sphere", "vector-to-coefficients", "pose", "frame"],
         "RENDERERS": ["synthesiser"],
         "LOSSES": ["cross-entropy", "huber-sphere", "pixel", "geodesic", "rotation-vector"],
         "METHODS": ["classifier", "embedding", "fine-embedding", "views", "regression", "orientation"],
         "EVALUATORS": [
             *("relative-pose/1", "relative-pose-2dof/1", "image-to-mesh/1"),
-            *("equivariance/1", "classification/1"),
+            *("equivariance/1", "classification/1", "novel-view/1"),
         ],
     }
 

@@ -138,6 +138,21 @@ class VectorToSphereConfig:
 
 
 @attrs.frozen(kw_only=True)
+class PlainEncoderConfig:
+    """Four strided convolutions and a linear layer."""
+
+    width: int = param(
+        16, unit="channel", help="channels after the first convolution, doubled by each", validator=gt(0)
+    )
+    features: int = param(512, unit="channel", help="length of the vector", validator=gt(0))
+
+
+@attrs.frozen(kw_only=True)
+class VectorToCoefficientsConfig:
+    """One linear map from a vector to spherical harmonics; it takes its sizes from what it stands between."""
+
+
+@attrs.frozen(kw_only=True)
 class SynthesiserConfig:
     """From an embedding to a picture."""
 

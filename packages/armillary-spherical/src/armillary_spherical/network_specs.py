@@ -66,6 +66,15 @@ ENCODERS: tuple[EncoderSpec, ...] = (
         summary="residual network of pre-activation blocks, a picture to one vector",
         source=f"{_PAPER}, Appendix A.2",
     ),
+    EncoderSpec(
+        name="plain-encoder",
+        target=f"{_HERE}.plain_networks:PlainEncoder",
+        config=f"{_CONFIG}:PlainEncoderConfig",
+        consumes=(_IMAGE,),
+        produces=(Port("feature", kind="feature_vector", shape="batch $features"),),
+        summary="four strided convolutions, a picture to one vector: cheap on a processor",
+        source="ours",
+    ),
 )
 
 HEADS: tuple[HeadSpec, ...] = (
@@ -86,6 +95,15 @@ HEADS: tuple[HeadSpec, ...] = (
         produces=(_EMBEDDING,),
         summary="one vector to a map of the sphere, azimuth padded in a circle",
         source=f"{_PAPER}, Section 3.2.1 and Appendix A.2",
+    ),
+    HeadSpec(
+        name="vector-to-coefficients",
+        target=f"{_HERE}.plain_networks:VectorToCoefficients",
+        config=f"{_CONFIG}:VectorToCoefficientsConfig",
+        consumes=(_FEATURE,),
+        produces=(_EMBEDDING,),
+        summary="one vector to the spherical harmonics of a map of the sphere, by one linear map",
+        source="ours",
     ),
     HeadSpec(
         name="pose",

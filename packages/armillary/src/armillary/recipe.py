@@ -31,6 +31,7 @@ BODY_KEYS = (
     "budget",
     "cadence",
     "batch_size",
+    "draws",
     "settings",
     "evaluators",
 )
@@ -167,6 +168,10 @@ def complete(host: Host, recipe: Recipe) -> Recipe:
                 problems.extend(error.problems)
         if not _whole_number(body.get("batch_size", 1)):
             problems.append(f"{at}batch_size: needs an integer above 0, got {body['batch_size']!r}")
+        if body.get("draws") is not None and not _whole_number(body["draws"]):
+            problems.append(
+                f"{at}draws: needs an integer above 0, got {body['draws']!r}; left out, each pass draws anew"
+            )
         for path, kind, entry in entries(host, body):
             try:
                 spec = host.component(kind, entry["use"])

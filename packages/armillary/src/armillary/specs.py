@@ -317,6 +317,7 @@ class Body:
     schedule: Mapping[str, Any] = attrs.field(factory=dict)
     budget: Budget | None = None
     batch_size: Any = None
+    draws: Any = None
     settings: Mapping[str, Any] = attrs.field(factory=dict)
     evaluators: Mapping[str, Use] = attrs.field(factory=dict)
 
@@ -348,6 +349,8 @@ class RecipeSpec(Body):
         schedule: ``use`` (constant, step, multistep, cosine), and its settings.
         budget: steps, and at most seconds.
         batch_size: items a step, over all processes.
+        draws: how many times the transforms draw each item, after which the passes over the data repeat those draws from
+            memory; not given: anew in each pass. For transforms that cost more than a step, as drawing meshes does.
         settings: of the method's own config.
         evaluators: name to evaluator.
         stages: for a recipe of several stages, in order; then the body above stays empty.
@@ -383,7 +386,7 @@ class RecipeSpec(Body):
 
 
 def _body(body: Body) -> Iterator[tuple[str, Any]]:
-    for key in ("method", "batch_size"):
+    for key in ("method", "batch_size", "draws"):
         if getattr(body, key) is not None:
             yield key, getattr(body, key)
     if body.slots:

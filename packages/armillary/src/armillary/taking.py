@@ -14,7 +14,7 @@ from armillary.errors import ConfigError, RecipeError, did_you_mean
 
 RUN_KEYS = ("run", "recipe", "checkpoints", "body")
 TAKE_KEYS = ("slot", "stage", "run", "frozen", "rename")
-_ONLY_TRAINING = ("losses", "evaluators", "optimiser", "schedule", "budget", "cadence", "batch_size", "world")
+_ONLY_TRAINING = ("losses", "evaluators", "optimiser", "schedule", "budget", "cadence", "batch_size", "draws", "world")
 _ONLY_TOP = ("observers", "summary", "source", "id")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 

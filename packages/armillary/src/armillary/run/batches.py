@@ -13,6 +13,8 @@ from armillary.errors import DataError
 from armillary.interfaces import Dataset, Transform
 from armillary.run.build import stream
 
+_ROOM = 4 * 2**30  # bytes of samples that are kept; beyond it they are drawn again, the same ones
+
 
 class StepBatches(torch.utils.data.Dataset):
     """Item ``step`` is the batch of that step, on the CPU.
@@ -26,6 +28,8 @@ class StepBatches(torch.utils.data.Dataset):
         seed: of order and draws.
         rank: of this process.
         processes: number of processes; each takes its share of a batch.
+        draws: epoch ``e`` repeats what the transforms drew in epoch ``e % draws``, from memory while there is room; None:
+            each epoch draws anew. The order of items is drawn anew in either case.
     """
 
     def __init__(
@@ -39,12 +43,14 @@ class StepBatches(torch.utils.data.Dataset):
         seed: int,
         rank: int = 0,
         processes: int = 1,
+        draws: int | None = None,
     ) -> None:
         if batch_size % processes:
             raise DataError(f"batch_size {batch_size} cannot be shared by {processes} processes")
         self._dataset, self._transforms, self._kinds = dataset, list(transforms), dict(kinds)
         self._batch_size, self._steps, self._seed = batch_size, steps, seed
         self._rank, self._processes = rank, processes
+        self._draws, self._kept, self._room = draws, dict[tuple[int, int], dict[str, Any]](), _ROOM
         self._order: tuple[int, torch.Tensor] = (-1, torch.empty(0))
 
     def __len__(self) -> int:
@@ -60,6 +66,18 @@ class StepBatches(torch.utils.data.Dataset):
         return collate(samples)
 
     def _sample(self, epoch: int, item: int) -> dict[str, Any]:
+        if self._draws is None:
+            return self._draw(epoch, item)
+        key = epoch % self._draws, item
+        if key not in self._kept:
+            sample = self._draw(*key)
+            self._room -= sum(value.nbytes for value in sample.values() if isinstance(value, torch.Tensor))
+            if self._room < 0:
+                return sample
+            self._kept[key] = sample
+        return self._kept[key]
+
+    def _draw(self, epoch: int, item: int) -> dict[str, Any]:
         sample = self._dataset[item]
         if self._transforms:
             generator = torch.Generator().manual_seed(stream(self._seed, "item", epoch, item))

@@ -311,6 +311,7 @@ class _Training:
             build_transforms(self.host, stage, per="item"),
             kinds={name: port.kind for name, port in stage.batch.items()},
             batch_size=stage.body.get("batch_size", 1),
+            draws=stage.body.get("draws"),
             steps=stage.body["budget"]["steps"] if steps is None else steps,
             seed=stream(self.plan.recipe.seed, stage.name, "data"),
             rank=self.fabric.global_rank,
