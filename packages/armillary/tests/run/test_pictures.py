@@ -224,20 +224,6 @@ def test_unwrapped_refuses_a_map_that_is_larger_than_its_picture():
         pictures.unwrapped_picture(torch.zeros(3, 4, 4), torch.zeros(3, 8, 8))
 
 
-def test_found_landmarks_are_green_and_annotated_ones_blue():
-    """(-1/2, 0) found, (1/2, 0) annotated, a line between; hidden ones and those that are not numbers are not drawn."""
-    found = torch.tensor([[-0.5, 0.0], [0.0, 0.9], [float("nan"), 0.0]])
-    truth = torch.tensor([[0.5, 0.0], [0.0, -0.9], [0.0, 0.0]])
-    shown = pictures.landmarks_over(
-        torch.zeros(3, 65, 65), predicted=found, truth=truth, visible=torch.tensor([True, False, True]), size=65
-    ).astype(int)
-    green, blue = shown[32, 16], shown[32, 48]
-    assert green.argmax() == 1
-    assert blue.argmax() == 2
-    assert shown[32, 32].min() > 200
-    assert shown[:24].max() == shown[40:].max() == 0
-
-
 def test_preview_shows_a_label_map_with_its_own_picture_laid_onto_the_sphere(head):
     """Labels of the target go with the target, whatever image comes first; without a fitting image there is one column."""
     red, labels = torch.tensor([1.0, 0, 0])[:, None, None].expand(3, 64, 64), torch.randn(3, 32, 32)
@@ -291,24 +277,6 @@ def test_turning_the_object_turns_its_axes():
     quarter = torch.tensor([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
     red = pictures.pose_picture(quarter, size=100).astype(int)[65, 50]
     assert red[0] > red[1] + 100
-
-
-def test_key_points_lie_where_they_are(head):
-    """(-1, -1) is the centre of the upper left pixel; (0, 0) is the middle of the picture."""
-    shown = pictures.keypoints_picture(torch.tensor([[0.0, 0.0], [-1.0, -1.0]]), size=65).astype(int)
-    assert np.ptp(shown[32, 32]) > 50
-    assert np.ptp(shown[0, 0]) > 50
-    assert np.ptp(shown[50, 50]) < 10
-    over = pictures.keypoints_picture(torch.zeros(1, 2), image=head.image, size=128)
-    assert over.shape == (128, 128, 3)
-    assert np.ptp(over.astype(int)[63, 63]) > 50
-
-
-def test_key_points_at_the_corners_lie_on_the_corner_pixels():
-    """Four pixels drawn 32 times as large: (1, 1) is the centre of the last one, 112 pixels from the corner."""
-    shown = pictures.keypoints_picture(torch.ones(1, 2), image=torch.zeros(3, 4, 4), size=128)
-    y, x = np.nonzero(shown.sum(axis=-1))
-    assert (y.mean(), x.mean()) == pytest.approx((111.5, 111.5), abs=0.6)
 
 
 def test_features_do_not_depend_on_the_order_of_channels():

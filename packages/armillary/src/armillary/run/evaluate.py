@@ -219,7 +219,7 @@ def _draw(
     folder: RunFolder, entry: dict[str, Any], name: str, points: Any, images: dict[str, torch.Tensor]
 ) -> str | None:
     """Draw found points over the first few pictures; return the file's place in the run."""
-    from armillary.run.pictures import landmarks_over
+    from armillary.run.point_pictures import landmarks_over
     from armillary.run.sheets import contact_sheet, write_png
 
     drawn = [

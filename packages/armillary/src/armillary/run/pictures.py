@@ -18,24 +18,21 @@ from torch import Tensor
 from armillary.kernels.cameras import intrinsics
 from armillary.kernels.rotations import euler_zyx_from_rotation
 from armillary.kernels.shading import lambert, normals_from_depth
-from armillary.run.colours import BROKEN, NOTHING, colour_map, hues, to_bytes
+from armillary.run.colours import NOTHING, colour_map, hues, to_bytes
+from armillary.run.picture_items import Item, as_array, as_finite, as_plane, image_picture
+from armillary.run.point_pictures import (
+    Edge,
+    keypoints_picture,
+    points_of_pairs,
+    strong_edges,
+    structure_picture,
+    structure_sheet,
+)
 from armillary.run.sheets import INK, PALE, Picture, contact_sheet, font, stack
 
-Item = Tensor | np.ndarray
 Column = tuple[str, list[Picture]]
 
 # --- one picture for each kind -------------------------------------------------------------------------------------
-
-
-def image_picture(image: Shaped[Item, "channel height width"]) -> Picture:
-    """The picture of an image or an albedo in [0, 1], of one or three channels; clipped."""
-    values = _array(image)
-    if values.ndim != 3 or values.shape[0] not in (1, 3):
-        raise ValueError(f"an image needs the shape (1 or 3, height, width), but has {values.shape}")
-    values = np.broadcast_to(values, (3, *values.shape[1:])).transpose(1, 2, 0)
-    picture = to_bytes(np.nan_to_num(values))
-    picture[~np.isfinite(values).all(axis=-1)] = BROKEN
-    return picture
 
 
 def depth_picture(
@@ -51,7 +48,7 @@ def depth_picture(
         limits: nearest and farthest depth of the scale; those of ``depth_limits`` when absent.
         mask: where the depth counts.
     """
-    values, counts = _plane(depth), _plane(_depth_counts(depth, mask)) > 0.5
+    values, counts = as_plane(depth), as_plane(_depth_counts(depth, mask)) > 0.5
     near, far = limits if limits is not None else depth_limits(depth, mask=mask)
     span = max(far - near, np.finfo(np.float32).eps)
     return colour_map(np.where(counts, ((far - values) / span).clip(0.0, 1.0), np.nan))
@@ -61,7 +58,7 @@ def depth_limits(
     depth: Shaped[Item, "*shape"], *, mask: Shaped[Item, "*shape"] | None = None, outliers: float = 0.01
 ) -> tuple[float, float]:
     """The nearest and farthest depth that counts, without a share of ``outliers`` at either end; (0, 1) without any."""
-    values, counts = _array(depth), _depth_counts(depth, mask)
+    values, counts = as_array(depth), _depth_counts(depth, mask)
     if not counts.any():
         return 0.0, 1.0
     near, far = np.quantile(values[counts], [outliers, 1.0 - outliers])
@@ -82,7 +79,7 @@ def relief_picture(
             slopes are right up to that factor.
         mask: where the depth counts.
     """
-    values, counts = _plane(depth), _plane(_depth_counts(depth, mask)) > 0.5
+    values, counts = as_plane(depth), as_plane(_depth_counts(depth, mask)) > 0.5
     values = np.where(counts, values, np.median(values[counts]) if counts.any() else 1.0)
     height, width = values.shape
     if camera is None:
@@ -90,7 +87,7 @@ def relief_picture(
         values = 1.0 + 0.5 * _HALF_PLATE * (values - 0.5 * (near + far)) / max(far - near, np.finfo(np.float32).eps)
         matrix = intrinsics(2.0 * math.atan(_HALF_PLATE / 2.0), height=height, width=width)
     else:
-        matrix = torch.as_tensor(_array(camera))
+        matrix = torch.as_tensor(as_array(camera))
     surface = torch.as_tensor(values, dtype=torch.float32)[None]
     normals = normals_from_depth(surface, matrix.to(torch.float32))
     toward = torch.tensor([-0.45, -0.55, -0.70])
@@ -105,18 +102,18 @@ _HALF_PLATE = 0.2  # width of the plate that a depth without a camera is drawn o
 
 def normals_picture(normals: Shaped[Item, "3 height width"], *, mask: Item | None = None) -> Picture:
     """The usual colours of a normal map: red right, green up, blue towards the viewer; flat is (128, 128, 255)."""
-    toward_up_right = _array(normals) * np.array([1.0, -1.0, -1.0], dtype=np.float32)[:, None, None]
+    toward_up_right = as_array(normals) * np.array([1.0, -1.0, -1.0], dtype=np.float32)[:, None, None]
     picture = image_picture(0.5 + 0.5 * toward_up_right)
-    length = np.linalg.norm(_finite(normals), axis=0)
+    length = np.linalg.norm(as_finite(normals), axis=0)
     picture[length < 0.5] = NOTHING
     if mask is not None:
-        picture[_plane(mask) < 0.5] = NOTHING
+        picture[as_plane(mask) < 0.5] = NOTHING
     return picture
 
 
 def shading_picture(shading: Shaped[Item, "1 height width"]) -> Picture:
     """Grey from 0 to the larger of 1 and the largest value: a shading may exceed 1."""
-    values = _array(shading)
+    values = as_array(shading)
     finite = values[np.isfinite(values)]
     return image_picture(values / max(1.0, float(finite.max(initial=0.0))))
 
@@ -126,12 +123,12 @@ def confidence_picture(confidence: Shaped[Item, "1 height width"]) -> Picture:
 
     Source: elliottwu/unsup3d draws its confidence maps so.
     """
-    return image_picture(1.0 / (1.0 + np.maximum(_array(confidence), 0.0)))
+    return image_picture(1.0 / (1.0 + np.maximum(as_array(confidence), 0.0)))
 
 
 def mask_picture(mask: Shaped[Item, "1 height width"]) -> Picture:
     """White inside, black outside, grey between."""
-    return image_picture(_array(mask))
+    return image_picture(as_array(mask))
 
 
 def label_map_picture(labels: Shaped[Item, "3 height width"]) -> Picture:
@@ -139,8 +136,8 @@ def label_map_picture(labels: Shaped[Item, "3 height width"]) -> Picture:
 
     The point (x, y, z) of the object's unit sphere has the colour ((x, y, z) + 1) / 2.
     """
-    values = _array(labels)
-    length = np.linalg.norm(_finite(labels), axis=0)
+    values = as_array(labels)
+    length = np.linalg.norm(as_finite(labels), axis=0)
     return image_picture(0.5 + 0.5 * values / np.maximum(length, 1.0))
 
 
@@ -164,7 +161,7 @@ def unwrapped_picture(
         mask: where pixels count; all of them without it.
         size: height of the unfolded sphere; its width is twice that.
     """
-    colours, values = _finite(image).clip(0.0, 1.0), _finite(labels)
+    colours, values = as_finite(image).clip(0.0, 1.0), as_finite(labels)
     if colours.ndim != 3 or values.ndim != 3 or len(values) != 3 or values.shape[1] > colours.shape[1]:
         raise ValueError(f"an image {colours.shape} and labels (3, rows, columns) of it are needed, got {values.shape}")
     height, width = colours.shape[1:]
@@ -173,7 +170,7 @@ def unwrapped_picture(
     points = _at_pixels(values, height, width, parts=parts).reshape(3, -1)
     weight = np.linalg.norm(points, axis=0)
     if mask is not None:
-        weight = weight * (_plane(mask).repeat(parts, axis=0).repeat(parts, axis=1).reshape(-1) > 0.5)
+        weight = weight * (as_plane(mask).repeat(parts, axis=0).repeat(parts, axis=1).reshape(-1) > 0.5)
     longitude = np.arctan2(points[1], points[0])
     latitude = np.arctan2(points[2], np.hypot(points[0], points[1]))
     across = (longitude / (2.0 * math.pi) + 0.5) * 2 * size - 0.5
@@ -223,13 +220,13 @@ def coordinate_map_picture(coordinates: Shaped[Item, "3 height width"], *, mask:
         coordinates: any unit. Where all three are 0 there is no object.
         mask: where the object is.
     """
-    values, known = _array(coordinates), _finite(coordinates)
+    values, known = as_array(coordinates), as_finite(coordinates)
     largest = float(np.abs(known).max(initial=0.0))
     reach = 2.0 ** math.ceil(math.log2(largest) - _EXCESS) if largest > 0.0 else 1.0
     picture = image_picture(0.5 + 0.5 * (values / reach).clip(-1.0, 1.0))
     picture[(values == 0.0).all(axis=0)] = NOTHING
     if mask is not None:
-        picture[_plane(mask) < 0.5] = NOTHING
+        picture[as_plane(mask) < 0.5] = NOTHING
     return picture
 
 
@@ -241,8 +238,8 @@ def grid_picture(grid: Shaped[Item, "height width 2"]) -> Picture:
 
     Positions outside it are grey.
     """
-    values = _finite(grid)
-    inside = np.isfinite(_array(grid)).all(axis=-1) & (np.abs(values) <= 1.0).all(axis=-1)
+    values = as_finite(grid)
+    inside = np.isfinite(as_array(grid)).all(axis=-1) & (np.abs(values) <= 1.0).all(axis=-1)
     place = 0.5 + 0.5 * values.clip(-1.0, 1.0)
     fields = np.minimum((8 * place).astype(int), 7).sum(axis=-1) % 2
     colours = np.concatenate([place, np.full((*place.shape[:-1], 1), 0.5)], axis=-1)
@@ -253,7 +250,7 @@ def grid_picture(grid: Shaped[Item, "height width 2"]) -> Picture:
 
 def heatmap_picture(heatmap: Shaped[Item, "points height width"]) -> Picture:
     """Each point's heat in a colour of its own, scaled to its largest value."""
-    values = _finite(heatmap).clip(0.0, None)
+    values = as_finite(heatmap).clip(0.0, None)
     peak = values.max(axis=(1, 2), keepdims=True, initial=0.0)
     share = values / np.where(peak > 0.0, peak, 1.0)
     colours = hues(len(values)).astype(np.float32) / 255.0
@@ -262,7 +259,7 @@ def heatmap_picture(heatmap: Shaped[Item, "points height width"]) -> Picture:
 
 def feature_map_picture(features: Shaped[Item, "channel height width"]) -> Picture:
     """The three directions of largest variance as red, green and blue, each over its middle 98 %."""
-    values = _finite(features)
+    values = as_finite(features)
     channels, height, width = values.shape
     rows = values.reshape(channels, -1).T
     rows = rows - rows.mean(axis=0)
@@ -279,7 +276,7 @@ def feature_map_picture(features: Shaped[Item, "channel height width"]) -> Pictu
 
 def light_picture(light: Shaped[Item, " 5"], *, size: int = 64) -> Picture:
     """A white sphere under the light (ambient, diffuse, direction from the surface to the light)."""
-    values = torch.as_tensor(_array(light), dtype=torch.float32)
+    values = torch.as_tensor(as_array(light), dtype=torch.float32)
     axis = torch.linspace(-1.0, 1.0, size) * 1.08
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     inside = x.square() + y.square() < 1.0
@@ -294,7 +291,7 @@ def pose_picture(pose: Shaped[Item, "3 4"], *, size: int = 96) -> Picture:
 
     The second line of text is the translation, in scene units. A rotation alone, 3 x 3, has none.
     """
-    values = _finite(pose)
+    values = as_finite(pose)
     rotation = values[:, :3]
     scale = 4  # drawn large, then made small: smooth lines
     canvas = Image.new("RGB", (scale * size, scale * size), PALE)
@@ -317,75 +314,6 @@ def pose_picture(pose: Shaped[Item, "3 4"], *, size: int = 96) -> Picture:
 
 
 _AXES = ((213, 62, 62), (38, 150, 84), (52, 104, 214))
-
-
-def keypoints_picture(
-    keypoints: Shaped[Item, "points axes"],
-    *,
-    image: Shaped[Item, "channel height width"] | None = None,
-    visible: Shaped[Item, " points"] | None = None,
-    size: int = 192,
-) -> Picture:
-    """The first two coordinates of points in [-1, 1] over the image, ``size`` pixels high; hollow where not visible."""
-    values = _array(keypoints).astype(np.float64)
-    canvas, place = _plate(image, size)
-    draw = ImageDraw.Draw(canvas)
-    pixels = place(values[:, :2])
-    full = np.ones(len(values), dtype=bool) if visible is None else _array(visible).astype(bool).reshape(-1)
-    radius = max(2.0, size / 64.0)
-    for colour, (x, y), is_full in zip(hues(len(values)).tolist(), pixels, full, strict=True):
-        if math.isfinite(x) and math.isfinite(y):
-            box = (x - radius, y - radius, x + radius, y + radius)
-            fill, outline = (tuple(colour), (255, 255, 255)) if is_full else (None, tuple(colour))
-            draw.ellipse(box, fill=fill, outline=outline)
-    return np.asarray(canvas)
-
-
-def landmarks_over(
-    image: Shaped[Item, "channel height width"],
-    *,
-    predicted: Shaped[Item, "points 2"],
-    truth: Shaped[Item, "points 2"],
-    visible: Shaped[Item, " points"] | None = None,
-    size: int = 192,
-) -> Picture:
-    """Found points in green over the image, ``size`` pixels high, joined by a line to the annotated ones in blue.
-
-    Points in [-1, 1]; those that are not visible are left out.
-
-    Source: the colours of Thewlis et al. 2017, Figure 9.
-    """
-    canvas, place = _plate(image, size)
-    draw = ImageDraw.Draw(canvas)
-    found, true = (place(_array(points).astype(np.float64)[:, :2]) for points in (predicted, truth))
-    shown = np.ones(len(true), dtype=bool) if visible is None else _array(visible).astype(bool).reshape(-1)
-    shown &= np.isfinite(found).all(axis=1) & np.isfinite(true).all(axis=1)
-    found, true = found[shown].clip(-size, 9 * size), true[shown].clip(-size, 9 * size)
-    for a, b in zip(found, true, strict=True):
-        draw.line([*a, *b], fill=(255, 255, 255), width=max(1, size // 128))
-    radius = max(2.0, size / 56.0)
-    for points, colour in ((true, _TRUE), (found, _FOUND)):
-        for x, y in points:
-            draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour, outline=(255, 255, 255))
-    return np.asarray(canvas)
-
-
-_TRUE, _FOUND = (42, 92, 230), (24, 190, 60)
-
-
-def _plate(image: Item | None, size: int) -> tuple[Image.Image, Callable[[np.ndarray], np.ndarray]]:
-    """A canvas to draw points on, ``size`` pixels high, and where positions in [-1, 1] lie on it."""
-    if image is None:
-        grid = np.array([size, size])
-        canvas = Image.new("RGB", (size, size), PALE)
-    else:
-        below = image_picture(image)
-        grid = np.array(below.shape[1::-1])
-        canvas = Image.fromarray(below).resize(
-            (max(1, round(size * grid[0] / grid[1])), size), Image.Resampling.BICUBIC
-        )
-    scale = np.array(canvas.size) / grid
-    return canvas, lambda points: ((points + 1.0) / 2.0 * (grid - 1.0) + 0.5) * scale - 0.5
 
 
 def text_picture(text: str, *, size: int = 96) -> Picture:
@@ -416,6 +344,43 @@ def extra_pictures(kind: str, value: Item, image: Shaped[Item, "3 height width"]
     return {}
 
 
+def prediction_pictures(
+    outputs: Mapping[str, Item], kinds: Mapping[str, str], *, image: Shaped[Item, "3 height width"] | None = None
+) -> dict[str, Picture]:
+    """Every picture of what was found in one item, by the output's name, and by that and a word where it has several.
+
+    Points are drawn over the picture with the edges that matter, where ``edge_weights`` tells them; points in space from
+    three sides, and below them the surface between them.
+
+    Args:
+        outputs: without the batch axis.
+        kinds: of each.
+        image: the picture that they were found in; drawn as ``image``.
+    """
+    shown: dict[str, Picture] = {} if image is None else {"image": image_picture(image)}
+    for name, value in outputs.items():
+        kind = kinds.get(name, "")
+        edges = _edges_between(value, kind, outputs)
+        if kind in _POINTS_ON_PICTURE:
+            shown[name] = keypoints_picture(value, image=image, edges=edges or (), size=_OVER)
+        elif kind in _POINTS_IN_SPACE:
+            same = outputs.get(f"canonical_{name}")
+            shown[name] = structure_sheet(value, canonical=same, edges=edges)
+        elif (drawn := picture(kind, value)) is not None:
+            shown[name] = drawn
+        more = {} if image is None else extra_pictures(kind, value, image)
+        shown |= {f"{name}-{word}": extra for word, extra in more.items()}
+    return shown
+
+
+def _edges_between(value: Item, kind: str, outputs: Mapping[str, Item]) -> list[Edge] | None:
+    """The edges that matter among key points, None where nobody says; annotated points have none."""
+    weights = outputs.get("edge_weights") if kind.startswith("keypoints") else None
+    if weights is None or points_of_pairs(len(weights)) != len(value):
+        return None
+    return strong_edges(weights)
+
+
 def _is_map_of(value: Item, image: Item) -> bool:
     """Whether a map stands on one stride of the picture."""
     (rows, columns), (height, width) = np.shape(value)[-2:], np.shape(image)[-2:]
@@ -423,10 +388,13 @@ def _is_map_of(value: Item, image: Item) -> bool:
 
 
 def _number_picture(value: Item) -> Picture:
-    number = _array(value).reshape(-1)
+    number = as_array(value).reshape(-1)
     return text_picture("\n".join(f"{x:.4g}" for x in number[:4].tolist()))
 
 
+_OVER = 256  # pixels: height of points over a picture
+_POINTS_ON_PICTURE = ("keypoints2d", "landmarks2d")
+_POINTS_IN_SPACE = ("keypoints3d", "landmarks3d")
 _BY_KIND: Mapping[str, Callable[[Item], Picture]] = {  # in the order of a preview
     "image": image_picture,
     "depth": depth_picture,
@@ -435,9 +403,9 @@ _BY_KIND: Mapping[str, Callable[[Item], Picture]] = {  # in the order of a previ
     "shading": shading_picture,
     "light": light_picture,
     "keypoints2d": keypoints_picture,
-    "keypoints3d": keypoints_picture,
+    "keypoints3d": structure_picture,
     "landmarks2d": keypoints_picture,
-    "landmarks3d": keypoints_picture,
+    "landmarks3d": structure_picture,
     "label_map": label_map_picture,
     "coordinate_map": coordinate_map_picture,
     "grid": grid_picture,
@@ -540,9 +508,15 @@ def _columns(name: str, tensors: Mapping[str, Item], kinds: Mapping[str, str], c
             unwrapped = [unwrapped_picture(a, b, mask=c) for a, b, c in zip(images, items, masks, strict=True)]
             columns.append((f"{header}, unwrapped", unwrapped))
         return columns
-    if kind in ("keypoints2d", "landmarks2d"):
+    if kind in (*_POINTS_ON_PICTURE, *_POINTS_IN_SPACE):
+        weights = tensors.get("edge_weights", [None] * len(items))
+        given = [{} if a is None else {"edge_weights": a} for a in weights[: len(items)]]
+        edges = [_edges_between(a, kind, b) for a, b in zip(items, given, strict=True)]
+        if kind in _POINTS_IN_SPACE:
+            return [(header, [structure_picture(a, edges=b) for a, b in zip(items, edges, strict=True)])]
         images = _of_kind(tensors, kinds, "image", len(items)) or [None] * len(items)
-        return [(header, [keypoints_picture(a, image=b) for a, b in zip(items, images, strict=True)])]
+        rows = zip(items, images, edges, strict=True)
+        return [(header, [keypoints_picture(a, image=b, edges=c or ()) for a, b, c in rows])]
     if kind == "coordinate_map":
         masks = _matching(tensors, name, len(items)) or [None] * len(items)
         return [(header, [coordinate_map_picture(a, mask=b) for a, b in zip(items, masks, strict=True)])]
@@ -578,32 +552,10 @@ def _of_kind(tensors: Mapping[str, Item], kinds: Mapping[str, str], kind: str, c
     return None
 
 
-# --- arrays --------------------------------------------------------------------------------------------------------
-
-
-def _array(value: Item) -> np.ndarray:
-    """The item as an array in at least single precision: half precision and booleans are cast."""
-    if isinstance(value, Tensor):
-        value = value.detach().cpu()
-        value = value.float().numpy() if value.dtype != torch.float64 else value.numpy()
-    return value if value.dtype in (np.float32, np.float64) else value.astype(np.float32)
-
-
-def _finite(value: Item) -> np.ndarray:
-    """The item in double precision, 0 where it is not finite, and small enough to be squared."""
-    return np.nan_to_num(_array(value).astype(np.float64), posinf=0.0, neginf=0.0).clip(-1e100, 1e100)
-
-
-def _plane(value: Item) -> np.ndarray:
-    values = _array(value)
-    if values.ndim == 3 and values.shape[0] == 1:
-        return values[0]
-    if values.ndim == 2:
-        return values
-    raise ValueError(f"a map of one channel needs the shape (1, height, width), but has {values.shape}")
+# --- arrays ---------------------------------------------------------------------------------------------------------
 
 
 def _depth_counts(depth: Item, mask: Item | None) -> np.ndarray:
-    values = _array(depth)
+    values = as_array(depth)
     counts = np.isfinite(values) & (values > 0.0)
-    return counts if mask is None else counts & (_array(mask) > 0.5).reshape(counts.shape)
+    return counts if mask is None else counts & (as_array(mask) > 0.5).reshape(counts.shape)

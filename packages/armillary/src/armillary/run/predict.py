@@ -20,6 +20,7 @@ from armillary.run.batches import collate, to_device
 from armillary.run.build import build_transform, call_method, stream
 from armillary.run.meshes import Mesh, mesh_from_depth
 from armillary.run.restore import Restored, kinds_of
+from armillary.std.geometry import Window
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm")
 
@@ -33,12 +34,16 @@ class Geometry:
         image: as the method saw it; None where it was given something else, a mesh say.
         outputs: tensors by port name, without the batch axis, on the CPU.
         kinds: kind of each.
+        file: where the picture came from.
+        window: from pixels of the file to those of the image; None where it is no picture, or nobody says.
     """
 
     id: str
     image: Tensor | None
     outputs: Mapping[str, Tensor]
     kinds: Mapping[str, str]
+    file: Path | None = None
+    window: Window | None = None
 
     def __getattr__(self, name: str) -> Tensor:
         outputs = object.__getattribute__(self, "outputs")
@@ -162,7 +167,7 @@ class FileReader:
         Raises:
             DataError: it cannot be read.
         """
-        return {**self._dataset.read_file(self._config, file), "id": name}
+        return {**self._dataset.read_file(self._config, file), "id": name, "file": file}
 
     def ready(self, sample: dict[str, Any], *, file: Path) -> dict[str, Any]:
         """Return an item from which the method predicts: a mesh, say, is cast to the sphere, but never turned.
@@ -222,6 +227,8 @@ def _batch(restored: Restored, batch: dict[str, Any], device: torch.device) -> I
             image=batch["image"][index].cpu() if "image" in batch else None,
             outputs={name: value[index].detach().cpu() for name, value in outputs.items()},
             kinds=kinds,
+            file=batch["file"][index] if "file" in batch else None,
+            window=batch["window"][index] if "window" in batch else None,
         )
 
 
@@ -232,20 +239,13 @@ def write_prediction(geometry: Geometry, out: Path) -> list[Path]:
         RunError: the disk is full or cannot be written.
     """
     from armillary.run.folder import atomic
-    from armillary.run.pictures import extra_pictures, picture
+    from armillary.run.pictures import prediction_pictures
     from armillary.run.sheets import write_png
 
     written = [out / f"{geometry.id}.npz"]
     out.mkdir(parents=True, exist_ok=True)
     with atomic(written[0]) as draft, draft.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **geometry.arrays())
-    seen = {} if geometry.image is None else {"image": geometry.image}
-    for name, value in {**seen, **geometry.outputs}.items():
-        kind = "image" if name == "image" else geometry.kinds.get(name, "")
-        shown = picture(kind, value)
-        if shown is not None:
-            written.append(write_png(out / f"{geometry.id}.{name}.png", shown))
-        more = {} if geometry.image is None else extra_pictures(kind, value, geometry.image)
-        for suffix, extra in more.items():
-            written.append(write_png(out / f"{geometry.id}.{name}-{suffix}.png", extra))
+    for name, shown in prediction_pictures(geometry.outputs, geometry.kinds, image=geometry.image).items():
+        written.append(write_png(out / f"{geometry.id}.{name}.png", shown))
     return written

@@ -119,7 +119,9 @@ class Images(Dataset):
 
     @classmethod
     def read_file(cls, config: ImagesConfig, path: Path) -> dict[str, Any]:
-        """Return ``image`` and ``id`` of one picture file, placed as the pictures of a folder are.
+        """Return ``image`` and ``id`` of one picture file, placed as the pictures of a folder are, and ``window``.
+
+        The window leads from pixels of the file to those of the image.
 
         Raises:
             DataError: there is no such file, or it is not a picture that can be read.
@@ -135,7 +137,7 @@ class Images(Dataset):
         except ValueError as error:
             raise DataError(f"{path}: {error}") from error
         placed = _channels_first(place_colours(picture.rgb, placement, background=config.background))
-        return {"id": path.stem, "image": _usable(placed)}
+        return {"id": path.stem, "image": _usable(placed), "window": placement.window}
 
     @property
     def ids(self) -> Sequence[str]:
