@@ -10,7 +10,7 @@ from armillary_spherical.network_specs import ENCODERS, HEADS, LOSSES, METHODS, 
 def test_catalogue():
     names = {kind: [spec.name for spec in specs] for kind, specs in globals().items() if kind.isupper()}
     assert names == {
-        "ENCODERS": ["residual-cnn", "two-branch-cnn", "e3nn-cnn", "image-to-vector", "plain-encoder"],
+        "ENCODERS": ["residual-cnn", "two-branch-cnn", "e3nn-cnn", "pointwise", "image-to-vector", "plain-encoder"],
         "HEADS": ["class-scores", "vector-to-sphere", "vector-to-coefficients", "pose", "frame"],
         "RENDERERS": ["synthesiser"],
         "LOSSES": ["cross-entropy", "huber-sphere", "pixel", "geodesic", "rotation-vector"],

@@ -121,6 +121,19 @@ class E3nnCnnConfig:
 
 
 @attrs.frozen(kw_only=True)
+class PointwiseConfig:
+    """Functions of the ray length."""
+
+    feature_size: int = param(
+        16,
+        unit="sample",
+        source=f"{_PAPER}, Section 3.2.3: {_MAPS}",
+        help="side of the map; its degrees lie below half of that",
+        validator=gt(0),
+    )
+
+
+@attrs.frozen(kw_only=True)
 class ImageToVectorConfig:
     """First half of the embedding network."""
 

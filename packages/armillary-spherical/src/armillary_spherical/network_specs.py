@@ -58,6 +58,18 @@ ENCODERS: tuple[EncoderSpec, ...] = (
         source="ours, of e3nn (Geiger and Smidt 2022, arXiv:2207.09453)",
     ),
     EncoderSpec(
+        name="pointwise",
+        target=f"{_HERE}.pointwise:Pointwise",
+        config=f"{_CONFIG}:PointwiseConfig",
+        consumes=(_SPHERE,),
+        produces=(
+            Port("features", kind="sphere_signal", shape="batch 7 $feature_size $feature_size"),
+            Port("class_features", kind="feature_vector", shape="batch 7"),
+        ),
+        summary="seven functions of the ray length, nothing learnt: what the networks must beat",
+        source="ours",
+    ),
+    EncoderSpec(
         name="image-to-vector",
         target=f"{_HERE}.image_networks:ImageToVector",
         config=f"{_CONFIG}:ImageToVectorConfig",

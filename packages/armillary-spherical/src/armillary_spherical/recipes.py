@@ -268,6 +268,15 @@ QUICK = RecipeSpec(
     ),
 )
 
+QUICK_POINTWISE = RecipeSpec(
+    name="quick-pointwise",
+    extends="spherical:quick",
+    summary="quick without a shape network: pictures learn fixed functions of the ray length",
+    source="ours: what is learnt of shapes, by its absence",
+    remove=("stages.shapes", "stages.views"),
+    stages=(Stage(name="embedding", slots={"target": Use("spherical:pointwise")}),),
+)
+
 QUICK_REGRESSION = RecipeSpec(
     name="quick-regression",
     extends="spherical:regression",
@@ -352,4 +361,4 @@ SMOKE = RecipeSpec(
     ),
 )
 
-RECIPES = (PAPER, SHAPES, TWO_BRANCH, REGRESSION, QUICK, QUICK_REGRESSION, DEMO, SMOKE)
+RECIPES = (PAPER, SHAPES, TWO_BRANCH, REGRESSION, QUICK, QUICK_POINTWISE, QUICK_REGRESSION, DEMO, SMOKE)
