@@ -39,7 +39,8 @@ def test_a_table_for_each_output_that_is_a_few_numbers(tmp_path):
     """The turn of 30 degrees about y stands in the table in degrees, and as the matrix."""
     files = list(write_predictions([geometry("a", 30.0), geometry("b", -10.0)], tmp_path / "out"))
     assert [each[0].name for each in files] == ["a.npz", "b.npz"]
-    assert {path.name for path in (tmp_path / "out").glob("*.csv")} == {"pose.csv", "light.csv", "points.csv"}
+    tables = {"pose.csv", "light.csv", "points.csv", "keypoints.csv"}  # the last in pixels
+    assert {path.name for path in (tmp_path / "out").glob("*.csv")} == tables
     first, second = rows_of(tmp_path / "out" / "pose.csv")
     assert (first["id"], second["id"]) == ("a", "b")
     assert float(first["y_degrees"]) == pytest.approx(30.0, abs=1e-4)

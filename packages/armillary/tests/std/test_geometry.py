@@ -198,6 +198,13 @@ def test_window_moves_points_with_their_pixels():
     torch.testing.assert_close(grid_to_pixels(corner, height=16, width=16), torch.tensor([0.5, 14.5]))
 
 
+def test_the_inverse_of_a_window_leads_back():
+    window = Window((0.5, 0.8), (-1.0, 2.0), (10, 9), (5, 12))
+    points = torch.rand(7, 2, dtype=torch.float64)
+    torch.testing.assert_close(window.inverse().pixels(window.pixels(points)), points)
+    torch.testing.assert_close(window.inverse().positions(window.positions(points)), points)
+
+
 def test_window_moves_the_camera_with_its_pixels():
     camera = intrinsics(0.5, height=10, width=10, dtype=torch.float64)
     window = Window((0.5, 0.8), (-1.0, 2.0), (10, 10), (5, 12))

@@ -11,6 +11,8 @@ light                id, ambient, diffuse, x, y, z (unit direction from the surf
 key points           id, point, x, y in [-1, 1], or x, y, z in scene units
 scalar, class        id, value
 ===================  ============================================================================================
+
+Key points stand besides in pixels of the files that were read, as :mod:`armillary.run.point_files` tells.
 """
 
 import csv
@@ -23,6 +25,7 @@ from torch import Tensor
 
 from armillary.kernels.rotations import euler_zyx_from_rotation
 from armillary.run.folder import write_text
+from armillary.run.point_files import PointFiles
 from armillary.run.predict import Geometry, write_prediction
 
 _R = tuple(f"r{row}{column}" for row in (1, 2, 3) for column in (1, 2, 3))
@@ -47,6 +50,7 @@ def write_predictions(found: Iterable[Geometry], out: Path) -> Iterator[list[Pat
         RunError: the disk is full or cannot be written.
     """
     tables: dict[str, list[list[str]]] = {}
+    points = PointFiles()
     out.mkdir(parents=True, exist_ok=True)
     try:
         for geometry in found:
@@ -55,8 +59,10 @@ def write_predictions(found: Iterable[Geometry], out: Path) -> Iterator[list[Pat
                 if kind in _COLUMNS:
                     rows = tables.setdefault(name, [["id", *_COLUMNS[kind]]])
                     rows += [[geometry.id, *cells] for cells in table_rows(kind, value)]
+            points.add(geometry)
             yield write_prediction(geometry, out)
     finally:
+        points.write(out)
         for name, rows in tables.items():
             text = io.StringIO()
             csv.writer(text, lineterminator="\n").writerows(rows)

@@ -171,6 +171,11 @@ class Window:
     source: tuple[int, int]
     target: tuple[int, int]
 
+    def inverse(self) -> "Window":
+        """Return the change back."""
+        x, y = (1.0 / scale for scale in self.scale)
+        return Window((x, y), (-self.offset[0] * x, -self.offset[1] * y), self.target, self.source)
+
     def pixels(self, xy: Float[Tensor, "*batch 2"]) -> Float[Tensor, "*batch 2"]:
         """Return pixel coordinates after the change."""
         return (xy + 0.5) * xy.new_tensor(self.scale) + xy.new_tensor(self.offset) - 0.5
