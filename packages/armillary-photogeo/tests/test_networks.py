@@ -52,8 +52,7 @@ def test_depth_decoder_is_the_encoder_the_other_way_round_and_one_doubling_more(
         *[("deconv", 256, 128, 4, 2, 1), "bn", "relu"],
         *[("deconv", 128, 64, 4, 2, 1), "bn", "relu"],
         *[("deconv", 64, 64, 4, 2, 1), "bn", "relu"],
-        *[("deconv", 64, 64, 4, 2, 1), "bn", "relu"],
-        ("conv", 64, 1, 5, 1, 2),
+        ("deconv", 64, 1, 4, 2, 1),
     ]
 
 

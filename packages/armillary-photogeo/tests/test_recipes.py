@@ -84,6 +84,14 @@ def test_cars_and_cats_have_their_own_depth(host):
     for name in ("cats", "cars"):
         depth = plan(host, name).slots["depth.head"].settings
         assert (depth["depth_min"], depth["depth_max"]) == SETTINGS[f"depth, {name}"]
+    assert plan(host, "cars").slots["view.head"].settings["centre_depth"] == 30
+
+
+@pytest.mark.parametrize(("depth", "degrees"), [(0.5, 11.5), (30.0, 0.19)])
+def test_about_the_camera_a_translation_makes_good_for_small_turns_only(depth, degrees):
+    """Why cars turn about themselves: the angle at which depth times its sine is the largest translation, 0.1."""
+    angle = math.asin(SETTINGS["translation"][1] / depth)
+    assert math.degrees(angle) == pytest.approx(degrees, abs=0.05)
 
 
 @pytest.mark.parametrize(

@@ -71,17 +71,17 @@ class MapDecoder(nn.Module):
         width: channels of the last stages.
         channels: of the map.
 
-    Source: ours, for the decoder's column of Table 4 is lost: the encoder the other way round, one doubling more to
-    reach twice the size, and the last layer of Table 5.
+    Source: ours, for the decoder's column of Table 4 is lost: the encoder the other way round, with rectifiers that do
+    not leak as in Table 5, and one doubling more to reach twice the size.
     """
 
     def __init__(self, size: int, *, features: int, width: int, channels: int) -> None:
         super().__init__()
         widths = stage_channels(size, width=width, core=_CONV_CORE)[::-1]
         layers = _up(nn.ConvTranspose2d(features, widths[0], _CONV_CORE, bias=False))
-        for before, after in itertools.pairwise((*widths, width, width)):
+        for before, after in itertools.pairwise((*widths, width)):
             layers += _up(nn.ConvTranspose2d(before, after, 4, stride=2, padding=1, bias=False))
-        layers.append(nn.Conv2d(width, channels, 5, padding=2))
+        layers.append(nn.ConvTranspose2d(width, channels, 4, stride=2, padding=1))
         self.layers = nn.Sequential(*layers)
 
     def forward(self, feature: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch channel height width"]:

@@ -59,7 +59,10 @@ PAPER = RecipeSpec(
     schedule={"use": cited("constant", source=_MODEL)},
     batch_size=cited(64, source=_YML),
     budget=Budget(steps=cited(76_300, source=f"{_YML}: 30 epochs, of the 162,769 training pictures of CelebA")),
-    evaluators={"depth": Use("std:side-mad/1", rename={"visible": "depth_mask"})},
+    evaluators={
+        "depth": Use("std:side-mad/1", rename={"visible": "depth_mask"}),
+        "points": Use("std:keypoint-depth-correlation/1"),
+    },
     seed=cited(0, source=_YML),
 )
 
