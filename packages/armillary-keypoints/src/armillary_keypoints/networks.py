@@ -6,6 +6,7 @@ Every convolution starts with He's normal rule for a leaky rectifier of slope 0.
 Source: xingzhehe/AutoLink, models/encoder.py and models/decoder.py.
 """
 
+import itertools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Self
 
@@ -104,7 +105,7 @@ class Detector(nn.Module, Encoder):
         if features % 2:
             raise ValueError(f"features must be even, not {features}")
         widths = (3, features // 2, features, 2 * features, 4 * features)
-        self.down = nn.Sequential(*(HalvingBlock(a, b) for a, b in zip(widths, widths[1:], strict=False)))
+        self.down = nn.Sequential(*(HalvingBlock(a, b) for a, b in itertools.pairwise(widths)))
         self.up = nn.Sequential(_doubling(4 * features, 2 * features), _doubling(2 * features, features))
         self.size = size
         kaiming(self)
