@@ -101,7 +101,7 @@ class Rows:
 
     def __init__(self) -> None:
         self.kept: dict[str, dict[str, tuple[Tensor, Tensor, Tensor]]] = {"fit": {}, "score": {}}
-        self.size = (0, 0)
+        self.size: tuple[int, int] = (0, 0)
 
     def add(self, phase: str, ids: list[str], ports: Mapping[str, Tensor], *, groups: object) -> None:
         """Take in the (x, y) of a batch."""

@@ -19,6 +19,7 @@ VERBS = [
     ("export",),
     ("data", "make"),
     ("data", "check"),
+    ("data", "convert"),
     ("data", "info"),
     ("recipes", "list"),
     ("recipes", "show"),

@@ -76,7 +76,7 @@ def read_landmarks(folder: DataFolder) -> Landmarks | None:
     """Return the points of ``landmarks.csv``, None where there is no such file.
 
     Points are ordered as in ``world.json`` where it names them, else by number, else as they first appear. A point that a
-    picture does not have is not visible there.
+    picture does not have is not visible there, and has no position: nan.
 
     Raises:
         DataError: a column is missing, or a cell is not a number; file and line are named.
@@ -102,7 +102,7 @@ def read_landmarks(folder: DataFolder) -> Landmarks | None:
             raise DataError(f"{path}, line {line}: point {point!r} of {row['id']!r} stands there twice")
         found[item][point] = values
     order = _point_order(names, folder.world.get("points"))
-    absent = [0.0, 0.0, math.nan, 0.0]
+    absent = [math.nan, math.nan, math.nan, 0.0]
     values = {
         x: np.array([points.get(n, absent) for n in order]).reshape(-1, _LANDMARK_FIELDS) for x, points in found.items()
     }
