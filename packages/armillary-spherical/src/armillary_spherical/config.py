@@ -8,6 +8,9 @@ from attrs.validators import and_, ge, gt, in_, le, lt
 
 from armillary.config import param
 
+MESH_ENDINGS = (".off", ".obj", ".ply", ".stl")
+"""Of the mesh files that can be read."""
+
 _PAPER = "Esteves et al. 2019, arXiv:1812.02716"
 _CODE = "daniilidis-group/spherical-cnn, params.py"
 

@@ -10,7 +10,7 @@ into tensors) and ``class_label``. Meshes are about the origin, z up, inside the
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,7 +18,7 @@ import attrs
 import torch
 
 from armillary.errors import DataError, did_you_mean
-from armillary.interfaces.dataset import Dataset, Fingerprint
+from armillary.interfaces.dataset import Dataset, Examination, Fingerprint
 from armillary.ports import Shape
 from armillary.std import data_folder
 from armillary.std.config import ImagesConfig
@@ -95,6 +95,19 @@ class MeshFolder(Dataset):
         if config.picture_channels == 1:
             item["image"] = item["image"].mean(dim=0, keepdim=True)
         return item
+
+    @classmethod
+    def examine(
+        cls, config: MeshFolderConfig, *, root: Path, progress: Callable[[int, int], None] | None = None
+    ) -> Examination:
+        """Return what :func:`armillary_spherical.mesh_check.examine` finds.
+
+        Raises:
+            DataError: no such folder, or no mesh in it.
+        """
+        from armillary_spherical.mesh_check import examine
+
+        return examine(root, config, progress=progress)
 
     @property
     def ids(self) -> Sequence[str]:

@@ -19,8 +19,9 @@ from jaxtyping import Float
 
 from armillary.errors import DataError
 from armillary.kernels.triangle_mesh import TriangleMesh, face_vectors, is_closed, signed_volume
+from armillary_spherical.config import MESH_ENDINGS
 
-SUFFIXES = (".off", ".obj", ".ply", ".stl")
+SUFFIXES = MESH_ENDINGS
 """Endings of the files that can be read."""
 
 Centre = Literal["box", "centroid", "none"]

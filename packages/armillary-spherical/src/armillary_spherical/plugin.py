@@ -13,6 +13,7 @@ from armillary.specs import (
     RendererSpec,
     TransformSpec,
 )
+from armillary_spherical.config import MESH_ENDINGS
 from armillary_spherical.evaluator_specs import EVALUATORS
 from armillary_spherical.network_specs import ENCODERS, HEADS, LOSSES, METHODS, RENDERERS
 from armillary_spherical.recipes import RECIPES
@@ -29,6 +30,7 @@ def armillary_datasets() -> list[DatasetSpec]:
             target="armillary_spherical.mesh_folder:MeshFolder",
             config="armillary_spherical.config:MeshFolderConfig",
             produces=(_MESH, Port("class_label", kind="class_label", optional=True)),
+            endings=MESH_ENDINGS,
             summary="a folder of OFF, OBJ, PLY or STL meshes by category, as ModelNet and ShapeNet lay it out",
             source="ours",
         ),

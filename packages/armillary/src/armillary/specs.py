@@ -79,9 +79,16 @@ class WorldSpec(ComponentSpec):
 
 @attrs.frozen(kw_only=True)
 class DatasetSpec(ComponentSpec):
-    """A reader of data; ``produces`` lists all it can give, ports that depend on the folder being optional."""
+    """A reader of data; ``produces`` lists all it can give, ports that depend on the folder being optional.
+
+    Args:
+        endings: of the files that it reads, in lower case with their dot, where it can say what is wrong with a folder of
+            them (:meth:`~armillary.interfaces.dataset.Dataset.examine`).
+    """
 
     KIND: ClassVar[str] = "dataset"
+
+    endings: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

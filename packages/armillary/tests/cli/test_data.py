@@ -71,3 +71,30 @@ def test_check_and_info(armillary, pictures):
     assert "8 x 8" in armillary("data", "info", pictures).out
     assert json.loads(armillary("data", "info", pictures, "--json").out)["count"] == 7
     assert "no such folder" in armillary("data", "info", "nosuch", status=1).err
+
+
+def test_check_asks_other_readers(armillary, pictures, tmp_path, monkeypatch):
+    """Beside the pictures, and alone where there are none; the status is that of all."""
+    from armillary.interfaces.dataset import Examination, Finding
+
+    found = [
+        Finding("a.off", "empty: it has no face"),
+        Finding("b.off", "open", "warning"),
+        Finding("c.off", "open", "warning"),
+    ]
+    said = {"toy:meshes": Examination(name="shapes", facts={"meshes": "2 of 3 can be read"}, findings=tuple(found))}
+    monkeypatch.setattr("armillary.run.data_readers.examine_all", lambda host, root, *, progress: said)
+    both = armillary("data", "check", pictures, status=1)
+    assert "6 of 6 can be read" in both.out
+    assert "toy:meshes" in both.out
+    assert "error    a.off: empty: it has no face" in both.out
+    assert "warning  b.off, c.off: open" in both.out
+    assert "1 error, 2 warnings" in both.err
+    plain = json.loads(armillary("data", "check", pictures, "--json", status=1).out)
+    assert plain["ok"] is False
+    assert plain["count"] == 6
+    assert plain["others"]["toy:meshes"]["facts"] == {"meshes": "2 of 3 can be read"}
+    (tmp_path / "meshes").mkdir()
+    alone = armillary("data", "check", tmp_path / "meshes", status=1)
+    assert "pictures" not in alone.out
+    assert "2 of 3 can be read" in alone.out

@@ -1,6 +1,7 @@
 """``armillary data``: folders of pictures."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ from armillary.cli.flags import Json
 from armillary.cli.progress import progress
 
 Dir = Annotated[Path, Parameter(name="DIR", help="Folder of pictures.")]
+AnyDir = Annotated[Path, Parameter(name="DIR", help="Folder of pictures, or of what an installed data set reads.")]
 _SHOWN = 20
 
 
@@ -67,39 +69,61 @@ def make(
     show.message(f"{out}: {show.count(made.made, 'picture')} made{there}{missing}")
 
 
-def check(folder: Dir, /, *, json: Json = False) -> int:
-    """Read every file of a folder and say what is wrong, file by file. The status is 1 where something is an error."""
+def check(folder: AnyDir, /, *, json: Json = False) -> int:
+    """Read every file of a folder and say what is wrong, file by file. The status is 1 where something is an error.
+
+    Pictures are read as std:images reads them. Other files, meshes say, are read where an installed data set knows them.
+    """
+    from armillary.host import Host
     from armillary.run import data
+    from armillary.run.data_readers import examine_all, has_pictures
 
     with progress() as bar:
-        report = data.check(folder, progress=lambda done, total: bar.count("pictures", done, total))
+        others = examine_all(Host(), folder, progress=lambda done, total: bar.count("files", done, total))
+        report = None
+        if has_pictures(folder) or not others:
+            report = data.check(folder, progress=lambda done, total: bar.count("pictures", done, total))
+    reports = [*([report] if report else []), *others.values()]
+    ok = all(each.ok for each in reports)
     if json:
-        show.as_json(report.plain())
-        return OK if report.ok else FAILED
-    show.facts(
-        {
-            "folder": report.name,
-            "pictures": f"{report.readable} of {report.count} can be read",
-            "sizes": _first(report.sizes),
-            "modes": _first(report.modes),
-            "with": _ports(report.ports),
-            "splits": report.splits,
-            "same bytes": show.count(len(report.duplicates), "group") if report.duplicates else "",
-        }
+        plain = report.plain() if report else {"name": reports[0].name}
+        show.as_json(
+            plain | {"ok": ok} | ({"others": {id: each.plain() for id, each in others.items()}} if others else {})
+        )
+        return OK if ok else FAILED
+    if report:
+        show.facts(
+            {
+                "folder": report.name,
+                "pictures": f"{report.readable} of {report.count} can be read",
+                "sizes": _first(report.sizes),
+                "modes": _first(report.modes),
+                "with": _ports(report.ports),
+                "splits": report.splits,
+                "same bytes": show.count(len(report.duplicates), "group") if report.duplicates else "",
+            }
+        )
+        _findings(report.findings)
+    for id, each in others.items():
+        show.facts({"folder": each.name, "read by": id, **each.facts})
+        _findings(each.findings)
+    findings = [finding for each in reports for finding in each.findings]
+    errors = sum(finding.severity == "error" for finding in findings)
+    show.message(
+        f"{show.count(errors, 'error')}, {show.count(len(findings) - errors, 'warning')}"
+        + ("; training passes over files with errors, or refuses them with --strict" if errors else "")
     )
+    return OK if ok else FAILED
+
+
+def _findings(findings: Iterable[Any]) -> None:
+    """Print what is wrong, files with the same fault together."""
     by_text: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for finding in report.findings:
+    for finding in findings:
         by_text[finding.severity, finding.text].append(finding.path)
     for (severity, text), paths in sorted(by_text.items()):
         names = ", ".join(paths[:_SHOWN]) + (f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else "")
         show.data(f"{severity:<7}  {names}: {text}")
-    errors = sum(finding.severity == "error" for finding in report.findings)
-    warnings = len(report.findings) - errors
-    show.message(
-        f"{show.count(errors, 'error')}, {show.count(warnings, 'warning')}"
-        + ("; training passes over files with errors, or refuses them with --strict" if errors else "")
-    )
-    return OK if report.ok else FAILED
 
 
 def info(folder: Dir, /, *, json: Json = False) -> None:

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from armillary.interfaces.dataset import Dataset, Fingerprint
+    from armillary.interfaces.dataset import Dataset, Examination, Finding, Fingerprint
     from armillary.interfaces.encoder import Encoder
     from armillary.interfaces.evaluator import Evaluation, Evaluator, Figure, Points
     from armillary.interfaces.head import Head
@@ -26,7 +26,9 @@ _HOME = {
     "Encoder": "encoder",
     "Evaluation": "evaluator",
     "Evaluator": "evaluator",
+    "Examination": "dataset",
     "Figure": "evaluator",
+    "Finding": "dataset",
     "Fingerprint": "dataset",
     "Head": "head",
     "Loss": "loss",
@@ -44,7 +46,9 @@ __all__ = [
     "Encoder",
     "Evaluation",
     "Evaluator",
+    "Examination",
     "Figure",
+    "Finding",
     "Fingerprint",
     "Head",
     "Loss",

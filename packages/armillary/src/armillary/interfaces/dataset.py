@@ -1,9 +1,9 @@
 """Readers of data."""
 
 import abc
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import attrs
 
@@ -24,6 +24,45 @@ class Fingerprint:
     name: str
     count: int
     digest: str
+
+
+@attrs.frozen(order=True)
+class Finding:
+    """One thing that is wrong, or may be.
+
+    Args:
+        path: the file, relative to the data folder.
+        text: what it is.
+        severity: ``error``: the file or row cannot be used; ``warning``: it can.
+    """
+
+    path: str
+    text: str
+    severity: Literal["error", "warning"] = "error"
+
+
+@attrs.frozen(kw_only=True)
+class Examination:
+    """What a data set says of a folder.
+
+    Args:
+        name: of the folder.
+        facts: what is there, for a person: ``{"meshes": "9 of 10 can be read"}``; plain values.
+        findings: everything that is wrong, by file.
+    """
+
+    name: str
+    facts: Mapping[str, Any]
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing keeps the folder from being used whole; warnings do not count."""
+        return not any(finding.severity == "error" for finding in self.findings)
+
+    def plain(self) -> dict[str, Any]:
+        """Return the same as plain values, for JSON."""
+        return {**attrs.asdict(self), "ok": self.ok}
 
 
 class Dataset(abc.ABC):
@@ -52,6 +91,21 @@ class Dataset(abc.ABC):
         """
         del config
         raise DataError(f"{path}: {cls.__name__} reads folders only, not single files")
+
+    @classmethod
+    def examine(cls, config: Any, *, root: Path, progress: Callable[[int, int], None] | None = None) -> Examination:
+        """Return what is in a folder and what is wrong with it, every file read and none changed.
+
+        Args:
+            config: an instance of the declared config class.
+            root: the folder.
+            progress: called with files done and files to do.
+
+        Raises:
+            DataError: there is nothing of its kind, or this data set cannot say.
+        """
+        del config, progress
+        raise DataError(f"{root}: {cls.__name__} does not say what is wrong with a folder")
 
     @property
     @abc.abstractmethod

@@ -12,6 +12,7 @@ import attrs
 import numpy as np
 
 from armillary.errors import DataError
+from armillary.interfaces.dataset import Finding
 from armillary.std import data_folder, truth
 from armillary.std.config import ImagesConfig
 from armillary.std.data_folder import FLOW_FOLDER, FLOW_SUFFIXES, RASTERS, TABLES, DataFolder, Entry, Names, Splits
@@ -24,21 +25,6 @@ _LOOSE = 1e-3  # how far rotations and directions may be from exact ones
 _MOST = 0.5
 _SHOWN = 3
 _WHITE_BACKGROUND = (255, 255, 255)
-
-
-@attrs.frozen(order=True)
-class Finding:
-    """One thing that is wrong, or may be.
-
-    Args:
-        path: the file, relative to the data folder.
-        text: what it is.
-        severity: ``error``: the file or row cannot be used; ``warning``: it can.
-    """
-
-    path: str
-    text: str
-    severity: Literal["error", "warning"] = "error"
 
 
 @attrs.frozen
