@@ -30,7 +30,7 @@ def test_landmarks_by_hand(folder):
     assert table is not None
     assert table.names == ("9", "10")  # numbers are in order of number
     np.testing.assert_allclose(table.values["a"], [[3, 4, 1, 0], [1.5, 2, 0.9, 1]])
-    np.testing.assert_allclose(table.values["b"], [[0, 0, np.nan, 0], [5, 6, 1, 1]])
+    np.testing.assert_allclose(table.values["b"], [[np.nan, np.nan, np.nan, 0], [5, 6, 1, 1]])
     assert table.has_depth
 
 

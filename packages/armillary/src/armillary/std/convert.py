@@ -175,7 +175,7 @@ def _from_arrays(
     ids = [str(name) for name in arrays[key]]
     chosen = landmarks or _only([name for name in arrays if _LANDMARKS.fullmatch(name)], source)
     points = _array(arrays, chosen, source, count=len(ids), shape=(None, (2, 3)), flag="--landmarks")
-    visible: np.ndarray = np.isfinite(points[..., :2]).all(axis=-1)
+    visible = np.asarray(np.isfinite(points[..., :2]).all(axis=-1))
     if "visible" in arrays:
         visible = visible & (_array(arrays, "visible", source, count=len(ids), shape=(points.shape[1],)) > 0)
     if points.shape[-1] == 3:
