@@ -279,6 +279,13 @@ def test_turning_the_object_turns_its_axes():
     assert red[0] > red[1] + 100
 
 
+def test_edges_are_drawn_by_the_strongest():
+    """Values of 0, 0.01 and 0.02 are black, middle grey and white; nothing at all is black."""
+    shown = pictures.edge_map_picture(torch.tensor([[[0.0, 0.01, 0.02]]]))
+    assert shown[0, :, 0].tolist() == [0, 128, 255]
+    assert pictures.edge_map_picture(torch.zeros(1, 2, 2)).max() == 0
+
+
 def test_features_do_not_depend_on_the_order_of_channels():
     features = torch.randn(6, 9, 9, generator=torch.Generator().manual_seed(1))
     one, other = pictures.feature_map_picture(features), pictures.feature_map_picture(features[[3, 1, 5, 0, 2, 4]])

@@ -257,6 +257,14 @@ def heatmap_picture(heatmap: Shaped[Item, "points height width"]) -> Picture:
     return to_bytes((share[..., None] * colours[:, None, None]).max(axis=0, initial=0.0))
 
 
+def edge_map_picture(edges: Shaped[Item, "1 height width"]) -> Picture:
+    """Grey from 0 to the largest value: weights of edges may be small, and only those by one another tell anything."""
+    values = as_array(edges)
+    finite = values[np.isfinite(values)]
+    largest = float(finite.max(initial=0.0))
+    return image_picture(values / largest if largest > 0.0 else values)
+
+
 def feature_map_picture(features: Shaped[Item, "channel height width"]) -> Picture:
     """The three directions of largest variance as red, green and blue, each over its middle 98 %."""
     values = as_finite(features)
@@ -410,7 +418,7 @@ _BY_KIND: Mapping[str, Callable[[Item], Picture]] = {  # in the order of a previ
     "coordinate_map": coordinate_map_picture,
     "grid": grid_picture,
     "heatmap": heatmap_picture,
-    "edge_map": image_picture,
+    "edge_map": edge_map_picture,
     "pose": pose_picture,
     "rotation": pose_picture,
     "confidence": confidence_picture,
@@ -452,7 +460,7 @@ def preview(
     tensors = {name: value for name, value in {**batch, **outputs}.items() if isinstance(value, Tensor | np.ndarray)}
     kinds = {name: ports.get(name, ports.get(name.removeprefix("true_"), "")) for name in tensors}
     groups = [
-        [column for name in group for column in _columns(name, tensors, kinds, count)]
+        [column for name in group for column in _columns(name, tensors, kinds, count, cell=cell)]
         for group in _groups(outputs, tensors, kinds)
     ]
     if not groups:
@@ -489,7 +497,9 @@ def _bands(groups: list[list[Column]], across: int) -> list[list[Column]]:
     return bands
 
 
-def _columns(name: str, tensors: Mapping[str, Item], kinds: Mapping[str, str], count: int) -> list[Column]:
+def _columns(
+    name: str, tensors: Mapping[str, Item], kinds: Mapping[str, str], count: int, *, cell: int
+) -> list[Column]:
     kind, header = kinds[name], name.replace("_", " ")
     items = list(tensors[name][:count])
     if kind == "depth":
@@ -513,10 +523,10 @@ def _columns(name: str, tensors: Mapping[str, Item], kinds: Mapping[str, str], c
         given = [{} if a is None else {"edge_weights": a} for a in weights[: len(items)]]
         edges = [_edges_between(a, kind, b) for a, b in zip(items, given, strict=True)]
         if kind in _POINTS_IN_SPACE:
-            return [(header, [structure_picture(a, edges=b) for a, b in zip(items, edges, strict=True)])]
+            return [(header, [structure_picture(a, edges=b, size=cell) for a, b in zip(items, edges, strict=True)])]
         images = _of_kind(tensors, kinds, "image", len(items)) or [None] * len(items)
         rows = zip(items, images, edges, strict=True)
-        return [(header, [keypoints_picture(a, image=b, edges=c or ()) for a, b, c in rows])]
+        return [(header, [keypoints_picture(a, image=b, edges=c or (), size=cell) for a, b, c in rows])]
     if kind == "coordinate_map":
         masks = _matching(tensors, name, len(items)) or [None] * len(items)
         return [(header, [coordinate_map_picture(a, mask=b) for a, b in zip(items, masks, strict=True)])]

@@ -85,7 +85,7 @@ def keypoints_picture(
         canvas = _with_edges(canvas, pixels, [edge for edge in edges if known[edge[0]] and known[edge[1]]], size=size)
     draw = ImageDraw.Draw(canvas)
     full = np.ones(len(values), dtype=bool) if visible is None else as_array(visible).astype(bool).reshape(-1)
-    radius = max(2.0, size / 64.0)
+    radius = max(2.0, size / 56.0)
     for colour, (x, y), is_full, is_known in zip(hues(len(values)).tolist(), pixels, full, known, strict=True):
         if is_known:
             box = (x - radius, y - radius, x + radius, y + radius)
@@ -290,7 +290,7 @@ def _with_edges(canvas: Image.Image, pixels: np.ndarray, edges: Sequence[Edge], 
     place = np.stack((x, y), axis=-1).astype(np.float64)
     for i, j, share in edges:
         off = _from_segment(place, pixels[i], pixels[j])
-        half = size / 192.0 * (0.35 + 0.65 * share)
+        half = max(0.7, size / 160.0) * (0.35 + 0.65 * share)
         for colour, reach in ((_DARK, 1.9 * half), (_WHITE, half)):
             cover = (0.2 + 0.8 * share) * (reach + 0.5 - off).clip(0.0, 1.0)[..., None]
             shown += cover * (np.array(colour) - shown)
