@@ -169,3 +169,51 @@ def test_the_baseline_gives_rotations():
     found = method(image=torch.rand(3, 1, 16, 16))
     assert found["rotation"].shape == (3, 3, 3)
     assert found["rotation_vector"].shape == (3, 3)
+
+
+class _Counting(nn.Module):
+    """A shape network that counts the signals that it sees."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner, self.seen = shape_network(), 0
+
+    def forward(self, sphere):
+        self.seen += len(sphere)
+        return self.inner(sphere=sphere)
+
+
+def test_remembered_targets_are_made_once_and_do_not_depend_on_the_batch():
+    parts = {"encoder": picture_network(), "head": map_head(), "target": _Counting()}
+    method = Embedding.build(EmbeddingConfig(remember=1), parts=parts).eval()
+    sphere = torch.rand(4, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    image = torch.rand(4, 1, 16, 16)
+    with torch.no_grad():
+        first = method(image=image, sphere=sphere)["target_embedding"]
+        again = method(image=image[:3], sphere=sphere[[2, 0, 3]])["target_embedding"]
+        plain = method.target.inner(sphere=sphere)["features"]
+    assert method.target.seen == 4
+    assert torch.equal(again, first[[2, 0, 3]])
+    torch.testing.assert_close(first, plain)
+    assert not any("remember" in name for name in method.state_dict())
+
+
+def test_targets_beyond_the_room_are_made_again():
+    parts = {"encoder": picture_network(), "head": map_head(), "target": _Counting()}
+    method = Embedding(*parts.values(), target_map="features", remember=1).eval()
+    method._room = 2 * 8 * 8 * 8 * 4  # two maps
+    sphere = torch.rand(4, 1, 16, 16)
+    with torch.no_grad():
+        first, again = (method(image=sphere, sphere=sphere)["target_embedding"] for _ in range(2))
+    assert method.target.seen == 6
+    assert torch.equal(first, again)
+
+
+def test_a_target_that_trains_is_not_remembered():
+    parts = {"encoder": picture_network(), "head": map_head(), "target": _Counting()}
+    method = Embedding.build(EmbeddingConfig(remember=1), parts=parts).train()
+    sphere = torch.rand(4, 1, 16, 16)
+    with torch.no_grad():
+        for _ in range(2):
+            method(image=sphere, sphere=sphere)
+    assert method.target.seen == 8

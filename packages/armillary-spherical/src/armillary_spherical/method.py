@@ -9,6 +9,7 @@ A map of the sphere is ``batch channel colatitude azimuth`` on the grid ``soft``
 turned: with ``x_world = R @ x_object``, the map of a turned object is the turned map.
 """
 
+import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Self
 
@@ -25,6 +26,8 @@ from armillary.kernels.spheres.transforms import coefficients_from_signal, signa
 if TYPE_CHECKING:
     from armillary.config import NoConfig
     from armillary_spherical.network_config import EmbeddingConfig, FineEmbeddingConfig
+
+_MEGABYTE = 2**20
 
 
 class Classifier(nn.Module, Method):
@@ -86,13 +89,23 @@ class Embedding(nn.Module, Method):
         target: sphere to features; taken from the first stage, frozen.
         target_map: which of its maps: ``features`` for poses, ``fine_features`` for views.
         standardise: learn the :func:`standardised` map.
+        remember: megabytes of targets that training keeps, to find them again by their signals. They are then made one by
+            one, so that a target does not depend on what stands beside it in a batch.
     """
 
     def __init__(
-        self, encoder: nn.Module, head: nn.Module, target: nn.Module, *, target_map: str, standardise: bool = False
+        self,
+        encoder: nn.Module,
+        head: nn.Module,
+        target: nn.Module,
+        *,
+        target_map: str,
+        standardise: bool = False,
+        remember: int = 0,
     ) -> None:
         super().__init__()
         self.target_map, self.standardise = target_map, standardise
+        self._remembered, self._remembers, self._room = dict[bytes, Tensor](), remember > 0, remember * _MEGABYTE
         self.encoder = encoder
         self.head = head
         self.target = target
@@ -106,6 +119,7 @@ class Embedding(nn.Module, Method):
             parts["target"],
             target_map=config.target_map,
             standardise=config.standardise,
+            remember=config.remember,
         )
 
     def forward(
@@ -115,7 +129,8 @@ class Embedding(nn.Module, Method):
     ) -> dict[str, Tensor]:
         """Return ``embedding`` of the pictures and ``target_embedding`` of the shapes in them, without gradient."""
         with torch.no_grad():
-            target = self._embed_shape(sphere)
+            recalls = self._remembers and not self.target.training  # a target that still changes is never remembered
+            target = self._recall(sphere) if recalls else self._embed_shape(sphere)
         return {"embedding": self._embed(image), "target_embedding": target}
 
     def predict(
@@ -134,6 +149,19 @@ class Embedding(nn.Module, Method):
         shapes = {} if sphere is None else {"shape_embedding": self._embed_shape(sphere)}
         embedding = shapes["shape_embedding"] if image is None else self._embed(image)
         return {"embedding": embedding, **shapes}
+
+    def _recall(self, sphere: Tensor) -> Tensor:
+        found = []
+        for own, signal in zip(sphere, sphere.cpu(), strict=True):
+            key = hashlib.blake2b(signal.contiguous().numpy().tobytes(), digest_size=16).digest()
+            target = self._remembered.get(key)
+            if target is None:
+                target = self._embed_shape(own[None])[0]
+                self._room -= target.nbytes
+                if self._room >= 0:
+                    self._remembered[key] = target
+            found.append(target)
+        return torch.stack(found)
 
     def _embed_shape(self, sphere: Tensor) -> Tensor:
         target = self.target(sphere=sphere)[self.target_map]

@@ -212,6 +212,14 @@ class EmbeddingConfig:
         help="learn maps less their mean over the sphere, all of one root mean square: the mean tells categories apart, which "
         "can be nine tenths of what a map varies by, and says nothing of the pose",
     )
+    remember: int = param(
+        0,
+        unit="MB",
+        source="ours",
+        help="targets kept by their signals while training, for a recipe that sets draws: the shape network then works once "
+        "a signal, not once a step",
+        validator=ge(0),
+    )
 
 
 @attrs.frozen(kw_only=True)
@@ -226,6 +234,14 @@ class FineEmbeddingConfig:
         source="ours; not in the paper",
         help="learn maps less their mean over the sphere, all of one root mean square: the mean tells categories apart, which "
         "can be nine tenths of what a map varies by, and says nothing of the pose",
+    )
+    remember: int = param(
+        0,
+        unit="MB",
+        source="ours",
+        help="targets kept by their signals while training, for a recipe that sets draws: the shape network then works once "
+        "a signal, not once a step",
+        validator=ge(0),
     )
 
 
