@@ -303,15 +303,32 @@ QUICK_REGRESSION = RecipeSpec(
 )
 
 
-def _shorter(name: str, extends: str, summary: str, steps: tuple[int, int, int], source: str) -> RecipeSpec:
-    stages = tuple(
-        Stage(name=stage, budget=Budget(steps=cited(count, source=source)))
-        for stage, count in zip(("shapes", "embedding", "views"), steps, strict=True)
-    )
-    return RecipeSpec(name=name, extends=extends, summary=summary, source="ours", stages=stages)
+_FOR_THE_DEMO = "ours: 80 s on two cores"
+_ONE_CATEGORY = {
+    "data": Use(
+        "spherical:mesh-folder",
+        settings={
+            "categories": cited(
+                ["mug"],
+                source="ours: after 1,200 steps on mugs alone the median is 18 degrees, on mugs and quadrupeds 29; on all "
+                "five categories of worlds:solids poses are at chance after 2,000",
+            )
+        },
+    ),
+    "draws": cited(20, source=_FOR_THE_DEMO),
+}
 
-
-DEMO = _shorter("demo", "spherical:quick", "quick, cut to 80 seconds", (60, 500, 150), "ours: 80 s on two cores")
+DEMO = RecipeSpec(
+    name="demo",
+    extends="spherical:quick",
+    summary="quick, cut to 80 seconds: poses of mugs alone",
+    source="ours",
+    stages=(
+        Stage(name="shapes", budget=Budget(steps=cited(100, source=_FOR_THE_DEMO))),
+        Stage(name="embedding", **_ONE_CATEGORY, budget=Budget(steps=cited(1_500, source=_FOR_THE_DEMO))),
+        Stage(name="views", **_ONE_CATEGORY, budget=Budget(steps=cited(300, source=_FOR_THE_DEMO))),
+    ),
+)
 
 _TINY = cited(16, source="ours: the smallest that the networks serve")
 _TINY_CAST = Use("spherical:ray-cast", settings={"grid": _GRID, "size": _TINY})
@@ -332,6 +349,10 @@ _TINY_CNN = {
 _FEW = Budget(steps=cited(6, source="ours"))
 _FOUR = cited(4, source="ours")
 
+_ALL_CATEGORIES = Use(
+    "spherical:mesh-folder", settings={"categories": cited([], source="ours: of the smallest folder")}
+)
+
 SMOKE = RecipeSpec(
     name="smoke",
     extends="spherical:demo",
@@ -347,6 +368,7 @@ SMOKE = RecipeSpec(
         ),
         Stage(
             name="embedding",
+            data=_ALL_CATEGORIES,
             slots={
                 "encoder": Use("spherical:plain-encoder", settings={k: _TINY_WIDTHS[k] for k in ("width", "features")}),
             },
@@ -356,6 +378,7 @@ SMOKE = RecipeSpec(
         ),
         Stage(
             name="views",
+            data=_ALL_CATEGORIES,
             slots={"renderer": Use("spherical:synthesiser", settings=_TINY_WIDTHS)},
             transforms=(_TURN, _TINY_RENDER),
             batch_size=_FOUR,
