@@ -114,6 +114,7 @@ PAPER = RecipeSpec(
             },
             batch_size=cited(8, source=_VIEWS),
             budget=Budget(steps=cited(200_000, source=_VIEWS)),
+            evaluators={"views": Use("spherical:novel-view/1")},
         ),
     ),
 )
