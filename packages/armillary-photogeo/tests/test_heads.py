@@ -89,7 +89,7 @@ def test_bulge_by_hand():
     assert (depth[0, 0] - depth[16, 16]).item() == pytest.approx(0.02, rel=0.05)
     torch.testing.assert_close(depth, depth.flip(-1))
     assert (depth[:8] == depth[0, 0]).all()
-    assert depth[8, 16] <= depth[0, 0]
+    assert depth[8:24, 8:24].mean().item() == pytest.approx(0.5, abs=1e-3)  # the middle of the range
     assert "start" not in head.state_dict()
 
 

@@ -68,7 +68,8 @@ class DepthMap(nn.Module, Head):
         width: channels of the last stages of the decoder.
         depth_min: least depth, in scene units.
         depth_max: largest depth.
-        bulge: how far the shape at which learning starts comes towards the viewer in the middle of the picture.
+        bulge: how far the shape at which learning starts comes towards the viewer in the middle of the picture; about the
+            middle of the depth, so that what is to turn about a point there has a front and a back.
     """
 
     start: Tensor
@@ -81,7 +82,8 @@ class DepthMap(nn.Module, Head):
         self.depth_min = depth_min
         self.depth_max = depth_max
         margin = size // 2
-        shape = functional.pad(paraboloid(size, size), (margin, margin, margin, margin))
+        shape = paraboloid(size, size)
+        shape = functional.pad(shape, (margin, margin, margin, margin)) - shape.mean()
         self.register_buffer("start", -2 * bulge / (depth_max - depth_min) * shape, persistent=False)
 
     @classmethod
