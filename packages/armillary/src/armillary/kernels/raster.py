@@ -75,7 +75,7 @@ def barycentric(
     dx1, dy1, dx2, dy2 = x[1] - x[0], y[1] - y[0], x[2] - x[0], y[2] - y[0]
     px, py = column - x[0], row - y[0]
     area = dx1 * dy2 - dx2 * dy1
-    second, third = (px * dy2 - py * dx2) / area, (py * dx1 - px * dy1) / area
+    second, third = px * (dy2 / area) - py * (dx2 / area), py * (dx1 / area) - px * (dy1 / area)
     return np.stack([1.0 - second - third, second, third])
 
 
