@@ -4,6 +4,7 @@ from armillary.hookspecs import hookimpl
 from armillary.ports import Port
 from armillary.specs import (
     EncoderSpec,
+    EvaluatorSpec,
     HeadSpec,
     LossSpec,
     MethodSpec,
@@ -12,6 +13,8 @@ from armillary.specs import (
     Slot,
     TransformSpec,
 )
+from armillary_keypoints.evaluator_specs import EVALUATORS
+from armillary_keypoints.lifted_specs import LIFTED, LIFTED_METHOD
 from armillary_keypoints.recipes import RECIPES
 
 _PAPER = "Wang, Cao, Bernard 2024"
@@ -170,6 +173,7 @@ def armillary_losses() -> list[LossSpec]:
 @hookimpl
 def armillary_methods() -> list[MethodSpec]:
     return [
+        LIFTED_METHOD,
         MethodSpec(
             name="keypoints",
             target="armillary_keypoints.method:Keypoints",
@@ -210,10 +214,28 @@ def armillary_methods() -> list[MethodSpec]:
             | {port.name: "features" for port in _FEATURE_PAIR},
             summary="key points of single pictures, the graph that links them, and a 3D shape space",
             source=f"{_PAPER}, Sections 3 and 4; {_AUTOLINK}",
-        )
+        ),
+    ]
+
+
+@hookimpl
+def armillary_evaluators() -> list[EvaluatorSpec]:
+    return [
+        *EVALUATORS,
+        EvaluatorSpec(
+            name="spread/1",
+            target="armillary_keypoints.spread:Spread",
+            consumes=(_POINTS,),
+            protocol=(
+                "distance of each key point to the nearest other one, mean over points and pictures, in per cent of the "
+                "picture's side. Baselines: all points in one place; as many points drawn uniformly over the picture."
+            ),
+            summary="how far apart the key points are: 0 where they have collapsed",
+            source=f"ours; {_PAPER}, Figure 7, shows it in pictures",
+        ),
     ]
 
 
 @hookimpl
 def armillary_recipes() -> list[RecipeSpec]:
-    return list(RECIPES)
+    return [*RECIPES, LIFTED]
