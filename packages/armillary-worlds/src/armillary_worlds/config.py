@@ -264,6 +264,12 @@ class SolidsConfig:
         validator=and_(gt(0), lt(math.pi / 2)),
     )
     supersampling: int = param(3, unit="samples a pixel along an axis", help="against aliasing", validator=ge(1))
+    background: float = param(
+        0.0,
+        unit="image",
+        help="grey where there is nothing; 0, as methods that learn from the meshes draw them",
+        validator=and_(ge(0), le(1)),
+    )
 
     def __attrs_post_init__(self) -> None:
         if not self.categories or len(set(self.categories)) != len(self.categories):

@@ -51,7 +51,7 @@ class Solids(World):
         studio = Studio(size=self.size, fov=config.fov, samples=config.supersampling, ambient=0.3)
         picture = take_picture(mesh, studio, matrix=rotation, closed=True)
         albedo = np.clip(0.8 + 0.1 * tone + 0.1 * tint, 0, 1)
-        colours = picture.grey[None] * albedo[:, None, None] + (1 - picture.cover[None])  # on white
+        colours = picture.grey[None] * albedo[:, None, None] + (1 - picture.cover[None]) * config.background
         translation = (0.0, 0.0, 1 / math.sin(config.fov / 2))
         return {
             "image": np.clip(colours, 0, 1).astype(np.float32),
