@@ -15,7 +15,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from armillary.interfaces.method import Method
+from armillary_keypoints.shape_space import ShapeSpace
 from armillary_keypoints.transforms import spread_cells
+from armillary_keypoints.walks import shape_walks
 
 if TYPE_CHECKING:
     from armillary_keypoints.config import KeypointsConfig
@@ -103,3 +105,9 @@ class Keypoints(nn.Module, Method):
         cells = (row + 2 * column) % _EVERY == 0
         kept = spread_cells(cells[None, None], height=image.shape[-2], width=image.shape[-1])
         return self.forward(image, kept.expand(len(image), -1, -1, -1))
+
+    def walks(self, found: Mapping[str, Tensor], *, steps: tuple[float, ...]) -> dict[str, Tensor]:
+        """Return canonical shapes along each direction of the shape space; nothing without one."""
+        if not isinstance(self.shape, ShapeSpace) or "shape_coefficients" not in found:
+            return {}
+        return {"canonical_keypoints3d": shape_walks(self.shape, found["shape_coefficients"], steps=steps)}

@@ -62,7 +62,7 @@ def predict(
 
         found = find(restored, files, host=host, device=device, refused=None if strict else pass_over)
         done = 0
-        for done, _ in enumerate(write_predictions(found, out), start=1):
+        for done, _ in enumerate(write_predictions(found, out, method=restored.model.method), start=1):
             bar.count("pictures", done + len(bad), len(files))
         if views:
             _draw_views(restored, files, bad, host=host, device=device, out=out, bar=bar)

@@ -45,3 +45,16 @@ class Method(abc.ABC):
     def predict(self, **ports: Tensor) -> dict[str, Tensor]:
         """Return what is shown, evaluated and exported; :meth:`forward` unless the method says otherwise."""
         return self.forward(**ports)
+
+    def walks(self, found: Mapping[str, Tensor], *, steps: tuple[float, ...]) -> dict[str, Tensor]:
+        """Return what lies along the directions of the method's own space of shapes; nothing unless it has one.
+
+        Args:
+            found: of two pictures or more, stacked: the outputs of :meth:`predict` that are points or vectors.
+            steps: places along a direction from the middle of what was found, in its standard deviations.
+
+        Returns:
+            Points in space by the name of the output that they are: ``[direction, step, points, 3]``.
+        """
+        del found, steps
+        return {}

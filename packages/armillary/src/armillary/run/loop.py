@@ -110,6 +110,8 @@ class StageLoop:
         finished = self._loop(signals)
         if self.last_saved != self.step:
             self._save()
+        if finished:
+            self._walk()
         return finished
 
     def _loop(self, signals: Signals) -> bool:
@@ -231,6 +233,20 @@ class StageLoop:
             place = self.folder.path / "previews" / f"{prefix}step-{self.step:07d}.png"
             with contextlib.suppress(ValueError):  # a method may produce nothing that has a picture
                 write_png(place, preview(outputs, batch, kinds))
+        self.model.train()
+
+    def _walk(self) -> None:
+        """Draw walks through the space of shapes, of a method that has one."""
+        from armillary.run.walks import PICTURES, draw_walks, walks_through
+
+        if not self.fabric.is_global_zero or not walks_through(self.model.method):
+            return
+        given = {port.name for port in self.stage.method.predicts_from if not port.optional}
+        items = (self.dataset[index] for index in range(min(PICTURES, len(self.dataset))))
+        samples = (item if given <= set(item) else self._made(item) for item in items)
+        prefix = f"{self.name}-" if len(self.training.plan.stages) > 1 else ""
+        self.model.eval()
+        draw_walks(self.model, samples, self.folder.path / "walks", device=self.fabric.device, prefix=prefix)
         self.model.train()
 
     def _save(self) -> None:

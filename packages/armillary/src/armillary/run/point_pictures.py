@@ -130,7 +130,9 @@ def structure_picture(
     points: Shaped[Item, "points 3"],
     *,
     edges: Sequence[Edge] | None = None,
+    middle: Float[np.ndarray, " 3"] | None = None,
     reach: float | None = None,
+    sides: Sequence[str] = tuple(_SIDES),
     size: int = 128,
 ) -> Picture:
     """Points in space and the edges between them from three sides, in one scale; nearer points are larger.
@@ -138,13 +140,15 @@ def structure_picture(
     Args:
         points: any unit, in the camera's axes.
         edges: see :func:`strong_edges`. Without them those of the triangles in :func:`surface_picture`.
+        middle: of the views; that of the points' extent where it is not given.
         reach: half of what a view shows, in the unit of the points; all of them where it is not given.
+        sides: some of ``front``, ``from the right`` and ``from above``.
         size: of one view, pixels.
     """
-    values, known, reach = _centred(points, reach)
+    values, known, reach = _centred(points, reach, middle)
     edges = _plain(surface_of(points)) if edges is None else edges
     edges = [edge for edge in edges if known[edge[0]] and known[edge[1]]]
-    return strip([_structure(values @ axes.T / reach, known, edges, size, name) for name, axes in _SIDES.items()])
+    return strip([_structure(values @ _SIDES[name].T / reach, known, edges, size, name) for name in sides])
 
 
 def surface_picture(
@@ -197,14 +201,17 @@ def _plain(faces: np.ndarray) -> list[Edge]:
     return [(i, j, _PLAIN) for i, j in edges_of(faces).tolist()]
 
 
-def _centred(points: Item, reach: float | None) -> tuple[np.ndarray, np.ndarray, float]:
+def _centred(
+    points: Item, reach: float | None, middle: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, float]:
     """Points about the middle of their extent, which of them are known, and half of what is shown."""
     known = np.asarray(np.isfinite(as_array(points)).all(axis=1))
     values = np.where(known[:, None], as_finite(points), 0.0)
-    if known.any():
-        values = values - (values[known].min(axis=0) + values[known].max(axis=0)) / 2.0
+    if middle is None and known.any():
+        middle = (values[known].min(axis=0) + values[known].max(axis=0)) / 2.0
+    values = values - (0.0 if middle is None else middle)
     if reach is None:
-        reach = float(np.linalg.norm(values[known], axis=1).max(initial=0.0))
+        reach = float(np.abs(values[known]).max(initial=0.0))
     return values, known, reach if reach > 0.0 else 1.0
 
 

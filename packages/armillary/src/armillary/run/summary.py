@@ -47,6 +47,17 @@ def page_parts(folder: RunFolder, plan: Plan) -> dict[str, Any]:
                 "wide": True,
             }
         )
+    for walk in sorted((folder.path / "walks").glob("*-walks.png")):
+        name = walk.stem.removesuffix("-walks").replace("_", " ")
+        figures.append(
+            {
+                "title": f"Walks through the shapes: {name}",
+                "picture": walk.read_bytes(),
+                "caption": "A row for each direction of the shape space, from the front and from the right; columns in standard "
+                "deviations over training pictures.",
+                "wide": True,
+            }
+        )
     for entry in folder.read_json(RESULTS, []):
         for name, result in entry["evaluators"].items():
             if result.get("picture") and (folder.path / result["picture"]).is_file():
