@@ -110,6 +110,23 @@ _verb(
     order=6,
 )
 
+_verb(
+    app,
+    "compare",
+    "[RECIPE ...] --data DIR [FLAGS]",
+    "Train several recipes on the same data with the same budget; one table.\n\n"
+    "A run for each recipe and seed, all measured by the same evaluators: those that suit every recipe, or those of --only. "
+    "Trivial baselines, parameters, seconds a step and peak memory stand beside. The folder of --out keeps runs, table and "
+    "page; the same command goes on after an interruption, and more recipes, seeds or evaluators are added to it. A recipe "
+    "that fails is a row with its error.\n\n"
+    "A recipe may carry patches, here and wherever a recipe is named: another recipe, whose change to the one that both extend "
+    "is made; a TOML file; a setting.\n\n"
+    "    armillary compare unsup3d:quick unsup3d:quick+no-confidence \\\n"
+    "        flat=unsup3d:quick+losses.smoothness.weight=0 --data faces --seeds 0,1 --steps 2000\n"
+    "    armillary compare '*:quick' --data faces --seconds 300",
+    order=7,
+)
+
 _data = _group("data", "Make, convert, check and describe folders of pictures.", order=10)
 _verb(
     _data,

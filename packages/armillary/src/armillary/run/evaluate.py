@@ -1,6 +1,6 @@
 """A run's evaluators over some data: each pass in order, the trivial baselines in the same passes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import torch
 
-from armillary.check import BoundPlan
+from armillary.check import BoundPlan, Plan, StagePlan
 from armillary.errors import DataError, RunError, did_you_mean
 from armillary.host import Host
 from armillary.interfaces import Dataset, Evaluation, Evaluator, Figure
@@ -25,6 +25,7 @@ from armillary.run.build import (
 from armillary.run.folder import DATA, RESULTS, RunFolder
 from armillary.run.reporter import LogReporter, Reporter
 from armillary.run.restore import Restored, restore
+from armillary.run.train import plan_recipe
 
 FIT, SCORE = "fit", "score"
 _SHOWN = 8
@@ -40,6 +41,7 @@ def evaluate(
     fit_data: Path | None = None,
     checkpoint: str | None = None,
     only: Sequence[str] = (),
+    evaluators: Mapping[str, Mapping[str, Any]] | None = None,
     device: torch.device | None = None,
     reporter: Reporter | None = None,
 ) -> dict[str, Any]:
@@ -55,11 +57,12 @@ def evaluate(
         fit_data: where a fit pass (the average depth) takes its training split from; ``data`` where it is not given.
         checkpoint: which; the newest where it is not given.
         only: names of evaluators in the recipe; all where empty.
+        evaluators: entries as a recipe has them, by name, in place of the recipe's own.
         device: where to compute.
         reporter: where words go.
 
     Returns:
-        The entry that was added to ``results.json``.
+        The entry that was added to ``results.json``; ``left_out``, where there is any, says why an evaluator was.
 
     Raises:
         RunError, DataError: there is nothing to evaluate, or the data lacks the truth.
@@ -70,7 +73,7 @@ def evaluate(
     for note in restored.notes:
         say(note)
     plan = restored.model.plan
-    bounds = _chosen(restored, only)
+    bounds = _chosen(restored, only) if evaluators is None else bound_evaluators(host, restored.plan, plan, evaluators)
     score_split = split or _default_split(folder, host, restored, data)
     dataset = build_dataset(host, plan, root=data, split=score_split)
     for line in dataset.problems:
@@ -83,17 +86,20 @@ def evaluate(
         "items": len(dataset),
         "evaluators": {},
     }
-    members = []
+    members, left_out = [], {}
     for name, bound in bounds.items():
         measured = Measured(name, bound, build_evaluator(host, bound), _Items(host, bound))
         missing = missing_ports(bound, batch=measured.items.change(dataset[0]))
         if missing:
+            left_out[name] = f"{entry['data']['name']} has no {', '.join(missing)}"
             say(f"{name} ({bound.id}) left out: {data} has no {', '.join(missing)}")
             continue
         members.append(measured)
     if not members:
         reasons = ", ".join(f"{name} needs {', '.join(_truths(bound))}" for name, bound in bounds.items())
         raise DataError(f"--data {data}: nothing can be measured on this folder: {reasons}")
+    if left_out:
+        entry["left_out"] = left_out
     fitted = _fit(host, restored, members, fit_data or data, device, say)
     shown = _score(restored, dataset, members, device)
     for member in members:
@@ -109,6 +115,22 @@ def evaluate(
         "armillary_evaluated", run=folder.path, results=entry
     )
     return entry
+
+
+def bound_evaluators(
+    host: Host, plan: Plan, stage: StagePlan, entries: Mapping[str, Mapping[str, Any]]
+) -> dict[str, BoundPlan]:
+    """Return the plans of evaluators that a recipe does not name itself, bound to what one of its stages gives.
+
+    Raises:
+        RecipeError, ConfigError: they do not fit.
+    """
+    table = dict(plan.recipe.table)
+    if "stages" in table:
+        table["stages"] = {**table["stages"], stage.name: {**table["stages"][stage.name], "evaluators": dict(entries)}}
+    else:
+        table["evaluators"] = dict(entries)
+    return dict(plan_recipe(host, attrs.evolve(plan.recipe, table=table)).stages[stage.name].evaluators)
 
 
 class _Items:

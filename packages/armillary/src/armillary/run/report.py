@@ -22,6 +22,18 @@ Value = object
 """What a table or a list of settings may hold: text, numbers, None, and mappings and lists of these."""
 
 
+class Spread(float):
+    """A number with its spread: ``1.23 ± 0.04`` in a table, in which it counts as the number."""
+
+    def __new__(cls, value: float, spread: float) -> "Spread":
+        """Return ``value`` with its ``spread``."""
+        made = super().__new__(cls, value)
+        made.spread = spread
+        return made
+
+    spread: float
+
+
 class Figure(TypedDict):
     """A picture with its words.
 
@@ -352,6 +364,8 @@ def _value(value: Value) -> str:
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}".replace("-", MINUS)
+    if isinstance(value, Spread):
+        return f"{number(value)} ± {number(value.spread)}"
     if isinstance(value, float):
         return number(value)
     if isinstance(value, list | tuple):

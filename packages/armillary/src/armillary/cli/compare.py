@@ -1,0 +1,133 @@
+"""``armillary compare``."""
+
+import shlex
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from armillary.cli import show
+from armillary.cli.failures import FAILED, OK, UsageError
+from armillary.cli.flags import DeviceFlags, Json, assets, torch_device
+from armillary.cli.progress import progress
+
+
+def compare(
+    *recipes: Annotated[
+        str,
+        Parameter(
+            name="RECIPE",
+            help="plugin:recipe, a TOML file, or NAME=RECIPE to call it so in the table; with +PATCH for each change of it; "
+            "not given: '*:quick', every installed recipe of that name.",
+        ),
+    ],
+    data: Annotated[Path | None, Parameter(metavar="DIR", help="Folder that all are trained on.")] = None,
+    test_data: Annotated[
+        Path | None,
+        Parameter(metavar="DIR", help="Folder that all are measured on; not given: the test split of --data."),
+    ] = None,
+    out: Annotated[
+        Path, Parameter(metavar="DIR", help="Folder of the runs, the table and the page; the same one goes on.")
+    ] = Path("comparison"),
+    seeds: Annotated[str, Parameter(metavar="N,N,...", help="A run for each: 0,1,2.")] = "0",
+    steps: Annotated[
+        int | None, Parameter(metavar="N", help="Of each run in all; stages share them as their recipe has it.")
+    ] = None,
+    seconds: Annotated[
+        float | None,
+        Parameter(metavar="S", help="The same in seconds; a recipe whose steps are done before ends earlier."),
+    ] = None,
+    only: Annotated[
+        tuple[str, ...],
+        Parameter(
+            name="--only",
+            negative=(),
+            metavar="EVALUATOR",
+            help="Measure by this one: its id, or its name in a recipe; not given: by those that suit all. May be given again.",
+        ),
+    ] = (),
+    sets: Annotated[
+        tuple[str, ...],
+        Parameter(
+            name="--set", negative=(), metavar="PATH=VALUE", help="A setting of all recipes. May be given again."
+        ),
+    ] = (),
+    asset: Annotated[
+        tuple[str, ...],
+        Parameter(name="--asset", negative=(), metavar="NAME=FILE", help="A file that parts need. May be given again."),
+    ] = (),
+    device: DeviceFlags | None = None,
+    json: Json = False,
+    csv: Annotated[bool, Parameter(name="--csv", negative=(), help="Print CSV.")] = False,
+) -> int:
+    """Train several recipes on the same data with the same budget, measure them by the same evaluators, print one table."""
+    if json and csv:
+        raise UsageError("--json and --csv: print one of them; both stand in the folder of --out")
+    if data is None:
+        raise UsageError(
+            "--data is missing: which folder of pictures? armillary compare RECIPE RECIPE --data DIR --steps N"
+        )
+    numbers = _seeds(seeds)
+    for flag, value in (("--steps", steps), ("--seconds", seconds)):
+        if value is not None and value <= 0:
+            raise UsageError(f"{flag} {value}: needs a number above 0")
+    config, files = (device or DeviceFlags()).config(), assets(asset)
+    torch_device(config.accelerator)
+    from armillary.host import Host
+    from armillary.run.compare import PAGE
+    from armillary.run.compare import compare as compare_all
+    from armillary.run.compare_table import as_csv
+
+    with progress() as bar:
+        made = compare_all(
+            recipes,
+            data=data,
+            test_data=test_data,
+            out=out,
+            host=Host(),
+            seeds=numbers,
+            sets=sets,
+            steps=steps,
+            seconds=seconds,
+            only=only,
+            device=config,
+            assets=files,
+            reporter=bar,
+        )
+    if json:
+        show.as_json(made.plain())
+    elif csv:
+        show.data(as_csv(made).rstrip("\n"))
+    else:
+        _print(made)
+    show.message(f"open this file: {shlex.quote(str((out / PAGE).resolve()))}")
+    return FAILED if made.failed else OK
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    words = [word.strip() for word in text.split(",")]
+    if not all(word.isdigit() for word in words) or len(set(words)) != len(words):
+        raise UsageError(f"--seeds {text}: needs whole numbers, each once, with commas between: --seeds 0,1,2")
+    return tuple(map(int, words))
+
+
+def _print(made: Any) -> None:
+    show.facts(made.about)
+    rows = []
+    for row in made.rows:
+        memory = "" if row.peak_memory is None else f"{row.peak_memory / 1e6:.0f} MB"
+        steps = "" if row.steps is None else f"{row.steps:.0f}"
+        size = "" if row.parameters is None else f"{row.parameters:,}"
+        speed = "" if row.seconds_a_step is None else f"{row.seconds_a_step:.3g}"
+        cells = [_cell(row.cells.get((column.measure, column.figure))) for column in made.columns]
+        rows.append([row.name, size, steps, speed, memory, *cells, "; ".join(row.notes)])
+    heads = [column.head + (" (higher is better)" if column.better == "higher" else "") for column in made.columns]
+    show.table(rows, columns=["recipe", "parameters", "steps", "s a step", "peak memory", *heads, ""])
+    for text in (*made.protocols.values(), *made.notes):
+        show.message(f"note: {text}")
+
+
+def _cell(cell: Any) -> str:
+    if cell is None:
+        return ""
+    return f"{cell.value:.3f}" + ("" if cell.spread is None else f" ± {cell.spread:.3f}")
