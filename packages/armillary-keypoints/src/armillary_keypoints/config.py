@@ -19,6 +19,8 @@ _LOSS = "xingzhehe/AutoLink, utils_/loss.py"
 _TRAIN = "xingzhehe/AutoLink, train.py"
 _OPEN = "ours: the paper leaves it to a supplement that is not public"
 
+_SEARCH = "ours: on true 2D landmarks of worlds:heads, in the package's README"
+
 _COARSEST = 16
 
 
@@ -124,18 +126,29 @@ class DecoderConfig:
 class ShapeSpaceConfig:
     """Mean, basis and what places them."""
 
-    basis: int = param(5, source=_OPEN, validator=ge(1), help="n, directions in which the shape may change")
-    hidden: int = param(128, source=_OPEN, validator=gt(0), help="channels of each hidden layer of the MLP")
-    layers: int = param(2, source=_OPEN, validator=ge(1), help="hidden layers of the MLP")
+    basis: int = param(
+        5,
+        source=f"{_SEARCH}: 1 and 5 are alike, 20 is worse",
+        validator=ge(1),
+        help="n, directions in which the shape may change",
+    )
+    hidden: int = param(
+        128, source=f"{_OPEN}; not searched", validator=gt(0), help="channels of each hidden layer of the MLP"
+    )
+    layers: int = param(2, source=f"{_OPEN}; not searched", validator=ge(1), help="hidden layers of the MLP")
     mean_spread: float = param(
         0.1,
         unit="normalised",
-        source=_OPEN,
+        source=f"{_SEARCH}: from 0.3 some seeds end far from the truth",
         validator=gt(0.0),
         help="standard deviation of the mean shape at the start; 0 would leave it flat for ever",
     )
     basis_spread: float = param(
-        0.1, unit="normalised", source=_OPEN, validator=gt(0.0), help="standard deviation of the basis at the start"
+        0.01,
+        unit="normalised",
+        source=f"{_SEARCH}: depth agrees with the truth to 0.93, and to 0.74 from a start ten times as large",
+        validator=gt(0.0),
+        help="standard deviation of the basis at the start; a small one lets shapes turn before they bend",
     )
     momentum: float = param(
         0.05,
@@ -150,7 +163,11 @@ class RepulsionConfig:
     """Key points keep apart."""
 
     reach: float = param(
-        0.2, unit="normalised", source=_OPEN, validator=gt(0.0), help="h, the distance to which neighbours are driven"
+        0.2,
+        unit="normalised",
+        source=f"{_OPEN}; not searched",
+        validator=gt(0.0),
+        help="h, the distance to which neighbours are driven",
     )
 
 

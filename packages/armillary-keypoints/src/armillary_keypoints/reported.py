@@ -117,7 +117,13 @@ def _autolink() -> tuple[Reported, ...]:
         ("CUB-001", None, 20.2, "NME", image),
         ("CUB-002", None, 19.2, "NME", image),
         ("CUB-003", None, 18.5, "NME", image),
-        ("Human3.6M", None, 2.76, "NME", "six actions, tested on subject 11; left and right swapped where that is nearer"),
+        (
+            "Human3.6M",
+            None,
+            2.76,
+            "NME",
+            "six actions, tested on subject 11; left and right swapped where that is nearer",
+        ),
         ("DeepFashion", None, 66.0, "PCK", "within 6 of 255 pixels"),
     )
     return tuple(
