@@ -3,7 +3,7 @@
 import pytest
 
 
-@pytest.mark.parametrize("method", ["labelling", "photogeo", "unsup3d"])
+@pytest.mark.parametrize("method", ["keypoints", "labelling", "photogeo", "unsup3d"])
 def test_a_method_trains_without_the_package_of_worlds(armillary, heads, method):
     """Recipes name a world for demonstrations; who brings pictures needs no world."""
     alone = {"ARMILLARY_ONLY": method}

@@ -208,7 +208,7 @@ def test_the_doctor_names_each_broken_plugin_with_its_distribution_and_reason(di
 def test_the_doctor_finds_nothing_wrong_with_the_good_ones(diagnoses):
     found = {entry["record"]["id"]: entry["findings"] for entry in diagnoses}
     good = {id: findings for id, findings in found.items() if id not in BROKEN}
-    assert set(good) >= {"std", "good", "labelling", "photogeo", "unsup3d", "worlds"}
+    assert set(good) >= {"std", "good", "keypoints", "labelling", "photogeo", "unsup3d", "worlds"}
     assert not any(good.values()), good
 
 

@@ -29,7 +29,7 @@ def test_catalogue():
         "armillary_recipes": {
             *("autolink", "paper", "without-repulsion", "basis-1", "basis-5", "basis-20"),
             *("faces-16", "faces-32", "bodies", "horses", "birds"),
-            *("quick-autolink", "quick", "quick-features", "demo", "smoke", "lifted"),
+            *("quick-autolink", "quick", "quick-vgg", "quick-features", "demo", "smoke", "lifted"),
         },
     }
 

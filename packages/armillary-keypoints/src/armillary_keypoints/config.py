@@ -139,7 +139,7 @@ class ShapeSpaceConfig:
     mean_spread: float = param(
         0.1,
         unit="normalised",
-        source=f"{_SEARCH}: from 0.3 some seeds end far from the truth",
+        source=f"{_SEARCH}: 0.3 does as well",
         validator=gt(0.0),
         help="standard deviation of the mean shape at the start; 0 would leave it flat for ever",
     )

@@ -166,14 +166,36 @@ QUICK = RecipeSpec(
     optimiser=PAPER.optimiser,
 )
 
-_FROM_FEATURES = Take(run="features", slot="encoder")
+QUICK_VGG = RecipeSpec(
+    name="quick-vgg",
+    extends="keypoints:quick",
+    summary="quick, compared in VGG features of a file, or random ones: --set losses.reconstruction.weights=random:0",
+    source=f"{_AUTOLINK}: its loss, cut to what two cores can do",
+    remove=("losses.gradient",),
+    losses={
+        "reconstruction": LossUse(
+            "keypoints:perceptual",
+            weight=cited(1.0, source=_MODEL),
+            settings={
+                "layers": cited(
+                    ["relu1_2", "relu2_2", "relu3_3"], source="ours: the fourth would cost half as much again"
+                ),
+                "size": cited(0, source="ours: pictures as they are; at 224 a layer costs twelve times as much"),
+            },
+        )
+    },
+    budget=Budget(
+        steps=cited(1_000, source="ours: by the number of operations a step takes four times as long as quick's")
+    ),
+)
 
 QUICK_FEATURES = RecipeSpec(
     name="quick-features",
     extends="keypoints:quick",
-    summary="quick, with the trunk of another run as the features in which pictures are compared: --from features=RUN",
+    summary="quick, compared in the features of another run's trunk: --from features=RUN",
     source="ours: the perceptual loss of Eq. 4 where there are no weights of ImageNet",
-    slots={"features": _FROM_FEATURES},
+    remove=("losses.gradient",),
+    slots={"features": Take(run="features", slot="encoder")},
     losses={"features": LossUse("keypoints:feature-distance", weight=cited(1.0, source="ours: not searched"))},
 )
 
@@ -213,6 +235,7 @@ RECIPES = (
     BIRDS,
     QUICK_AUTOLINK,
     QUICK,
+    QUICK_VGG,
     QUICK_FEATURES,
     DEMO,
     SMOKE,
