@@ -87,7 +87,8 @@ _verb(
     "For each picture an npz with every output and PNGs to look at; for poses, light and key points a CSV table over all "
     "pictures. A file that cannot be read is named and passed over; the status is 1 where none could be used.\n\n"
     "--views draws what the method makes of the object when it is turned, where the method can turn it: for each picture "
-    "ID-views.png, a grid of elevations and azimuths, and ID-views.webp, one turn; of a mesh with its true views beside.",
+    "ID-views.png, a grid of elevations and azimuths, and ID-views.webp, one turn; of a mesh with its true views beside. "
+    "--animate draws the surfaces that a method finds, turned and in new light.",
     order=4,
 )
 _verb(

@@ -78,22 +78,26 @@ def compare(
     from armillary.run.compare import compare as compare_all
     from armillary.run.compare_table import as_csv
 
-    with progress() as bar:
-        made = compare_all(
-            recipes,
-            data=data,
-            test_data=test_data,
-            out=out,
-            host=Host(),
-            seeds=numbers,
-            sets=sets,
-            steps=steps,
-            seconds=seconds,
-            only=only,
-            device=config,
-            assets=files,
-            reporter=bar,
-        )
+    try:
+        with progress() as bar:
+            made = compare_all(
+                recipes,
+                data=data,
+                test_data=test_data,
+                out=out,
+                host=Host(),
+                seeds=numbers,
+                sets=sets,
+                steps=steps,
+                seconds=seconds,
+                only=only,
+                device=config,
+                assets=files,
+                reporter=bar,
+            )
+    except KeyboardInterrupt:
+        show.message("the run under way has kept its last checkpoint; the same command goes on")
+        raise
     if json:
         show.as_json(made.plain())
     elif csv:
@@ -120,9 +124,12 @@ def _print(made: Any) -> None:
         size = "" if row.parameters is None else f"{row.parameters:,}"
         speed = "" if row.seconds_a_step is None else f"{row.seconds_a_step:.3g}"
         cells = [_cell(row.cells.get((column.measure, column.figure))) for column in made.columns]
-        rows.append([row.name, size, steps, speed, memory, *cells, "; ".join(row.notes)])
+        rows.append([row.name, size, steps, speed, memory, *cells])
     heads = [column.head + (" (higher is better)" if column.better == "higher" else "") for column in made.columns]
-    show.table(rows, columns=["recipe", "parameters", "steps", "s a step", "peak memory", *heads, ""])
+    show.table(rows, columns=["recipe", "parameters", "steps", "s a step", "peak memory", *heads])
+    for row in made.rows:
+        for note in row.notes:
+            show.data(f"{row.name}: {note}")
     for text in (*made.protocols.values(), *made.notes):
         show.message(f"note: {text}")
 

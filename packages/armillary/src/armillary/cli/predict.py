@@ -27,6 +27,13 @@ def predict(
             "last that can.",
         ),
     ] = False,
+    animate: Annotated[
+        bool,
+        Parameter(
+            negative=(),
+            help="Also draw each surface turned, and under a light that goes around: ID-turned.webp, ID-relit.webp.",
+        ),
+    ] = False,
     checkpoint: Annotated[str | None, Parameter(metavar="step-N", help="Which one; not given: the newest.")] = None,
     strict: Annotated[bool, Parameter(negative=(), help="Refuse bad files instead of passing over them.")] = False,
     accelerator: Accelerator = "cpu",
@@ -40,6 +47,7 @@ def predict(
     from armillary.run.predict import picture_files
     from armillary.run.predict import predict as find
     from armillary.run.prediction_files import write_predictions
+    from armillary.run.relight import animated, need_surface
     from armillary.run.restore import restore
 
     host, folder = Host(), RunFolder.open(run)
@@ -53,6 +61,8 @@ def predict(
     restored = restore(folder, host=host, stage=stage, checkpoint=checkpoint, device=device)
     for note in restored.notes:
         show.message(note)
+    if animate:
+        need_surface(restored.model.plan)
     bad: list[Path] = []
     with progress() as bar:
 
@@ -61,6 +71,7 @@ def predict(
             bar.message(f"passed over {error}")
 
         found = find(restored, files, host=host, device=device, refused=None if strict else pass_over)
+        found = animated(found, out) if animate else found
         done = 0
         for done, _ in enumerate(write_predictions(found, out, method=restored.model.method), start=1):
             bar.count("pictures", done + len(bad), len(files))

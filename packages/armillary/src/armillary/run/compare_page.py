@@ -7,7 +7,9 @@ from typing import Any, Protocol
 from armillary.run.compare_plan import Contestant
 from armillary.run.compare_table import Cell, Comparison, Row, Tried
 from armillary.run.folder import environment
-from armillary.run.report import Figure, Section, Spread, Table, write_report
+from armillary.run.report import Figure, Part, Section, Spread, Table, write_report
+
+_SHOWN = 180  # letters of a remark in the table; all of them stand in the recipe's part
 
 
 class Placed(Tried, Protocol):
@@ -27,28 +29,27 @@ def write_page(path: Path, made: Comparison, taking_part: Sequence[Contestant], 
         summary="Each recipe was trained on the same data with the same budget, and measured by the same evaluators; the grey rows "
         "are guesses that look at no picture. Lower is better where the arrow points down.",
         facts=facts,
-        tables=[_table(made)],
-        figures=_figures(taking_part, trials),
-        sections=_sections(made, taking_part, path.parent, trials),
+        tables=[_table(made), *_remarks(made)],
+        sections=_sections(made),
+        parts=[_part(each, row, path.parent, trials) for each, row in zip(taking_part, made.rows, strict=False)],
     )
 
 
 def _table(made: Comparison) -> Table:
     sizes = ["parameters", "steps", "s a step", "peak memory (MB)"]
     heads = [column.head for column in made.columns]
-    remarks = any(row.notes for row in made.rows)
     rows: list[list[Any]] = []
     for row in made.rows:
         memory = None if row.peak_memory is None else round(row.peak_memory / 1e6)
         steps = None if row.steps is None else round(row.steps)
         cells = [_cell(row.cells.get((column.measure, column.figure))) for column in made.columns]
         own = [row.parameters, steps, row.seconds_a_step, memory]
-        rows.append([row.name, *own, *cells, *([_words(row)] if remarks else [])])
+        rows.append([row.name, *cells, *own])
     many = len(made.about.get("seeds", ())) > 1
     spread = " Mean and standard deviation over seeds." if many else ""
     return {
         "title": "Figures",
-        "columns": ["recipe", *sizes, *heads, *(["remarks"] if remarks else [])],
+        "columns": ["recipe", *heads, *sizes],
         "rows": rows,
         "muted": [index for index, row in enumerate(made.rows) if row.kind == "baseline"],
         "best": {column.head: "high" if column.better == "higher" else "low" for column in made.columns},
@@ -57,8 +58,13 @@ def _table(made: Comparison) -> Table:
     }
 
 
-def _words(row: Row) -> str:
-    return "; ".join(row.notes)
+def _remarks(made: Comparison) -> list[Table]:
+    rows = [[row.name, _shortened("; ".join(row.notes))] for row in made.rows if row.notes]
+    return [{"title": "Remarks", "columns": ["recipe", "what went wrong, or is missing"], "rows": rows}] if rows else []
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN].rsplit(' ', 1)[0]} ..."
 
 
 def _cell(cell: Cell | None) -> Any:
@@ -67,40 +73,37 @@ def _cell(cell: Cell | None) -> Any:
     return Spread(cell.value, cell.spread) if cell.spread is not None else cell.value
 
 
-def _figures(taking_part: Sequence[Contestant], trials: Sequence[Placed]) -> list[Figure]:
-    """Return the last preview of each recipe's first run, pictures that all of them saw."""
-    figures: list[Figure] = []
-    for each in taking_part:
-        for trial in trials:
-            previews = sorted((trial.place / "previews").glob("*.png")) if trial.contestant is each else []
-            if previews:
-                figures.append(
-                    {
-                        "title": each.name,
-                        "picture": previews[-1].read_bytes(),
-                        "caption": f"Seed {trial.seed}, step {int(previews[-1].stem.rpartition('-')[2]):,}.",
-                        "wide": True,
-                    }
-                )
-                break
-    return figures
-
-
-def _sections(
-    made: Comparison, taking_part: Sequence[Contestant], out: Path, trials: Sequence[Placed]
-) -> list[Section]:
+def _sections(made: Comparison) -> list[Section]:
     sections: list[Section] = []
     if made.notes:
         sections.append({"title": "To be known", "text": "\n\n".join(made.notes)})
     if made.protocols:
         sections.append({"title": "How it was measured", "text": "\n\n".join(made.protocols.values())})
-    runs = {f"{t.contestant.name}, seed {t.seed}": str(t.place.relative_to(out)) for t in trials if t.place.is_dir()}
-    if runs:
-        sections.append({"title": "Runs", "items": runs, "closed": True})
-    sections += [
-        {"title": f"Recipe {each.name}", "items": each.plan.recipe.table, "closed": True}
-        for each in taking_part
-        if not each.error
-    ]
     sections.append({"title": "Machine", "items": environment(), "closed": True})
     return sections
+
+
+def _part(each: Contestant, row: Row, out: Path, trials: Sequence[Placed]) -> Part:
+    """Return what one recipe made of its pictures: the last preview of its first run."""
+    own = [trial for trial in trials if trial.contestant is each and trial.place.is_dir()]
+    figures: list[Figure] = []
+    for trial in own:
+        previews = sorted((trial.place / "previews").glob("*.png"))
+        if previews:
+            step = int(previews[-1].stem.rpartition("-")[2])
+            words = f"What it makes of the same few pictures; seed {trial.seed}, step {step:,}."
+            figures.append(
+                {"title": "After training", "picture": previews[-1].read_bytes(), "caption": words, "wide": True}
+            )
+            break
+    part: Part = {"title": each.name, "figures": figures, "sections": []}
+    words = [] if each.error else [str(each.plan.recipe.table.get("summary", ""))]
+    part["summary"] = "\n\n".join([*words, *row.notes])
+    sections: list[Section] = []
+    if own:
+        runs = {f"seed {trial.seed}": trial.place.relative_to(out).as_posix() for trial in own}
+        sections.append({"title": "Runs, each with a page of its own", "items": runs})
+    if not each.error:
+        sections.append({"title": f"Recipe {each.written}", "items": each.plan.recipe.table, "closed": True})
+    part["sections"] = sections
+    return part

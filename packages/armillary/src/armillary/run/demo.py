@@ -5,7 +5,6 @@ pictures that it has not seen, used on a few of them, and exported. A method has
 they do not suffice, training ends earlier and the page says so.
 """
 
-import math
 import shlex
 import time
 from collections.abc import Mapping, Sequence
@@ -13,8 +12,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import attrs
-import numpy as np
-import torch
 
 from armillary.check import Plan
 from armillary.errors import ArmillaryError, RecipeError, UnknownNameError, did_you_mean
@@ -24,15 +21,14 @@ from armillary.run import checkpoint as checkpoints
 from armillary.run import data as folders
 from armillary.run.evaluate import evaluate
 from armillary.run.folder import DATA, RunFolder, environment
-from armillary.run.pictures import image_picture
 from armillary.run.predict import Geometry, predict, write_prediction
+from armillary.run.relight import TITLE, film
 from armillary.run.report import Figure, Part, Section, Table, write_report
 from armillary.run.reporter import Reporter
 from armillary.run.restore import restore
-from armillary.run.sheets import contact_sheet, webp_bytes
+from armillary.run.sheets import webp_bytes
 from armillary.run.summary import page_parts, result_tables, summarise
 from armillary.run.train import FINISHED, gives_meshes, plan_recipe, train
-from armillary.run.turntable import relit, swing, turntable
 from armillary.run.worlds import build_world
 
 SECONDS = 120.0
@@ -43,7 +39,7 @@ TRAINING, FRESH = 2000, 100
 _SEEDS = {"train": 0, "fresh": 1}
 _AFTER_TRAINING = 15.0  # seconds kept for measuring, pictures and the page
 _LEAST_TRAINING = 10.0
-_SHOWN, _FRAMES, _CELL, _DRAWN, _GREY = 4, 16, 128, 96, 0.75
+_SHOWN = 4
 
 
 class Teller(Reporter, Protocol):
@@ -262,32 +258,10 @@ class _Method:
         return made.path, ""
 
     def _figures(self, geometries: Sequence[Geometry]) -> list[Figure]:
-        """Return a film of the surfaces, turned and lit again, where the method makes surfaces in a canonical view."""
-        needed = ("canonical_depth", "canonical_camera")
-        if not all(name in geometry.outputs for geometry in geometries for name in needed):
+        """Return a film of the surfaces, turned and lit again, where the method makes surfaces."""
+        frames = film(geometries)
+        if not frames:
             return []
-        columns: list[list[list[np.ndarray]]] = []
-        for geometry in geometries:
-            outputs = geometry.outputs
-            assert geometry.image is not None  # these were predicted from pictures
-            depth, camera = outputs["canonical_depth"], outputs["canonical_camera"]
-            paint = outputs.get("canonical_image", outputs.get("albedo", geometry.image)).clamp(0.0, 1.0)
-            around = [2.0 * math.pi * k / _FRAMES for k in range(_FRAMES)]
-            films = [
-                [image_picture(geometry.image)] * _FRAMES,
-                turntable(depth, paint, camera, angles=swing(_FRAMES), size=_DRAWN),
-                relit(depth, torch.full_like(paint, _GREY), camera, angles=around),
-            ]
-            if "albedo" in outputs:
-                films.append(relit(depth, outputs["albedo"], camera, angles=around))
-            columns.append(films)
-        headers = ["picture", "found, turned", "surface, under a light that goes around", "lit again"][
-            : len(columns[0])
-        ]
-        frames = [
-            contact_sheet([[film[k] for film in films] for films in columns], headers, cell=_CELL)
-            for k in range(_FRAMES)
-        ]
         return [
             {
                 "title": "From one picture each",
@@ -315,7 +289,7 @@ class _Method:
             "title": f"{self.id.partition(':')[0]}: {method.summary}",
             "summary": f"{method.source}.",
             "facts": _method_facts(one, folder, plan),
-            "figures": [*pictures, *found["figures"]],
+            "figures": [*pictures, *(figure for figure in found["figures"] if figure["title"] != TITLE)],
             "curves": found["curves"],
             "tables": list(result_tables(folder)),
             "sections": sections,

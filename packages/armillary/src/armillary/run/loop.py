@@ -112,6 +112,7 @@ class StageLoop:
             self._save()
         if finished:
             self._walk()
+            self._film()
         return finished
 
     def _loop(self, signals: Signals) -> bool:
@@ -247,6 +248,20 @@ class StageLoop:
         prefix = f"{self.name}-" if len(self.training.plan.stages) > 1 else ""
         self.model.eval()
         draw_walks(self.model, samples, self.folder.path / "walks", device=self.fabric.device, prefix=prefix)
+        self.model.train()
+
+    def _film(self) -> None:
+        """Draw the surfaces of the preview's pictures, turned and in new light, of a method that finds some."""
+        from armillary.run.predict import geometries
+        from armillary.run.relight import FILM, FILMS, animates, write_film
+
+        missing = [p.name for p in self.stage.method.predicts_from if not p.optional and p.name not in self.previewed]
+        if not self.fabric.is_global_zero or not animates(self.stage) or missing:
+            return
+        prefix = f"{self.name}-" if len(self.training.plan.stages) > 1 else ""
+        self.model.eval()
+        found = list(geometries(self.model, self.previewed, device=self.fabric.device))
+        write_film(self.folder.path / FILMS / f"{prefix}{FILM}", found)
         self.model.train()
 
     def _save(self) -> None:

@@ -17,7 +17,7 @@ from armillary.errors import DataError, RunError, did_you_mean
 from armillary.host import Host
 from armillary.interfaces import Dataset, Transform
 from armillary.run.batches import collate, to_device
-from armillary.run.build import build_transform, call_method, stream
+from armillary.run.build import Model, build_transform, call_method, stream
 from armillary.run.meshes import Mesh, mesh_from_depth
 from armillary.run.restore import Restored, kinds_of
 from armillary.std.geometry import Window
@@ -138,7 +138,7 @@ def predict(
                 continue
             samples.append(reader.ready(sample, file=file))
         for alike in _alike(samples):
-            yield from _batch(restored, collate(alike), device or torch.device("cpu"))
+            yield from geometries(restored.model, collate(alike), device=device or torch.device("cpu"))
 
 
 class FileReader:
@@ -216,11 +216,12 @@ def distinct_names(files: Sequence[Path]) -> list[str]:
     return list(names)
 
 
-def _batch(restored: Restored, batch: dict[str, Any], device: torch.device) -> Iterator[Geometry]:
+def geometries(model: Model, batch: dict[str, Any], *, device: torch.device) -> Iterator[Geometry]:
+    """Yield what a model, in eval mode, predicts of each item of a batch."""
     batch = to_device(batch, device)
     with torch.no_grad():
-        outputs = call_method(restored.model, batch, predict=True)
-    kinds = kinds_of(restored.model)
+        outputs = call_method(model, batch, predict=True)
+    kinds = kinds_of(model)
     for index, id in enumerate(batch["id"]):
         yield Geometry(
             id=id,

@@ -9,6 +9,7 @@ from armillary.host import Host
 from armillary.plan import Plan
 from armillary.run.card import DataUsed, LossUsed, Metric, write_card
 from armillary.run.folder import CARD, DATA, ENVIRONMENT, PLUGINS, REPORT, RESULTS, RunFolder
+from armillary.run.relight import FILMS, TITLE
 from armillary.run.report import Curve, Figure, Section, Table, loss_curves, write_report
 from armillary.run.train import gives_meshes, plan_recipe, plugins_behind
 
@@ -44,6 +45,16 @@ def page_parts(folder: RunFolder, plan: Plan) -> dict[str, Any]:
                 "title": "After training",
                 "picture": previews[-1].read_bytes(),
                 "caption": f"What the run makes of the same pictures each time; here at {_step(previews[-1].stem)}.",
+                "wide": True,
+            }
+        )
+    for film in sorted((folder.path / FILMS).glob("*.webp")):
+        figures.append(
+            {
+                "title": TITLE,
+                "picture": film.read_bytes(),
+                "caption": "What the run finds in each picture alone, turned there and back, and under a light that goes around "
+                "while the view stays.",
                 "wide": True,
             }
         )
