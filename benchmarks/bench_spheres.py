@@ -257,7 +257,7 @@ def print_round_trips() -> None:
     print("round trip by largest degree, relative error (ours: the larger of both grids):")
     print(f"{'lmax':>6}{'ours float32':>14}{'float64':>10}{'e3nn float32':>14}{'float64':>10}{'its tables':>12}")
     for lmax in (7, 11, 15, 23):
-        b, errors, start = lmax + 1, [], 0.0
+        b, errors, start, seconds = lmax + 1, [], 0.0, 0.0
         for dtype in (torch.float32, torch.float64):
             c = draw(3, b * b).to(dtype)
             trips = [
