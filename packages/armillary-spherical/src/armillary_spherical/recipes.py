@@ -350,8 +350,9 @@ _TINY_CNN = {
 _FEW = Budget(steps=cited(6, source="ours"))
 _FOUR = cited(4, source="ours")
 
-_ALL_CATEGORIES = Use(
-    "spherical:mesh-folder", settings={"categories": cited([], source="ours: of the smallest folder")}
+_TINY_DATA = Use(
+    "spherical:mesh-folder",
+    settings={"categories": cited([], source="ours: all of the smallest folder"), "picture_size": _TINY},
 )
 
 SMOKE = RecipeSpec(
@@ -362,6 +363,7 @@ SMOKE = RecipeSpec(
     stages=(
         Stage(
             name="shapes",
+            data=_TINY_DATA,
             slots={"encoder": Use("spherical:residual-cnn", settings=_TINY_CNN)},
             transforms=(_TURN, _TINY_CAST),
             batch_size=_FOUR,
@@ -369,7 +371,7 @@ SMOKE = RecipeSpec(
         ),
         Stage(
             name="embedding",
-            data=_ALL_CATEGORIES,
+            data=_TINY_DATA,
             slots={
                 "encoder": Use("spherical:plain-encoder", settings={k: _TINY_WIDTHS[k] for k in ("width", "features")}),
             },
@@ -379,7 +381,7 @@ SMOKE = RecipeSpec(
         ),
         Stage(
             name="views",
-            data=_ALL_CATEGORIES,
+            data=_TINY_DATA,
             slots={"renderer": Use("spherical:synthesiser", settings=_TINY_WIDTHS)},
             transforms=(_TURN, _TINY_RENDER),
             batch_size=_FOUR,
