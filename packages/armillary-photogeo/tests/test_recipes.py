@@ -11,7 +11,7 @@ from armillary.interfaces.loss import StepCache
 from armillary.recipe import Overrides, complete, resolve
 from armillary.run.build import build, call_method, dry_run, loss_terms
 from armillary_photogeo.recipes import RECIPES
-from armillary_photogeo.reported import SETTINGS
+from armillary_photogeo.reported import RANGES, SETTINGS
 
 NAMES = [recipe.name for recipe in RECIPES]
 
@@ -71,10 +71,10 @@ def test_published_run_is_table_6(host):
     assert (body["batch_size"], body["optimiser"]["lr"]) == (SETTINGS["batch"], SETTINGS["learning rate"])
     assert body["budget"]["steps"] == 30 * 150_000 // 128
     depth = slots["depth.head"].settings
-    assert (depth["depth_min"], depth["depth_max"]) == SETTINGS["depth, faces"]
+    assert (depth["depth_min"], depth["depth_max"]) == RANGES["depth, faces"]
     assert math.degrees(slots["view.head"].settings["rotation_range"]) == pytest.approx(60)
     assert math.degrees(slots["light.head"].settings["angle_range"]) == pytest.approx(60)
-    assert slots["view.head"].settings["translation_range"] == SETTINGS["translation"][1]
+    assert slots["view.head"].settings["translation_range"] == RANGES["translation"][1]
     assert slots["view.head"].settings["centre_depth"] == 0
     assert math.degrees(body["settings"]["fov"]) == pytest.approx(25)
     assert stage.transforms == ()
@@ -83,14 +83,14 @@ def test_published_run_is_table_6(host):
 def test_cars_and_cats_have_their_own_depth(host):
     for name in ("cats", "cars"):
         depth = plan(host, name).slots["depth.head"].settings
-        assert (depth["depth_min"], depth["depth_max"]) == SETTINGS[f"depth, {name}"]
+        assert (depth["depth_min"], depth["depth_max"]) == RANGES[f"depth, {name}"]
     assert plan(host, "cars").slots["view.head"].settings["centre_depth"] == 30
 
 
 @pytest.mark.parametrize(("depth", "degrees"), [(0.5, 11.5), (30.0, 0.19)])
 def test_about_the_camera_a_translation_makes_good_for_small_turns_only(depth, degrees):
     """Why cars turn about themselves: the angle at which depth times its sine is the largest translation, 0.1."""
-    angle = math.asin(SETTINGS["translation"][1] / depth)
+    angle = math.asin(RANGES["translation"][1] / depth)
     assert math.degrees(angle) == pytest.approx(degrees, abs=0.05)
 
 

@@ -18,8 +18,10 @@ def test_rows_name_recipes_that_exist():
 def test_ours_lies_between_the_bounds():
     """Table 1: worse than the supervised runs, better than every constant."""
     ours = row(reported.SYNFACE, "ours")
+    assert ours.side is not None
     for r in reported.SYNFACE:
         if r.row.startswith("supervised"):
+            assert r.side is not None
             assert r.side < ours.side
             assert r.normals < ours.normals
         elif r.row != "ours":
