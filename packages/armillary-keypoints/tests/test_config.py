@@ -26,6 +26,7 @@ def test_every_setting_has_a_source_and_says_what_it_does(cls):
         (config.DetectorConfig, {"size": 40}),
         (config.DetectorConfig, {"size": 16}),
         (config.KeypointsHeadConfig, {"points": 1}),
+        (config.KeypointsHeadConfig, {"temperature": 0.0}),
         (config.EdgesConfig, {"thickness": 0.0}),
         (config.EdgesConfig, {"distance": "cubed"}),
         (config.EdgesConfig, {"multiplier": -1.0}),

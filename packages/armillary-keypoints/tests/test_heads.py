@@ -45,6 +45,16 @@ def test_x_is_first():
     torch.testing.assert_close(head(features=features)["keypoints2d"], torch.tensor([[[1.0, -1 / 3]]]))
 
 
+def test_a_low_temperature_makes_peaks():
+    """Maps of half the temperature are those of twice the logits."""
+    torch.manual_seed(0)
+    sharp, plain = KeypointsHead(6, points=3, temperature=0.5), KeypointsHead(6, points=3)
+    plain.load_state_dict({name: 2 * value for name, value in sharp.state_dict().items()})
+    features = torch.randn(2, 6, 8, 8)
+    for one, other in zip(sharp(features=features).values(), plain(features=features).values(), strict=True):
+        torch.testing.assert_close(one, other)
+
+
 def test_half_precision_is_computed_in_single():
     head = KeypointsHead(6, points=3).half()
     found = head(features=torch.randn(2, 6, 8, 8).half())
@@ -64,7 +74,7 @@ def test_the_multiplier_multiplies_the_step_and_not_the_start():
     torch.testing.assert_close(small.weights, large.weights)
     for graph in (small, large):
         graph.weights.sum().backward()
-    torch.testing.assert_close(large.scalars.grad, 512 * small.scalars.grad)
+    torch.testing.assert_close(large.scalars.grad / 512, small.scalars.grad)
 
 
 @pytest.mark.parametrize("distance", ["squared", "plain"])

@@ -85,6 +85,12 @@ class KeypointsHeadConfig:
     """From features to key points."""
 
     points: int = param(8, source=f"{_PAPER}, Tables 2 and 3: 8, 16, 24, 32", validator=ge(2), help="K")
+    temperature: float = param(
+        1.0,
+        source=f"{_ENCODER}: none",
+        validator=gt(0.0),
+        help="by which the heat maps are divided before their softmax; below 1 they start as peaks",
+    )
 
 
 @attrs.frozen(kw_only=True)

@@ -6,7 +6,7 @@ Source: He, Wandt and Rhodin 2022, arXiv:2205.10636; xingzhehe/AutoLink, models/
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Self
 
 import torch
 from jaxtyping import Float
@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from armillary.interfaces.head import Head
 from armillary.interfaces.renderer import Renderer
-from armillary.kernels.edge_map import edge_map
+from armillary.kernels.edge_map import Distance, edge_map
 from armillary.kernels.points import soft_argmax
 from armillary.ports import Shape
 from armillary_keypoints.networks import kaiming
@@ -34,12 +34,14 @@ class KeypointsHead(nn.Module, Head):
     Args:
         features: channels that come in.
         points: K.
+        temperature: by which the maps are divided before their softmax; below 1 they start as peaks.
 
     Source: Wang, Cao and Bernard 2024, Eq. 1; models/encoder.py, Detector.
     """
 
-    def __init__(self, features: int, *, points: int) -> None:
+    def __init__(self, features: int, *, points: int, temperature: float = 1.0) -> None:
         super().__init__()
+        self.temperature = temperature
         self.conv = nn.Conv2d(features, points, 3, padding=1)
         kaiming(self)
 
@@ -53,12 +55,12 @@ class KeypointsHead(nn.Module, Head):
         features = inputs["features"][1]
         if features is None:
             raise ValueError("the number of features is not known")
-        return cls(features, points=config.points)
+        return cls(features, points=config.points, temperature=config.temperature)
 
     def forward(self, features: Float[Tensor, "batch feature rows columns"]) -> dict[str, Tensor]:
         """Return ``heatmap``, each map of sum 1, and ``keypoints2d``. Half precision is computed in float32."""
         logits = self.conv(features)
-        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32)) / self.temperature
         heatmap = logits.flatten(-2).softmax(-1).view_as(logits)
         return {"heatmap": heatmap, "keypoints2d": soft_argmax(logits)}
 
@@ -89,7 +91,7 @@ class Edges(nn.Module, Renderer):
         height: int,
         width: int,
         thickness: float,
-        distance: Literal["squared", "plain"],
+        distance: Distance,
         multiplier: float,
         initial: float,
         spread: float,
@@ -98,7 +100,8 @@ class Edges(nn.Module, Renderer):
         if points < 2:
             raise ValueError(f"a graph needs two points, not {points}")
         self.height, self.width = height, width
-        self.thickness, self.distance, self.multiplier = thickness, distance, multiplier
+        self.thickness, self.multiplier = thickness, multiplier
+        self.distance: Distance = distance
         pairs = points * (points - 1) // 2
         self.scalars = nn.Parameter((spread * torch.randn(pairs) + initial) / multiplier)
 

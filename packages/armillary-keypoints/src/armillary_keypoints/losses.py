@@ -152,7 +152,8 @@ class Perceptual(nn.Module, Loss):
     def __init__(self, weights: Path | str, *, layers: tuple[str, ...], size: int | None, norm: Norm) -> None:
         super().__init__()
         self.vgg = VGGFeatures(layers, weights=weights)
-        self.layers, self.size, self.norm = layers, size, norm
+        self.layers, self.size = layers, size
+        self.norm: Norm = norm
 
     @classmethod
     def build(cls, config: "PerceptualConfig", *, inputs: Shapes, assets: Assets) -> Self:
