@@ -316,7 +316,7 @@ _ONE_CATEGORY = {
             )
         },
     ),
-    "draws": cited(20, source=_FOR_THE_DEMO),
+    "draws": cited(8, source=_FOR_THE_DEMO),
 }
 
 DEMO = RecipeSpec(
@@ -325,9 +325,20 @@ DEMO = RecipeSpec(
     summary="quick, cut to 80 seconds: poses of mugs alone",
     source="ours",
     stages=(
-        Stage(name="shapes", budget=Budget(steps=cited(100, source=_FOR_THE_DEMO))),
-        Stage(name="embedding", **_ONE_CATEGORY, budget=Budget(steps=cited(1_500, source=_FOR_THE_DEMO))),
-        Stage(name="views", **_ONE_CATEGORY, budget=Budget(steps=cited(300, source=_FOR_THE_DEMO))),
+        Stage(
+            name="shapes",
+            budget=Budget(steps=cited(100, source=_FOR_THE_DEMO), seconds=cited(10, source=_FOR_THE_DEMO)),
+        ),
+        Stage(
+            name="embedding",
+            **_ONE_CATEGORY,
+            budget=Budget(steps=cited(1_500, source=_FOR_THE_DEMO), seconds=cited(65, source=_FOR_THE_DEMO)),
+        ),
+        Stage(
+            name="views",
+            **_ONE_CATEGORY,
+            budget=Budget(steps=cited(200, source=_FOR_THE_DEMO), seconds=cited(20, source=_FOR_THE_DEMO)),
+        ),
     ),
 )
 

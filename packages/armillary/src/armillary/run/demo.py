@@ -203,13 +203,12 @@ class _Method:
     def _train(self, recipe: Recipe, data: Path) -> RunFolder:
         left = max(_LEAST_TRAINING, self.deadline - time.monotonic() - _AFTER_TRAINING)
         stages = [f"stages.{name}." for name in recipe.bodies] if "stages" in recipe.table else [""]
-        share = round(left / len(stages), 1)
-        given = {
-            stage: body.get("budget", {}).get("seconds")
-            for stage, body in zip(stages, recipe.bodies.values(), strict=True)
-        }
-        sets = tuple(f"{stage}budget.seconds={min(share, given[stage] or share)}" for stage in stages)
-        limited = resolve(self.host, self.id, Overrides(sets=sets))
+        given = [body.get("budget", {}).get("seconds") for body in recipe.bodies.values()]
+        sets = [
+            f"{stage}budget.seconds={seconds}"
+            for stage, seconds in zip(stages, shared_seconds(left, given), strict=True)
+        ]
+        limited = resolve(self.host, self.id, Overrides(sets=tuple(sets)))
         trained = train(limited, data=data, out=self._free_place(), host=self.host, reporter=self.reporter)
         if trained.signal:
             raise KeyboardInterrupt(trained.signal)
@@ -313,6 +312,19 @@ def _steps(folder: RunFolder, plan: Plan) -> tuple[int, int]:
     """Return the steps of all stages that are done, by their newest checkpoints, and those that the recipe wants."""
     done = [found.step for name in plan.stages if (found := checkpoints.newest(folder.checkpoints(name))[0])]
     return sum(done), sum(stage.body["budget"]["steps"] for stage in plan.stages.values())
+
+
+def shared_seconds(left: float, given: Sequence[float | None]) -> list[float]:
+    """Return how long each stage may train: in proportion to what the recipe gives them, where it gives it to all, else alike.
+
+    No stage has more than the recipe gives it.
+    """
+    if all(given):
+        total = sum(seconds or 0.0 for seconds in given)
+        shares = [left * (seconds or 0.0) / total for seconds in given]
+    else:
+        shares = [left / len(given)] * len(given)
+    return [round(min(share, seconds or share), 1) for share, seconds in zip(shares, given, strict=True)]
 
 
 def _facts(shown: Sequence[Shown], seconds: float) -> dict[str, object]:
