@@ -51,8 +51,12 @@ class DepthMapConfig:
     width: int = param(
         64, source=f"ours: as the encoder's, {_TABLE_4}", help="channels of the last stages", validator=gt(0)
     )
-    depth_min: float = param(0.4, unit="scene", source=f"{_TABLE_6}; 28.5 for cars", validator=gt(0))
-    depth_max: float = param(0.6, unit="scene", source=f"{_TABLE_6}; 31.5 for cars", validator=gt(0))
+    depth_min: float = param(
+        0.4, unit="scene", source=f"{_TABLE_6}; 28.5 for cars", help="smallest depth that comes out", validator=gt(0)
+    )
+    depth_max: float = param(
+        0.6, unit="scene", source=f"{_TABLE_6}; 31.5 for cars", help="largest depth that comes out", validator=gt(0)
+    )
     bulge: float = param(
         0.0,
         unit="scene",
