@@ -5,13 +5,14 @@ and ``index.html``, which are written anew after each run. A call that was inter
 seeds or evaluators keeps what is there. Each run has a process of its own (:mod:`armillary.run.compare_worker`).
 """
 
+import contextlib
 import json
 import shutil
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -296,8 +297,25 @@ def _budget(taking_part: Sequence[Contestant], *, steps: int | None, seconds: fl
 
 def _work(plan: _Plan, trial: Trial) -> int:
     """Run one trial; return the signal that this process received meanwhile, 0 for none."""
+    log = trial.record.with_suffix(".log")
+    trial.record.parent.mkdir(parents=True, exist_ok=True)
+    status, received = _child(_job(plan, trial), log, lambda line: _tell(plan.say, trial, line))
+    if log.is_file() and not log.stat().st_size:
+        log.unlink()
+    if status < 0 and not received:
+        _failed(trial, f"the process ended by {signal.Signals(-status).name}{_maybe_memory(-status)}")
+    elif status > 0 and not received:
+        _failed(trial, f"the process ended with status {status}; {log.name} has its words")
+    found = trial.known()
+    if found.get("outcome") == FAILED:
+        plan.say.message(f"{trial.label}: {found.get('error')}")
+    return received
+
+
+def _job(plan: _Plan, trial: Trial) -> dict[str, Any]:
+    """Return all that the process has to know."""
     recipe = trial.contestant.plans[trial.seed].recipe
-    job = {
+    return {
         "id": recipe.id,
         "table": written_table(recipe),
         "digest": trial.digest,
@@ -314,8 +332,10 @@ def _work(plan: _Plan, trial: Trial) -> int:
             if each.key in trial.fitting
         ],
     }
-    trial.record.parent.mkdir(parents=True, exist_ok=True)
-    log = trial.record.with_suffix(".log")
+
+
+def _child(job: Mapping[str, Any], log: Path, hear: Callable[[str], None]) -> tuple[int, int]:
+    """Give a job to a process; return its status, and the signal that this process received meanwhile."""
     with log.open("ab") as words:
         child = subprocess.Popen(
             [sys.executable, "-c", _CHILD, json.dumps(sys.path)],
@@ -326,28 +346,14 @@ def _work(plan: _Plan, trial: Trial) -> int:
             text=True,
             encoding="utf-8",
         )
-        with _Forward(child) as signals:
-            assert child.stdin is not None
-            assert child.stdout is not None
-            try:
-                with child.stdin as jobs:
-                    json.dump(job, jobs)
-                for line in child.stdout:
-                    _tell(plan.say, trial, line)
-            except BrokenPipeError:
-                pass  # it died early: its status says how
-            finally:
-                status = child.wait()
-    if not log.stat().st_size:
-        log.unlink()
-    if status < 0 and not signals.received:
-        _failed(trial, f"the process ended by {signal.Signals(-status).name}{_maybe_memory(-status)}")
-    elif status > 0 and not signals.received:
-        _failed(trial, f"the process ended with status {status}; {log.name} has its words")
-    found = trial.known()
-    if found.get("outcome") == FAILED:
-        plan.say.message(f"{trial.label}: {found.get('error')}")
-    return signals.received
+    assert child.stdin is not None
+    assert child.stdout is not None
+    with _Forward(child) as signals, child.stdout:
+        with contextlib.suppress(BrokenPipeError), child.stdin as jobs:  # it may die early: its status says how
+            json.dump(job, jobs)
+        for line in child.stdout:
+            hear(line)
+        return child.wait(), signals.received
 
 
 def _tell(say: Reporter, trial: Trial, line: str) -> None:

@@ -46,7 +46,7 @@ class _Teller:
 
 
 def work(job: Mapping[str, Any], teller: Any) -> int:
-    """Train and measure; return the signal that ended it, 0 for none.
+    """Train and measure; return 0: how it went is in the record.
 
     Args:
         job: as :func:`armillary.run.compare.compare` makes it.
@@ -65,7 +65,7 @@ def work(job: Mapping[str, Any], teller: Any) -> int:
         trained = _guarded(job, lambda: _train(job, record, teller))
         keep(**trained)
         if record["outcome"] != FINISHED:
-            return int(trained.get("signal", 0))
+            return 0
     wanted = [measure for measure in job["measures"] if not is_measured(record, measure["key"], job["digest_of_data"])]
     if wanted:
         found = _guarded(job, lambda: _measure(job, wanted, teller))
