@@ -52,8 +52,10 @@ def verbs(page: Path) -> list[tuple[str, ...]]:
     found = []
     for text in blocks(page, "") + blocks(page, "console"):
         for line in text.replace("\\\n", " ").splitlines():
+            if not line.removeprefix("$ ").startswith("armillary "):
+                continue  # formulas and output, which are not words of a shell
             words = shlex.split(line.removeprefix("$ "), comments=True)
-            if words[:1] == ["armillary"] and len(words) > 1:
+            if len(words) > 1:
                 found.append(tuple(words[1:]))
     return found
 

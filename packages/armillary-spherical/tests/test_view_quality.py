@@ -162,7 +162,9 @@ def test_a_run_is_measured_and_drawn(host, run, meshes):
         [np.eye(3)[None], random_rotation(3, dtype=torch.float64, generator=torch.Generator()).numpy()]
     )
     views = maker.views(
-        meshes / "flat" / "0.ply", name="0", rotations=np.concatenate([turns, grid_rotations((0,), (0,))])
+        meshes / "flat" / "0.ply",
+        name="0",
+        rotations=np.concatenate([turns, grid_rotations(elevations=(0,), azimuths=(0,))]),
     )
     assert views.true is not None
     torch.testing.assert_close(views.true[0], views.image)

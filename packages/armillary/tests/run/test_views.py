@@ -136,13 +136,13 @@ def test_a_mesh_is_turned_too(maker, monkeypatch):
 
     monkeypatch.setattr(maker, "reader", Reader())
     monkeypatch.setattr(maker, "_meshes", ["mesh"])
-    turns = grid_rotations((0, 30), (0, 90))
+    turns = grid_rotations(elevations=(0, 30), azimuths=(0, 90))
     found = maker.views(SimpleNamespace(), name="m", rotations=turns)
     assert found.true is not None
     torch.testing.assert_close(found.true[:, :, 0, 0].double().numpy(), turns[:, :, 0], atol=1e-6, rtol=0)
 
 
 def test_elevations_are_rows_and_azimuths_columns():
-    turns = grid_rotations((10, 20), (0, 90, 180)).reshape(2, 3, 3, 3)
+    turns = grid_rotations(elevations=(10, 20), azimuths=(0, 90, 180)).reshape(2, 3, 3, 3)
     torch.testing.assert_close(turns[1, 2], rotation_of_view(math.pi, math.radians(20)), atol=1e-12, rtol=0)
     assert module.AZIMUTHS[0] == 0

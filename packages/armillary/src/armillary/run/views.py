@@ -145,7 +145,7 @@ class ViewMaker:
 
 
 def grid_rotations(
-    elevations: Sequence[float] = ELEVATIONS, azimuths: Sequence[float] = AZIMUTHS
+    *, elevations: Sequence[float] = ELEVATIONS, azimuths: Sequence[float] = AZIMUTHS
 ) -> Float[np.ndarray, "view 3 3"]:
     """Return the rotations of a grid, a row after the other; degrees."""
     return np.stack(
