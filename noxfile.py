@@ -20,6 +20,7 @@ nox.options.sessions = ["lint", "types", "tests"]
 ROOT = Path(__file__).parent
 CORE = "armillary"
 PROJECTS = {p.parent.name: nox.project.load_toml(p) for p in sorted(ROOT.glob("packages/*/pyproject.toml"))}
+PLUGINS = [name for name, project in PROJECTS.items() if "entry-points" in project["project"]]
 
 
 def constraints() -> list[str]:
@@ -84,6 +85,15 @@ def integration(session: nox.Session) -> None:
     """Run the tests across packages, with all of them installed."""
     environment = everything(session, *test_needs(*PROJECTS))
     environment.run("python", "-m", "pytest", "integration_tests", *session.posargs)
+
+
+@nox.session(venv_backend="none")
+@nox.parametrize("package", [nox.param(name, id=name) for name in PLUGINS])
+def verify(session: nox.Session, package: str) -> None:
+    """Run the conformance kit on one plugin."""
+    environment = everything(session)
+    for id in PROJECTS[package]["project"]["entry-points"]["armillary.plugins"]:
+        environment.run("armillary", "plugins", "verify", id, *session.posargs)
 
 
 @nox.session

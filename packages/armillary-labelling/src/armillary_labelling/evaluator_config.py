@@ -54,9 +54,17 @@ class LandmarksRegressedConfig:
     epochs: int = param(
         300, unit="epoch", source=f"{_DVE}, configs of the regressors", validator=ge(1), help="passes over the pictures"
     )
-    batch_size: int = param(32, unit="picture", source=f"{_DVE}, configs of the regressors", validator=ge(1))
+    batch_size: int = param(
+        32,
+        unit="picture",
+        source=f"{_DVE}, configs of the regressors",
+        help="of the regressor's training",
+        validator=ge(1),
+    )
     lr: float = param(1e-3, source=f"{_DVE}, configs: Adam with amsgrad", validator=gt(0), help="learning rate")
-    weight_decay: float = param(5e-4, source=f"{_DVE}, configs of the regressors", validator=ge(0))
+    weight_decay: float = param(
+        5e-4, source=f"{_DVE}, configs of the regressors", help="of Adam, on all weights", validator=ge(0)
+    )
     milestones: tuple[float, ...] = param(
         (100 / 300, 250 / 300),
         unit="share of the epochs",

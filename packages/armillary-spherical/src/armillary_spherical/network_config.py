@@ -43,7 +43,11 @@ class ResidualCnnConfig:
         validator=gt(0),
     )
     fine_channels: int = param(
-        16, unit="channel", source="ours: as many as the rule of feature_channels gives", validator=gt(0)
+        16,
+        unit="channel",
+        source="ours: as many as the rule of feature_channels gives",
+        help="channels of the finer map",
+        validator=gt(0),
     )
     sizes: int = param(
         4,
@@ -78,10 +82,16 @@ class TwoBranchCnnConfig:
         16, unit="sample", source=f"{_PAPER}, Section 3.2.3: {_MAPS}", help="side of the map", validator=gt(0)
     )
     feature_channels: int = param(
-        64, unit="channel", source=f"{_CODE}, README: filters 16,16,32,32,64,64,128,128", validator=gt(0)
+        64,
+        unit="channel",
+        source=f"{_CODE}, README: filters 16,16,32,32,64,64,128,128",
+        help="channels of the map",
+        validator=gt(0),
     )
     fine_size: int = param(32, unit="sample", source=f"{_CODE}, README", help="side of a finer map", validator=gt(0))
-    fine_channels: int = param(32, unit="channel", source=f"{_CODE}, README", validator=gt(0))
+    fine_channels: int = param(
+        32, unit="channel", source=f"{_CODE}, README", help="channels of the finer map", validator=gt(0)
+    )
     sizes: int = param(
         4, source=f"{_CODE}, README: pool 0,0,1,0,1,0,1,0", validator=gt(0), help="from the input's down"
     )
@@ -169,9 +179,19 @@ class VectorToCoefficientsConfig:
 class SynthesiserConfig:
     """From an embedding to a picture."""
 
-    width: int = param(64, unit="channel", source=f"{_PAPER}, Appendix A.3: as the embedding network", validator=gt(0))
-    widest: int = param(256, unit="channel", source=f"{_PAPER}, Appendix A.3", validator=gt(0))
-    features: int = param(1024, unit="channel", source=f"{_PAPER}, Appendix A.3", validator=gt(0))
+    width: int = param(
+        64,
+        unit="channel",
+        source=f"{_PAPER}, Appendix A.3: as the embedding network",
+        help="channels of the first stage",
+        validator=gt(0),
+    )
+    widest: int = param(
+        256, unit="channel", source=f"{_PAPER}, Appendix A.3", help="largest number of channels", validator=gt(0)
+    )
+    features: int = param(
+        1024, unit="channel", source=f"{_PAPER}, Appendix A.3", help="length of the vector", validator=gt(0)
+    )
 
 
 @attrs.frozen(kw_only=True)
@@ -205,7 +225,9 @@ class FrameConfig:
 class EmbeddingConfig:
     """Which map of the shape network pictures are embedded to: the one for poses."""
 
-    target_map: Literal["features"] = param("features", source=f"{_PAPER}, Section 3.2.2: a deeper layer for poses")
+    target_map: Literal["features"] = param(
+        "features", source=f"{_PAPER}, Section 3.2.2: a deeper layer for poses", help="map of the target network"
+    )
     standardise: bool = param(
         False,
         source="ours; not in the paper",
@@ -227,7 +249,9 @@ class FineEmbeddingConfig:
     """The same: the finer one, for views."""
 
     target_map: Literal["fine_features"] = param(
-        "fine_features", source=f"{_PAPER}, Section 3.2.2: an earlier layer for views"
+        "fine_features",
+        source=f"{_PAPER}, Section 3.2.2: an earlier layer for views",
+        help="map of the target network",
     )
     standardise: bool = param(
         False,

@@ -30,8 +30,8 @@ class DepthMapConfig:
     """From a feature vector to the depth of the canonical view."""
 
     width: int = param(64, source=f"{_NETWORKS}: nf", help="channels of the last stages", validator=gt(0))
-    depth_min: float = param(0.9, unit="scene", source=_YML, validator=gt(0))
-    depth_max: float = param(1.1, unit="scene", source=_YML, validator=gt(0))
+    depth_min: float = param(0.9, unit="scene", source=_YML, help="smallest depth that comes out", validator=gt(0))
+    depth_max: float = param(1.1, unit="scene", source=_YML, help="largest depth that comes out", validator=gt(0))
     bulge: float = param(
         0.0,
         unit="scene",
@@ -59,10 +59,12 @@ class AlbedoMapConfig:
 class LightConfig:
     """From a feature vector to ambient light, diffuse light and a direction."""
 
-    ambient_min: float = param(0.0, source=_YML, validator=ge(0))
-    ambient_max: float = param(1.0, source=_YML, validator=ge(0))
-    diffuse_min: float = param(0.0, source=f"{_YML}; 0.5 in train_syncar.yml", validator=ge(0))
-    diffuse_max: float = param(1.0, source=_YML, validator=ge(0))
+    ambient_min: float = param(0.0, source=_YML, help="smallest strength of the ambient light", validator=ge(0))
+    ambient_max: float = param(1.0, source=_YML, help="largest strength of the ambient light", validator=ge(0))
+    diffuse_min: float = param(
+        0.0, source=f"{_YML}; 0.5 in train_syncar.yml", help="smallest strength of the diffuse light", validator=ge(0)
+    )
+    diffuse_max: float = param(1.0, source=_YML, help="largest strength of the diffuse light", validator=ge(0))
 
     def __attrs_post_init__(self) -> None:
         for name in ("ambient", "diffuse"):
@@ -157,7 +159,7 @@ class PerceptualConfig:
         source="torchvision's VGG-16, trained on ImageNet",
         help='"file" for the asset vgg16, "random:SEED" for untrained features',
     )
-    layer: str = param("relu3_3", source=_NETWORKS)
+    layer: str = param("relu3_3", source=_NETWORKS, help="of VGG-16, whose features are compared")
     variance_floor: float = param(
         1e-7, source=f"{_MODEL}: EPS", help="added to twice the variance that divides a squared error", validator=gt(0)
     )

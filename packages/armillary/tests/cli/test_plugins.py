@@ -84,3 +84,9 @@ def test_a_broken_plugin_hurts_no_other_verb(armillary, toy, monkeypatch):
     assert "toy:paper" in answer.out
     assert "left out: plugin 'broken'" in answer.err
     assert "toy:vector" in armillary("components", "list").out
+
+
+def test_verify_says_what_to_install(armillary, monkeypatch):
+    """The kit is a package of its own; the core finds it and does not need it."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert "pip install armillary-testing" in armillary("plugins", "verify", "toy", status=1).err

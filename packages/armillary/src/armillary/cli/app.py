@@ -224,6 +224,16 @@ _verb(
     order=3,
 )
 
+_verb(
+    _plugins,
+    "verify",
+    "NAME [FLAGS]",
+    "Say whether a plugin is what it declares.\n\n"
+    "Needs the conformance kit: pip install armillary-testing. Level 0 reads the metadata, 1 holds the plugin to what it "
+    "declares. The status is 1 where something failed, or where less could be looked at than the plugin declares.",
+    order=4,
+)
+
 _assets = _group("assets", "Files that recipes need and nobody may ship.", order=14)
 _verb(
     _assets,

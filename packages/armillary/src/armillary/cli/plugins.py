@@ -1,14 +1,20 @@
 """``armillary plugins``: what is installed."""
 
+import importlib
+import importlib.util
 from collections import Counter
+from pathlib import Path
 from typing import Annotated, Any
 
 import attrs
 from cyclopts import Parameter
 
 from armillary.cli import show
-from armillary.cli.failures import FAILED, OK
+from armillary.cli.failures import FAILED, OK, UsageError
 from armillary.cli.flags import Json
+from armillary.errors import ArmillaryError
+
+_KIT = "armillary_testing"  # a package of its own, which the core finds but does not need
 
 
 def list_(*, json: Json = False) -> None:
@@ -88,6 +94,41 @@ def doctor(
     summary = f"broken: {', '.join(dict.fromkeys(broken))}" if broken else "nothing is broken"
     show.message(f"{show.count(len(found), 'plugin')}, {summary}")
     return OK if healthy else FAILED
+
+
+def verify(
+    id: Annotated[str, Parameter(name="NAME", help="Of the plugin.")],
+    /,
+    *,
+    level: Annotated[int | None, Parameter(metavar="N", help="The highest level that is looked at.")] = None,
+    known: Annotated[
+        Path | None, Parameter(metavar="FILE", help='TOML file of known failures: "CHECK ID" = "reason".')
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Say whether a plugin is what it declares; the status is 1 where it is not."""
+    if importlib.util.find_spec(_KIT) is None:
+        raise ArmillaryError("the conformance kit is not installed: pip install armillary-testing")
+    from armillary.config import read_toml
+
+    kit = importlib.import_module(_KIT)
+    levels = {} if level is None else {"level": level}
+    try:
+        report = kit.verify(id, known=read_toml(known) if known else None, progress=show.message, **levels)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    if json:
+        show.as_json(report.plain())
+        return OK if report.ok else FAILED
+    for line in report.lines():
+        show.data(line)
+    counts = report.counts()
+    show.table(
+        [(each, *row.values()) for each, row in counts.items()],
+        columns=("level", *next(iter(counts.values()))),
+    )
+    show.message(f"{id} is what it declares" if report.ok else f"{id} is not what it declares")
+    return OK if report.ok else FAILED
 
 
 def _diagnosis(diagnosis: Any) -> Any:

@@ -43,7 +43,13 @@ class PerceptualL2Config:
 class SmoothnessConfig:
     """Unit in which steps of depth are counted."""
 
-    depth_range: float = param(0.2, unit="scene", source=f"{_MODEL}: max_depth - min_depth", validator=gt(0))
+    depth_range: float = param(
+        0.2,
+        unit="scene",
+        source=f"{_MODEL}: max_depth - min_depth",
+        help="largest depth less the smallest",
+        validator=gt(0),
+    )
 
 
 _SIDE_MAD = "elliottwu/unsup3d, unsup3d/model.py and utils.py: metrics of the paper's Table 2"

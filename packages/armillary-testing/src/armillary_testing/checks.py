@@ -1,0 +1,62 @@
+"""What a check is: a name, a level, the kinds that it is for, and a function that raises where the claim is wrong. Light.
+
+Level 0 reads metadata and imports nothing; 1 holds the plugin to its declarations; 2 runs its parts on tiny tensors; 3 resolves
+its recipes and trains those named ``smoke``.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+if TYPE_CHECKING:
+    from armillary_testing.bench import Bench
+
+PLUGIN = "plugin"
+"""Kind of the checks that look at the whole plugin."""
+
+LEVELS = (0, 1, 2, 3)
+
+
+class Failure(Exception):
+    """The claim does not hold; the message says what was claimed and what was found."""
+
+
+class Skip(Exception):
+    """The claim cannot be examined here; the message says why."""
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Subject:
+    """What is looked at: the plugin, or one of its components.
+
+    Args:
+        bench: what the checks of one plugin share.
+        kind: of the component; :data:`PLUGIN` for the whole.
+        id: ``plugin:component``; the plugin's for the whole.
+        spec: what the component declares; None for the whole.
+    """
+
+    bench: "Bench"
+    kind: str
+    id: str
+    spec: Any = None
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Check:
+    """One claim that every component of some kinds makes.
+
+    Args:
+        name: as reports and lists of known failures have it.
+        level: see the module.
+        kinds: that make the claim.
+        claim: a sentence.
+        run: raises :class:`Failure` or :class:`Skip`; any other exception counts as a failure.
+    """
+
+    name: str
+    level: int
+    kinds: tuple[str, ...]
+    claim: str
+    run: Callable[[Subject], None]

@@ -1,0 +1,180 @@
+"""Level 1: what the plugin declares, and how it behaves when it is imported. Light."""
+
+import tomllib
+import typing
+from typing import Any
+
+import attrs
+
+from armillary.config import plain, structure, write_toml
+from armillary.host import KINDS
+from armillary.ports import Shapes
+from armillary_testing.checks import PLUGIN, Check, Failure, Skip, Subject
+from armillary_testing.settings import defaults
+
+PARTS = tuple(kind for kind in KINDS if kind != "recipe")
+_SHORTEST = 10
+"""Letters that a summary has at least: fewer say nothing."""
+
+
+def loads(subject: Subject) -> None:
+    """The plugin is imported and its hooks answer, in a process of its own."""
+    seen = subject.bench.sighting
+    if not seen.survived:
+        raise Failure(seen.ending or seen.loading)
+
+
+def light(subject: Subject) -> None:
+    """Listing what the plugin offers imports neither torch nor numpy nor e3nn."""
+    _none(subject.bench.sighting.heavy, "its light modules import")
+
+
+def silent(subject: Subject) -> None:
+    """Importing the plugin, or anything that it names, writes nothing to the screen."""
+    _none(subject.bench.sighting.printed.splitlines()[:1], "when it is imported it writes")
+
+
+def no_threads(subject: Subject) -> None:
+    """Importing the plugin, or anything that it names, leaves no thread."""
+    _none(subject.bench.sighting.threads, "when it is imported it leaves the threads")
+
+
+def no_network(subject: Subject) -> None:
+    """Importing the plugin, or anything that it names, asks nothing of the network."""
+    _none(subject.bench.sighting.network, "when it is imported it asks the network:")
+
+
+def no_warnings(subject: Subject) -> None:
+    """Importing the plugin's light modules warns of nothing."""
+    _none(subject.bench.sighting.warned, "when it is imported it warns:")
+
+
+def no_changes(subject: Subject) -> None:
+    """Importing the plugin, or anything that it names, changes no global state."""
+    _none(subject.bench.sighting.changed, "when it is imported it changes")
+
+
+def offers(subject: Subject) -> None:
+    """The plugin offers a component, or observes."""
+    offer = subject.bench.offer
+    if not offer.observes and not any(offer.components.values()):
+        raise Failure("its hooks deliver nothing, and it observes nothing")
+
+
+def target(subject: Subject) -> None:
+    """The class and the settings that a component names are there, and of its kind."""
+    problem = subject.bench.sighting.targets.get(f"{subject.kind} {subject.id}")
+    if problem:
+        raise Failure(problem)
+    subject.bench.host.config(subject.spec)
+
+
+def described(subject: Subject) -> None:
+    """A component says in one line what it is, and where it comes from."""
+    spec = subject.spec
+    if len(spec.summary) < _SHORTEST or "\n" in spec.summary:
+        raise Failure(f"its summary is {spec.summary!r}: one line that says what it is")
+    if not spec.source and subject.bench.plugin != "std":
+        raise Failure("it names no source: a paper and equation, a file of the authors' code, or ours")
+
+
+def ports(subject: Subject) -> None:
+    """Each ``$field`` in the shape of a port is a setting, and a whole number."""
+    settings, shapes = defaults(_config(subject)), Shapes()
+    for port in (*subject.spec.consumes, *subject.spec.produces):
+        try:
+            shapes.bind(port, subject.id, settings)
+        except ValueError as error:
+            raise Failure(str(error)) from None
+
+
+def config_form(subject: Subject) -> None:
+    """Settings are a frozen attrs class, given by name, flat, each of a type that a file can hold."""
+    config = _config(subject)
+    if not attrs.has(config):
+        raise Failure(f"{config.__name__} is no attrs class")
+    fields = attrs.fields_dict(config)
+    by_place = [name for name, field in fields.items() if not field.kw_only]
+    if by_place:
+        raise Failure(f"{config.__name__}: {by_place[0]} is not keyword-only: @attrs.frozen(kw_only=True)")
+    nested = [name for name, hint in typing.get_type_hints(config).items() if name in fields and _holds_class(hint)]
+    if nested:
+        raise Failure(f"{config.__name__}.{nested[0]} is a class of its own: settings are flat")
+    if not _frozen(config):
+        raise Failure(f"{config.__name__} can be changed after it was made: @attrs.frozen(kw_only=True)")
+
+
+def config_round_trip(subject: Subject) -> None:
+    """Settings that are written to a file and read again are the same settings."""
+    config = _config(subject)
+    made = structure(defaults(config), config)
+    table = tomllib.loads(write_toml(plain(made)))
+    again = structure(table, config)
+    if again != made:
+        lost = [name for name in attrs.fields_dict(config) if getattr(made, name) != getattr(again, name)]
+        raise Failure(f"{lost[0]} was {getattr(made, lost[0])!r}, and is {getattr(again, lost[0])!r} from the file")
+
+
+def settings_documented(subject: Subject) -> None:
+    """Each setting says what it does and where its value comes from; a unit, where there is one, is a word."""
+    config = _config(subject)
+    fields = attrs.fields_dict(config)
+    if not fields:
+        raise Skip("it has no settings")
+    lacking = [
+        f"{name} has no {key}"
+        for name, field in fields.items()
+        for key in ("help", "source")
+        if not isinstance(field.metadata.get(key), str) or not field.metadata[key].strip()
+    ]
+    units = {name: field.metadata.get("unit") for name, field in fields.items()}
+    lacking += [
+        f"the unit of {n} is {u!r}" for n, u in units.items() if u is not None and not (isinstance(u, str) and u)
+    ]
+    if lacking:
+        raise Failure(f"{config.__name__}: {'; '.join(lacking)} (armillary.config.param)")
+
+
+def _config(subject: Subject) -> Any:
+    return subject.bench.host.config(subject.spec)
+
+
+def _frozen(config: Any) -> bool:
+    try:
+        for name in attrs.fields_dict(config):
+            setattr(config.__new__(config), name, None)
+    except attrs.exceptions.FrozenInstanceError:
+        return True
+    return not attrs.fields_dict(config)
+
+
+def _holds_class(hint: Any) -> bool:
+    return any(map(_holds_class, typing.get_args(hint))) or (isinstance(hint, type) and attrs.has(hint))
+
+
+def _none(found: list[str], what: str) -> None:
+    if found:
+        raise Failure(f"{what} {'; '.join(found)}")
+
+
+def _check(name: str, run: Any, kinds: tuple[str, ...]) -> Check:
+    return Check(name=name, level=1, kinds=kinds, claim=run.__doc__, run=run)
+
+
+LOADS = _check("loads", loads, (PLUGIN,))
+CHECKS = (
+    LOADS,
+    _check("light", light, (PLUGIN,)),
+    _check("silent", silent, (PLUGIN,)),
+    _check("no-threads", no_threads, (PLUGIN,)),
+    _check("no-network", no_network, (PLUGIN,)),
+    _check("no-warnings", no_warnings, (PLUGIN,)),
+    _check("no-changes", no_changes, (PLUGIN,)),
+    _check("offers", offers, (PLUGIN,)),
+    _check("described", described, tuple(KINDS)),
+    _check("target", target, PARTS),
+    _check("ports", ports, PARTS),
+    _check("config-form", config_form, PARTS),
+    _check("config-round-trip", config_round_trip, PARTS),
+    _check("settings-documented", settings_documented, PARTS),
+)

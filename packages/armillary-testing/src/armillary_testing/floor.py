@@ -1,0 +1,59 @@
+"""How much must have been looked at, by what the plugin declares: a kit that silently checks nothing is worse than none. Light.
+
+The numbers stand here, apart from the checks: a check that is lost, or that skips what it should look at, falls below them.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from armillary.discovery import STD
+from armillary_testing.checks import PLUGIN, Subject
+from armillary_testing.report import RAN, Floor, Outcome
+from armillary_testing.settings import needs_more
+
+FLOORS: Mapping[int, Mapping[str, int]] = {
+    0: {PLUGIN: 4},
+    1: {
+        PLUGIN: 8,
+        "world": 5,
+        "dataset": 5,
+        "transform": 5,
+        "encoder": 5,
+        "head": 5,
+        "renderer": 5,
+        "loss": 5,
+        "evaluator": 5,
+        "method": 5,
+        "recipe": 1,
+    },
+}
+"""Level to kind to the number of checks that must run; what has no number has no floor."""
+
+
+def floors(subjects: Iterable[Subject], levels: Iterable[int], outcomes: Iterable[Outcome]) -> tuple[Floor, ...]:
+    """Return the floor of each subject at each level that has one."""
+    ran: dict[tuple[int, str, str], int] = {}
+    for outcome in outcomes:
+        key = (outcome.level, outcome.kind, outcome.subject)
+        ran[key] = ran.get(key, 0) + (outcome.state in RAN)
+    subjects = tuple(subjects)
+    return tuple(
+        Floor(level=level, subject=subject.id, needed=wanted, ran=ran.get((level, subject.kind, subject.id), 0))
+        for level in levels
+        for subject in subjects
+        if (wanted := needed(subject, level)) > 0
+    )
+
+
+def needed(subject: Subject, level: int) -> int:
+    """Return how many checks of one level a subject must go through."""
+    floor = FLOORS.get(level, {}).get(subject.kind, 0)
+    if level == 0 and subject.id == STD:
+        return floor - 2  # it has no distribution of its own
+    if level == 1 and subject.kind not in (PLUGIN, "recipe") and needs_more(_config(subject)):
+        return floor - 2  # nothing can stand in for a required setting: no round trip, no shapes
+    return floor
+
+
+def _config(subject: Subject) -> Any:
+    return subject.bench.host.config(subject.spec)

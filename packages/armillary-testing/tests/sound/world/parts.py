@@ -1,0 +1,30 @@
+"""The world."""
+
+from typing import Any, Self
+
+import numpy as np
+
+from armillary.interfaces.world import World
+from armillary_sound.config import ColoursConfig
+
+
+class Colours(World):
+    """Pictures of one colour each."""
+
+    def __init__(self, config: ColoursConfig, size: int, seed: int) -> None:
+        self.config, self.size, self.seed = config, size, seed
+
+    @classmethod
+    def build(cls, config: ColoursConfig, *, size: int, seed: int) -> Self:
+        """Return the world."""
+        return cls(config, size, seed)
+
+    def item(self, index: int) -> dict[str, np.ndarray]:
+        """Return one picture."""
+        random = np.random.default_rng((self.seed, index))
+        colour = random.uniform(*self.config.range, size=(self.config.channels, 1, 1))
+        return {"image": np.broadcast_to(colour, (self.config.channels, self.size, self.size)).astype(np.float32)}
+
+    def describe(self) -> dict[str, Any]:
+        """Return the settings."""
+        return {"name": self.config.name or "colours"}

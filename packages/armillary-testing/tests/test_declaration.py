@@ -1,0 +1,91 @@
+"""Each check of levels 0 and 1 finds the plugin that breaks its claim, and lets the others pass."""
+
+import pytest
+
+from armillary.errors import UnknownNameError
+from armillary_testing import conformance, verify
+from armillary_testing.verify import checks
+
+TOP = '"""What the package adds."""\n'
+
+
+def adding(code: str) -> dict[str, tuple[str, str]]:
+    """Return the change that has the light module run ``code``."""
+    return {"plugin.py": (TOP, f"{TOP}{code}\n")}
+
+
+def setting(old: str, new: str) -> dict[str, tuple[str, str]]:
+    """Return a change of the settings."""
+    return {"config.py": (old, new)}
+
+
+MUTANTS = {
+    "usable": {"METADATA": ("<0.2", "<0.1")},
+    "core-range": {"METADATA": (",<0.2", "")},
+    "version": {"METADATA": ("Version: 1.0", "Version: 0.0.0")},
+    "one-id": {"entry_points.txt": ("[armillary.plugins]\n", "[armillary.plugins]\nother = armillary_sound.other\n")},
+    "loads": adding("1 / 0"),
+    "light": adding("import numpy"),
+    "silent": adding("print('welcome')"),
+    "no-threads": adding("import threading; threading.Thread(target=threading.Event().wait, daemon=True).start()"),
+    "no-network": adding(
+        "import socket\nwith socket.socket(type=socket.SOCK_DGRAM) as s:\n    s.connect(('127.0.0.1', 9))"
+    ),
+    "no-warnings": adding("import warnings; warnings.warn('soon gone', DeprecationWarning)"),
+    "no-changes": adding("import os; os.environ['ARMILLARY_SOUND'] = '1'"),
+    "offers": {"plugin.py": ("    return [", "    return []\n    [")},
+    "described": {"plugin.py": ("pictures of one colour each", "")},
+    "target": {"plugin.py": ("parts:Colours", "parts:Colors")},
+    "ports": {"plugin.py": ("$channels", "$chanels")},
+    "config-form": setting("@attrs.frozen(", "@attrs.define("),
+    "config-round-trip": setting("(0.0, 1.0), unit", "(0.0, float('nan')), unit"),
+    "settings-documented": setting('help="from dark to light"', 'help=""'),
+}
+
+
+@pytest.mark.parametrize("check", MUTANTS)
+def test_a_broken_claim_is_found_by_its_own_check_alone(lay, alone, check):
+    id = lay("world", MUTANTS[check])
+    report = verify(id, level=1, host=alone(id))
+    assert [outcome.check for outcome in report.failures] == [check]
+    assert not report.ok
+
+
+def test_every_check_has_a_mutant():
+    assert {check.name for level in (0, 1) for check in checks(level)} == set(MUTANTS)
+
+
+def test_a_sound_plugin_passes(lay, alone):
+    id = lay("world")
+    report = verify(id, level=1, host=alone(id))
+    assert report.ok, list(report.lines())
+    assert {state for row in report.counts().values() for state in row if row[state]} == {"passed", "ran", "floor"}
+
+
+def test_a_plugin_that_hangs_or_dies_hurts_only_itself(lay, alone):
+    for code, words in (("import os; os.kill(os.getpid(), 9)", "status -9"), ("import time; time.sleep(99)", "in 2 s")):
+        id = lay("world", adding(code))
+        report = verify(id, level=1, host=alone(id), timeout=2 if "sleep" in code else 60)
+        (outcome,) = report.failures
+        assert outcome.check == "loads"
+        assert words in outcome.reason
+
+
+def test_a_line_in_a_test_file(lay):
+    conformance(lay("world"), level=1)()
+    with pytest.raises(AssertionError, match="silent"):
+        conformance(lay("world", MUTANTS["silent"]), level=1)()
+
+
+def test_what_is_not_installed_is_refused():
+    with pytest.raises(UnknownNameError, match="pip install armillary-spherical"):
+        verify("spherical", host=_empty())
+    with pytest.raises(ValueError, match="level 7"):
+        verify("std", levels=(7,))
+
+
+def _empty():
+    from armillary.discovery import discover
+    from armillary.host import Host
+
+    return Host([record for record in discover() if record.id == "std"])
