@@ -66,7 +66,7 @@ def test_a_part_that_does_not_fit_is_refused_with_both_sides_and_what_would_fit(
     assert "slots.picture.encoder: toy:map does not fit" in text
     assert "the slot needs feature: feature_vector [batch width_of_feature]" in text
     assert "the part gives features" in text
-    assert "installed parts that would fit: toy:vector" in text
+    assert "installed parts that would fit: std:plain-encoder, toy:vector" in text
 
 
 def test_what_fits_a_slot_is_found(toy_host):
