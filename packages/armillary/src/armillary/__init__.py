@@ -1,19 +1,19 @@
 """Learn the 3D geometry of a kind of object from pictures without labels.
 
-Light: importing this imports no torch. ``train``, ``load`` and ``predict`` import what they need when they are called.
+Light: importing this imports no torch. ``train``, ``load`` and ``compare`` import what they need when they are called.
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from armillary.run.api import Run, load, train
+    from armillary.run.api import Run, compare, load, train
 
 __version__ = "0.1.0"
-__all__ = ["Run", "__version__", "load", "train"]
+__all__ = ["Run", "__version__", "compare", "load", "train"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in {"Run", "load", "train"}:
+    if name in {"Run", "compare", "load", "train"}:
         from armillary.run import api
 
         return getattr(api, name)

@@ -1,8 +1,8 @@
-"""The same in Python: train, load, evaluate, predict."""
+"""The same in Python: train, load, evaluate, predict, compare."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -17,6 +17,9 @@ from armillary.run.predict import Geometry
 from armillary.run.reporter import Reporter
 from armillary.run.restore import restore
 from armillary.settings import DeviceConfig
+
+if TYPE_CHECKING:
+    from armillary.run.compare_table import Comparison
 
 
 @attrs.define(eq=False)
@@ -101,6 +104,55 @@ def train(
         reporter=reporter,
     )
     return Run(trained.folder, Path(data), host)
+
+
+def compare(
+    *recipes: str,
+    data: str | Path,
+    out: str | Path,
+    test_data: str | Path | None = None,
+    seeds: Sequence[int] = (0,),
+    sets: Mapping[str, Any] | None = None,
+    steps: int | None = None,
+    seconds: float | None = None,
+    only: Sequence[str] = (),
+    assets: Mapping[str, str | Path] | None = None,
+    device: DeviceConfig | None = None,
+    reporter: Reporter | None = None,
+) -> "Comparison":
+    """Train several recipes on the same data with the same budget, and measure them by the same evaluators.
+
+    Args:
+        recipes: ids, files, ``NAME=RECIPE``, patterns such as ``*:quick``; each with patches (``unsup3d:quick+no-light``).
+        data: folder that all are trained on.
+        out: folder of the comparison; the same one goes on.
+        test_data: folder that all are measured on; the test split of ``data`` where it is not given.
+        seeds: a run each.
+        sets: settings of all recipes, by path.
+        steps: of each run in all.
+        seconds: the same in seconds.
+        only: evaluators, by id or by name in a recipe.
+        assets: files that parts ask for, by name.
+        device: where to compute.
+        reporter: where words go; the logger ``armillary`` where none is given.
+    """
+    from armillary.run import compare as comparing
+
+    return comparing.compare(
+        recipes,
+        data=Path(data),
+        out=Path(out),
+        host=Host(),
+        test_data=Path(test_data) if test_data is not None else None,
+        seeds=seeds,
+        sets=tuple(f"{path}={_toml(value)}" for path, value in (sets or {}).items()),
+        steps=steps,
+        seconds=seconds,
+        only=only,
+        device=device,
+        assets=asset_register.gather({name: Path(path) for name, path in (assets or {}).items()}),
+        reporter=reporter,
+    )
 
 
 def load(run: str | Path) -> Run:

@@ -36,7 +36,7 @@ def write_page(path: Path, made: Comparison, taking_part: Sequence[Contestant], 
 
 
 def _table(made: Comparison) -> Table:
-    sizes = ["parameters", "steps", "s a step", "peak memory (MB)"]
+    sizes = ["parameters", "steps", "s a step", "memory (MB)"]
     heads = [column.head for column in made.columns]
     rows: list[list[Any]] = []
     for row in made.rows:
@@ -54,7 +54,7 @@ def _table(made: Comparison) -> Table:
         "muted": [index for index, row in enumerate(made.rows) if row.kind == "baseline"],
         "best": {column.head: "high" if column.better == "higher" else "low" for column in made.columns},
         "caption": f"Bold: the best of a column.{spread} Parameters are those of the method that serves; seconds a step are the "
-        "median over training; peak memory is that of the whole process, or of the graphics card where one was used.",
+        "median over training; memory is the peak of the whole process, or of the graphics card where one was used.",
     }
 
 
