@@ -18,9 +18,9 @@ import numpy as np
 from PIL import Image
 
 import armillary
+from armillary.run.picture_items import image_picture
 from armillary.run.pictures import (
     depth_picture,
-    image_picture,
     label_map_picture,
     normals_picture,
     relief_picture,

@@ -43,6 +43,8 @@ def test_projection_reaches_the_key_points_too():
     """As the paper means it: 3D geometry teaches the detector."""
     projected, found = points().requires_grad_(), points(seed=1).requires_grad_()
     Projection()(projected_keypoints2d=projected, keypoints2d=found).sum().backward()
+    assert projected.grad is not None
+    assert found.grad is not None
     torch.testing.assert_close(projected.grad + found.grad, torch.zeros_like(found))
 
 

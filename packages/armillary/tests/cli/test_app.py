@@ -18,6 +18,7 @@ VERBS = [
     ("pose",),
     ("export",),
     ("compare",),
+    ("compare",),
     ("data", "make"),
     ("data", "check"),
     ("data", "convert"),
@@ -32,6 +33,7 @@ VERBS = [
     ("plugins", "list"),
     ("plugins", "show"),
     ("plugins", "doctor"),
+    ("plugins", "verify"),
     ("assets", "add"),
     ("assets", "list"),
 ]

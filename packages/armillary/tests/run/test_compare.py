@@ -65,8 +65,12 @@ def test_every_recipe_with_every_seed_is_a_run_and_the_table_has_their_mean(toy_
     cell = first.cells["agreement", "apart"]
     assert cell.value == pytest.approx(sum(cell.values) / 2)
     assert cell.spread == pytest.approx(abs(cell.values[0] - cell.values[1]) / 2**0.5)
-    assert first.parameters == slow.parameters > 0
+    assert first.parameters == slow.parameters
+    assert first.parameters is not None
+    assert first.parameters > 0
+    assert first.seconds_a_step is not None
     assert first.seconds_a_step > 0
+    assert first.peak_memory is not None
     assert first.peak_memory > 10e6
     assert not made.failed
     folder = tmp_path / "c"

@@ -6,7 +6,7 @@ import torch
 
 from armillary import ports
 from armillary.kernels.sampling import identity_grid
-from armillary.run import pictures
+from armillary.run import picture_items, pictures
 from armillary.run.colours import NOTHING
 from armillary.run.sheets import PALE
 
@@ -51,13 +51,13 @@ def test_image_goldens():
     """0, 1/2 and 1 are 0, 128 and 255; one channel is grey; what is not finite is magenta."""
     image = torch.tensor([0.0, 0.5, 1.0, float("nan")]).reshape(1, 1, 4)
     expected = [[0, 0, 0], [128, 128, 128], [255, 255, 255], [255, 0, 255]]
-    np.testing.assert_array_equal(pictures.image_picture(image)[0], expected)
+    np.testing.assert_array_equal(picture_items.image_picture(image)[0], expected)
 
 
 @pytest.mark.parametrize("shape", [(2, 4, 4), (4, 4), (1, 3, 4, 4)])
 def test_an_image_of_another_shape_is_refused(shape):
     with pytest.raises(ValueError, match="image needs the shape"):
-        pictures.image_picture(torch.zeros(shape))
+        picture_items.image_picture(torch.zeros(shape))
 
 
 def test_a_map_of_two_channels_is_refused():
@@ -321,7 +321,7 @@ def test_preview_leaves_out_what_it_does_not_know(head):
 def test_preview_goes_on_below_with_the_image_again(head):
     outputs, batch, kinds = batch_and_outputs(head)
     """Seven columns in two bands, or in three of three columns; none wider, each headed by the image."""
-    first = pictures.image_picture(head.image)
+    first = picture_items.image_picture(head.image)
     for across, bands in ((5, 2), (4, 2), (3, 3)):
         shown = pictures.preview(outputs, batch, kinds, count=1, cell=64, across=across)
         assert shown.shape[1] <= across * 64 + (across + 1) * 4

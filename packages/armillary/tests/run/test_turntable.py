@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from armillary.run.pictures import image_picture
+from armillary.run.picture_items import image_picture
 from armillary.run.turntable import BACKGROUND, _prepared, relit, sweep, swing, turntable
 
 PAPER = round(255 * BACKGROUND)

@@ -13,8 +13,9 @@ from typing import Any
 import attrs
 
 from armillary.errors import DataError
+from armillary.interfaces.dataset import Finding
 from armillary.interfaces.world import World
-from armillary.run.data_check import Finding, Info, Report, check, info
+from armillary.run.data_check import Info, Report, check, info
 from armillary.run.data_crew import crew
 from armillary.std import data_writer
 from armillary.std.data_folder import SCRATCH, read_world

@@ -13,9 +13,9 @@ from typing import Any, Protocol
 
 import attrs
 
-from armillary.check import Plan
 from armillary.errors import ArmillaryError, RecipeError, UnknownNameError, did_you_mean
 from armillary.host import Host
+from armillary.plan import Plan
 from armillary.recipe import Overrides, Recipe, resolve
 from armillary.run import checkpoint as checkpoints
 from armillary.run import data as folders

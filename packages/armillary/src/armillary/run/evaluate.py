@@ -8,10 +8,10 @@ from typing import Any
 import attrs
 import torch
 
-from armillary.check import BoundPlan, Plan, StagePlan
 from armillary.errors import DataError, RunError, did_you_mean
 from armillary.host import Host
 from armillary.interfaces import Dataset, Evaluation, Evaluator, Figure
+from armillary.plan import BoundPlan, Plan, StagePlan
 from armillary.run.batches import ordered_batches, to_device
 from armillary.run.build import (
     bound_ports,

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from armillary.check import PartPlan, StagePlan
 from armillary.config import structure
 from armillary.errors import DataError, RunError, did_you_mean
 from armillary.host import Host
 from armillary.interfaces import Dataset, Transform
+from armillary.plan import PartPlan, StagePlan
 from armillary.run.batches import collate, to_device
 from armillary.run.build import Model, build_transform, call_method, stream
 from armillary.run.meshes import Mesh, mesh_from_depth

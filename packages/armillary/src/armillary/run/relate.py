@@ -20,7 +20,8 @@ from armillary.kernels.rotations import euler_zyx_from_rotation, geodesic_angle
 from armillary.kernels.spheres.alignment import align
 from armillary.kernels.spheres.grids import soft
 from armillary.kernels.spheres.transforms import coefficients_from_signal
-from armillary.run.pictures import image_picture, picture, pose_picture, text_picture
+from armillary.run.picture_items import image_picture
+from armillary.run.pictures import picture, pose_picture, text_picture
 from armillary.run.predict import Geometry, predict
 from armillary.run.restore import Restored
 from armillary.run.sheets import Picture, contact_sheet

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from armillary.errors import RunError
 from armillary.plan import StagePlan
-from armillary.run.pictures import image_picture
+from armillary.run.picture_items import image_picture
 from armillary.run.predict import Geometry
 from armillary.run.sheets import Picture, contact_sheet, write_webp
 from armillary.run.turntable import relit, swing, turntable

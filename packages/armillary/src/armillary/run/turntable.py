@@ -17,7 +17,7 @@ from armillary.kernels.rotations import rotation_from_euler_zyx
 from armillary.kernels.sampling import pixels_to_grid, resize_points, sample
 from armillary.kernels.shading import lambert, normals_from_depth
 from armillary.run.meshes import MAX_SLOPE
-from armillary.run.pictures import image_picture
+from armillary.run.picture_items import image_picture
 from armillary.run.sheets import Picture
 
 BACKGROUND = 0.91

@@ -19,14 +19,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from armillary.check import Plan, StagePlan
 from armillary.errors import RunError
 from armillary.host import Host
 from armillary.kernels.mesh_pictures import CAMERA_FROM_WORLD, rotation_of_view
+from armillary.plan import Plan, StagePlan
 from armillary.ports import Port
 from armillary.run.batches import collate, to_device
 from armillary.run.build import call_method
-from armillary.run.pictures import image_picture
+from armillary.run.picture_items import image_picture
 from armillary.run.predict import FileReader
 from armillary.run.restore import Restored
 from armillary.run.sheets import Picture, contact_sheet, write_png, write_webp
