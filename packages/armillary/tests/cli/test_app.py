@@ -18,7 +18,6 @@ VERBS = [
     ("pose",),
     ("export",),
     ("compare",),
-    ("compare",),
     ("data", "make"),
     ("data", "check"),
     ("data", "convert"),
