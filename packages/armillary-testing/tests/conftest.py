@@ -1,7 +1,7 @@
 """A plugin that keeps every claim, and a way to break one line of it."""
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 
@@ -10,6 +10,8 @@ import pytest
 from armillary.host import Host
 
 SOUND = Path(__file__).parent / "sound"
+Change = tuple[str, str]
+Changes = Mapping[str, Change] | Sequence[tuple[str, Change]]
 Lay = Callable[..., str]
 _numbers = count()
 
@@ -18,13 +20,13 @@ _numbers = count()
 def lay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lay]:
     """Return a function that installs a plugin of ``sound/`` with lines of it changed, and returns its id.
 
-    ``lay("world", {"plugin.py": ("old", "new")}, metadata=("old", "new"))``: each old text must be there.
+    ``lay("world", {"plugin.py": ("old", "new")})``: each old text must be there.
     """
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("ARMILLARY_SOUND", "0")  # a mutant changes it; so it is set back
     laid: list[str] = []
 
-    def install(name: str, changes: Mapping[str, tuple[str, str]] | None = None) -> str:
+    def install(name: str, changes: Changes = ()) -> str:
         id = f"{name}{next(_numbers)}"
         package = f"armillary_{id}"
         metadata = f"Metadata-Version: 2.1\nName: armillary-{id}\nVersion: 1.0\nRequires-Dist: armillary>=0.1,<0.2\n"
@@ -33,7 +35,7 @@ def lay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lay]:
             "entry_points.txt": f"[armillary.plugins]\n{id} = {package}.plugin\n",
             **{path.name: path.read_text(encoding="utf-8") for path in (SOUND / name).glob("*.py")},
         }
-        for file, (old, new) in (changes or {}).items():
+        for file, (old, new) in changes.items() if isinstance(changes, Mapping) else changes:
             assert old in files[file], f"{file} has no {old!r}"
             files[file] = files[file].replace(old, new)
         info = tmp_path / f"{package}-1.0.dist-info"

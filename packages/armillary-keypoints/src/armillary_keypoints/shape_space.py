@@ -144,7 +144,7 @@ class ShapeSpace(nn.Module, Head):
         if self.training:
             with torch.no_grad():
                 self.average.lerp_((mean_scale * posed).mean(dim=0), self.momentum)
-        flip = torch.ones_like(translation[0])
+        flip = translation.new_ones(translation.shape[-1])
         flip[2] = depth_sign(self.average)
         return {
             "shape_coefficients": coefficients,

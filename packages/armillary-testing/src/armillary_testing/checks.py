@@ -1,7 +1,6 @@
 """What a check is: a name, a level, the kinds that it is for, and a function that raises where the claim is wrong. Light.
 
-Level 0 reads metadata and imports nothing; 1 holds the plugin to its declarations; 2 runs its parts on tiny tensors; 3 resolves
-its recipes and trains those named ``smoke``.
+Level 0 reads metadata and imports nothing; 1 holds the plugin to its declarations; 2 runs its parts on tiny tensors.
 """
 
 from collections.abc import Callable
@@ -14,8 +13,6 @@ if TYPE_CHECKING:
 
 PLUGIN = "plugin"
 """Kind of the checks that look at the whole plugin."""
-
-LEVELS = (0, 1, 2, 3)
 
 
 class Failure(Exception):

@@ -8,6 +8,7 @@ from typing import Any
 
 from armillary.discovery import STD
 from armillary_testing.checks import PLUGIN, Subject
+from armillary_testing.drawable import undrawable
 from armillary_testing.report import RAN, Floor, Outcome
 from armillary_testing.settings import needs_more
 
@@ -26,6 +27,7 @@ FLOORS: Mapping[int, Mapping[str, int]] = {
         "method": 5,
         "recipe": 1,
     },
+    2: {"world": 4, "encoder": 9, "head": 9, "renderer": 9, "loss": 9},
 }
 """Level to kind to the number of checks that must run; what has no number has no floor."""
 
@@ -52,7 +54,13 @@ def needed(subject: Subject, level: int) -> int:
         return floor - 2  # it has no distribution of its own
     if level == 1 and subject.kind not in (PLUGIN, "recipe") and needs_more(_config(subject)):
         return floor - 2  # nothing can stand in for a required setting: no round trip, no shapes
+    if level == 2 and floor and (_cannot_be_made_up(subject) or subject.spec.assets):
+        return 0  # what it is called with, or a file that it reads, cannot be made up
     return floor
+
+
+def _cannot_be_made_up(subject: Subject) -> bool:
+    return bool(needs_more(_config(subject)) if subject.kind == "world" else undrawable(subject.spec))
 
 
 def _config(subject: Subject) -> Any:

@@ -5,7 +5,7 @@ from typing import Any, Self
 import numpy as np
 
 from armillary.interfaces.world import World
-from armillary_sound.config import ColoursConfig
+from armillary_sound.config import ColoursConfig  # type: ignore[import-not-found]  # laid under a name of its own
 
 
 class Colours(World):

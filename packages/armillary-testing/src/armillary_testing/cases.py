@@ -1,0 +1,203 @@
+"""A part built small: with the settings and shapes of a recipe that uses it, smoke first, or else with defaults and small sizes."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from typing import Any
+
+import attrs
+import torch
+from torch import Tensor
+
+from armillary.check import check
+from armillary.config import structure
+from armillary.errors import ArmillaryError
+from armillary.host import first_line
+from armillary.interfaces import StepCache
+from armillary.plan import BoundPlan, PartPlan
+from armillary.ports import Axis, Port, Shape, Shapes
+from armillary.recipe import complete, resolve
+from armillary_testing.checks import Failure, Skip, Subject
+from armillary_testing.drawable import undrawable
+from armillary_testing.settings import defaults
+from armillary_testing.values import drawn
+
+BATCH = 3
+_POINTS = 5
+_COEFFICIENTS = 64  # degrees below 8
+_EXTENTS = (16, 32, 64)
+_CHANNELS = (8, 64, 128)
+_POINT_KINDS = ("keypoints2d", "keypoints3d", "landmarks2d", "landmarks3d", "visibility", "heatmap")
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Case:
+    """A part and sizes that suit it.
+
+    Args:
+        subject: the component.
+        settings: of its config class.
+        inputs: shape of each port that it is called with, None for the batch.
+        outputs: shape of each port that it returns; None where nothing that goes in decides a size.
+        settled: sizes that only outputs have were chosen too, as the method does for a head that draws a map.
+    """
+
+    subject: Subject
+    settings: Mapping[str, Any]
+    inputs: Mapping[str, Shape]
+    outputs: Mapping[str, Shape]
+    settled: bool
+
+    def build(self, *, seed: int = 0) -> torch.nn.Module:
+        """Return the part in eval mode, its weights drawn from ``seed``."""
+        subject = self.subject
+        resolved = subject.bench.host.resolve(subject.spec)
+        config = structure(self.settings, resolved.config)
+        more: dict[str, Any] = {"assets": {}} if subject.kind == "loss" else {"outputs": self.outputs}
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            part = resolved.cls.build(config, inputs=self.inputs, **more)  # type: ignore[attr-defined]
+        if not isinstance(part, torch.nn.Module):
+            raise Failure(f"build returned {type(part).__name__}, not a torch.nn.Module")
+        return part.eval()
+
+    def given(self, *, batch: int = BATCH, dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:
+        """Return what the part is called with."""
+        ports = {port.name: port for port in self.subject.spec.consumes}
+        made = {}
+        for name, shape in self.inputs.items():
+            sizes = (batch, *(1 if size is None else size for size in shape[1:]))
+            value = drawn(ports[name], sizes, seed=0)
+            made[name] = value.to(dtype) if value.is_floating_point() else value
+        return made
+
+    def call(self, part: torch.nn.Module, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return what comes out by name; of a loss ``value``, or ``sum`` and ``count``."""
+        extra = {"cache": StepCache()} if getattr(self.subject.spec, "caches", False) else {}
+        found = part(**given, **extra)
+        if self.subject.kind != "loss":
+            return found
+        return {"sum": found[0], "count": found[1]} if isinstance(found, tuple) else {"value": found}
+
+
+def case(subject: Subject) -> Case:
+    """Return the first case in which the part can be built and called.
+
+    Raises:
+        Skip: it needs a file or a record that nobody can make up.
+        Failure: no size suits it; says what it said of the first.
+    """
+    key = ("case", subject.kind, subject.id)
+    if key not in subject.bench.kept:
+        subject.bench.kept[key] = _found(subject)
+    found = subject.bench.kept[key]
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+def _found(subject: Subject) -> Case | Exception:
+    reason = undrawable(subject.spec)
+    if reason:
+        return Skip(reason)
+    said: list[str] = []
+    for tried in _candidates(subject):
+        try:
+            with torch.no_grad():
+                tried.call(tried.build(), tried.given())
+        except Exception as error:
+            said.append(first_line(error))
+        else:
+            return tried
+    if subject.spec.assets:
+        return Skip(f"it needs {', '.join(subject.spec.assets)}")
+    return Failure(f"it cannot be built and called at any size that was tried: {said[0] if said else 'there was none'}")
+
+
+def _candidates(subject: Subject) -> Iterator[Case]:
+    for settings, known in (*_used(subject), (None, {})):
+        own = settings or defaults(subject.bench.host.config(subject.spec))
+        for extent in _EXTENTS:
+            for channels in _CHANNELS:
+                for settled in (False, True):
+                    with contextlib.suppress(ValueError):
+                        yield sized(subject, own, known, extents=(extent, extent), channels=channels, settled=settled)
+
+
+def _used(subject: Subject) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Shape]]]:
+    """Yield settings and shapes with which recipes of the same plugin use a component, smoke first."""
+    host, recipes = subject.bench.host, subject.bench.offer.components.get("recipe", {})
+    for name in sorted(recipes, key=lambda name: (name != "smoke", name)):
+        key = ("plan", name)
+        if key not in subject.bench.kept:
+            try:
+                plan = check(host, complete(host, resolve(host, f"{subject.bench.plugin}:{name}")))
+            except ArmillaryError:  # for another check to say
+                plan = None
+            subject.bench.kept[key] = plan
+        plan = subject.bench.kept[key]
+        for stage in plan.stages.values() if plan else ():
+            parts: list[PartPlan | BoundPlan] = [*stage.slots.values(), *stage.losses.values()]
+            for part in parts:
+                if part.id == subject.id and subject.kind == part.spec.KIND and not getattr(part, "shares", ""):
+                    yield part.settings, {**part.inputs, **getattr(part, "outputs", {})}
+                    return
+
+
+def sized(
+    subject: Subject,
+    settings: Mapping[str, Any],
+    known: Mapping[str, Shape],
+    *,
+    extents: tuple[int, int],
+    channels: int,
+    settled: bool,
+) -> Case:
+    """Return a case with these sizes where the shapes leave them open.
+
+    Raises:
+        ValueError: the declared shapes cannot have them.
+    """
+    spec, shapes = subject.spec, Shapes()
+    ports: dict[str, tuple[Port, tuple[Axis, ...]]] = {}
+    for port in (*spec.consumes, *spec.produces):
+        if port.name in known or not port.optional:
+            ports[f"{port.name}{port in spec.produces}"] = (port, shapes.bind(port, subject.id, settings))
+    for port, axes in ports.values():
+        sizes = known.get(port.name, ())
+        for axis, size in zip(axes, sizes, strict=False):
+            if size is not None:
+                _settle(shapes, axis, size)
+    for key, (port, axes) in ports.items():
+        for place, axis in enumerate(axes if settled or key.endswith("False") else ()):
+            if axis.symbol and axis.symbol != "batch" and shapes.resolve((axis,)) == (None,):
+                _settle(shapes, axis, _size(port, place, len(axes), extents, channels))
+    given = {
+        port.name for port in spec.consumes if not port.optional or (port.name in known and subject.kind == "loss")
+    }
+    resolved = {key: shapes.resolve(axes) for key, (_, axes) in ports.items()}
+    return Case(
+        subject=subject,
+        settings=settings,
+        settled=settled,
+        inputs={name: resolved[f"{name}False"] for name in given if f"{name}False" in resolved},
+        outputs={p.name: resolved[f"{p.name}True"] for p in spec.produces if f"{p.name}True" in resolved},
+    )
+
+
+def _settle(shapes: Shapes, axis: Axis, size: int) -> None:
+    problem = shapes.unify((axis,), (Axis(Fraction(size)),))
+    if problem:
+        raise ValueError(problem)
+
+
+def _size(port: Port, place: int, rank: int, extents: tuple[int, int], channels: int) -> int:
+    if port.kind == "sphere_coefficients" and place == rank - 1:
+        return _COEFFICIENTS
+    if port.kind in _POINT_KINDS and place == 1:
+        return _POINTS
+    if port.kind == "grid":
+        return extents[place - 1]
+    if rank == 4 and place >= 2:
+        return extents[place - 2]
+    return channels

@@ -1,0 +1,1 @@
+"""An encoder and a loss that keep every claim of the kit."""
