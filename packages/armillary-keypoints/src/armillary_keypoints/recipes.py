@@ -150,7 +150,7 @@ QUICK_AUTOLINK = RecipeSpec(
     optimiser={"lr": cited(1e-3, source="ours: not searched")},
     schedule={"use": cited("cosine", source="ours: a run of minutes needs its rate to end low")},
     batch_size=cited(16, source="ours: not searched"),
-    budget=Budget(steps=cited(4_000, source="ours: 10 minutes on two cores that nobody else uses")),
+    budget=Budget(steps=cited(2_500, source="ours: 10 minutes of one core")),
     evaluators={name: Use(_EVALUATORS[name].id, settings=_BOX) for name in ("nme", "nme3d", "nme3d-aligned")},
 )
 

@@ -10,4 +10,10 @@ from armillary.config import param
 class CharbonnierConfig:
     """Where the penalty turns from quadratic to linear."""
 
-    epsilon: float = param(1e-3, unit="image", source="ours: below a step of 8-bit grey", validator=gt(0))
+    epsilon: float = param(
+        1e-3,
+        unit="image",
+        source="ours: below a step of 8-bit grey",
+        help="where the penalty turns from quadratic to linear",
+        validator=gt(0),
+    )
