@@ -177,10 +177,8 @@ class RepulsionConfig:
     )
 
 
-_NORM_IS = {
-    "source": f"{_LOSS}: l1_loss; {_PAPER}, Eq. 4 prints the Euclidean norm",
-    "help": "l1: mean absolute difference; l2: root of the mean square",
-}
+_NORM_SOURCE = f"{_LOSS}: l1_loss; {_PAPER}, Eq. 4 prints the Euclidean norm"
+_NORM_HELP = "l1: mean absolute difference; l2: root of the mean square"
 
 
 @attrs.frozen(kw_only=True)
@@ -194,11 +192,11 @@ class PerceptualConfig:
     size: int = param(
         224, unit="pixel", source=_LOSS, validator=ge(0), help="side to which both pictures are resized; 0: as they are"
     )
-    norm: Literal["l1", "l2"] = param("l1", **_NORM_IS)
+    norm: Literal["l1", "l2"] = param("l1", source=_NORM_SOURCE, help=_NORM_HELP)
 
 
 @attrs.frozen(kw_only=True)
 class FeatureDistanceConfig:
     """Distance of features of the slot ``features``."""
 
-    norm: Literal["l1", "l2"] = param("l1", **_NORM_IS)
+    norm: Literal["l1", "l2"] = param("l1", source=_NORM_SOURCE, help=_NORM_HELP)

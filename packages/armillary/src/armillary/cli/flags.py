@@ -41,7 +41,9 @@ class RecipeFlags:
             "Fill a slot with a trained part of a run of --from: --take features=labels:encoder.",
         ),
     ] = ()
-    froms: Annotated[tuple[str, ...], _many("--from", "NAME=RUN", "Another run that the recipe takes parts of.")] = ()
+    named_runs: Annotated[
+        tuple[str, ...], _many("--from", "NAME=RUN", "Another run that the recipe takes parts of.")
+    ] = ()
     weights: Annotated[tuple[str, ...], _many("--weight", "LOSS=NUMBER", "Change the weight of a loss.")] = ()
     drops: Annotated[tuple[str, ...], _many("--drop", "LOSS", "Leave a loss out.")] = ()
     steps: Annotated[int | None, Parameter(metavar="N", help="Short for --set budget.steps=N.")] = None
@@ -72,7 +74,7 @@ class RecipeFlags:
             "--set": self.sets,
             "--use": self.uses,
             "--take": self.takes,
-            "--from": self.froms,
+            "--from": self.named_runs,
             "--weight": self.weights,
             "--drop": self.drops,
             "--seed": () if self.seed is None else (self.seed,),
@@ -89,7 +91,7 @@ class RecipeFlags:
         from armillary.run.folder import other_runs
 
         paths: dict[str, Path] = {}
-        for text in self.froms:
+        for text in self.named_runs:
             name, equals, path = text.partition("=")
             if not (name and equals and path):
                 raise UsageError(f"--from {text}: write it as NAME=RUN")
