@@ -93,6 +93,31 @@ def test_weight_and_drop(toy_host):
     assert table(toy_host, drops=("l1",))["losses"] == {}
 
 
+def test_a_weight_of_ones_own_is_not_the_papers(toy_host):
+    recipe = resolve(toy_host, "toy:paper", Overrides(weights=("l1=0.25",)))
+    assert recipe.origins["losses.l1.weight"] == "--weight"
+    assert "losses.l1.weight" not in recipe.sources
+
+
+def test_what_is_in_a_stage_is_named_with_it(toy_host):
+    """``--use``, ``--weight`` and ``--drop`` of one stage leave the others as they are."""
+    before = table(toy_host, name="toy:stages")["stages"]
+    uses = ("shapes.picture.encoder=toy:map", "shapes.data=my:pictures")
+    recipe = resolve(toy_host, "toy:stages", Overrides(uses=uses, weights=("shapes.l1=0.25",)))
+    found = recipe.table["stages"]
+    assert {name: found[name] for name in found if name != "shapes"} == {
+        name: before[name] for name in before if name != "shapes"
+    }
+    assert found["shapes"]["slots"]["picture.encoder"] == {"use": "toy:map", "settings": {"features": 5}}
+    assert found["shapes"]["data"]["use"] == "my:pictures"
+    assert found["shapes"]["losses"]["l1"]["weight"] == 0.25
+    assert recipe.origins["stages.shapes.slots.picture.encoder.use"] == "--use"
+    assert recipe.origins["stages.shapes.losses.l1.weight"] == "--weight"
+    dropped = table(toy_host, name="toy:stages", drops=("shapes.l1",))["stages"]
+    assert dropped["shapes"]["losses"] == {}
+    assert dropped["views"] == before["views"]
+
+
 def test_a_stage_is_patched_by_key(toy_host):
     found = table(toy_host, name="toy:shared")
     assert list(found["stages"]) == ["shapes", "embedding"]
@@ -115,6 +140,22 @@ def test_a_stage_is_patched_by_key(toy_host):
 def test_a_wrong_override_says_what_was_meant(toy_host, overrides, words):
     with pytest.raises(ArmillaryError) as caught:
         resolve(toy_host, "toy:paper", Overrides(**overrides))
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        ({"uses": ("picture.encoder=toy:map",)}, "no slot 'picture.encoder'; did you mean 'shapes.picture.encoder'?"),
+        ({"uses": ("nowhere=toy:map",)}, "no slot 'nowhere'; slots: shapes.picture.encoder, "),
+        ({"takes": ("shapes.x=other:x",)}, "--take shapes.x=other:x: there is no slot 'shapes.x'"),
+        ({"weights": ("l1=1",)}, "has no loss 'l1'; losses: shapes.l1, embedding.near"),
+        ({"drops": ("shapes.l2",)}, "has no loss 'shapes.l2'; did you mean 'shapes.l1'?"),
+    ],
+)
+def test_a_name_without_its_stage_says_what_was_meant(toy_host, overrides, words):
+    with pytest.raises(ArmillaryError) as caught:
+        resolve(toy_host, "toy:stages", Overrides(**overrides))
     assert words in str(caught.value)
 
 

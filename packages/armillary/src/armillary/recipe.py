@@ -33,7 +33,7 @@ class Overrides:
     Args:
         files: TOML files, each a patch.
         sets: ``path=value`` with a TOML value; a bare word is a text.
-        uses: ``slot=plugin:part``.
+        uses: ``slot=plugin:part``; in a recipe of several stages ``stage.slot``, and so below.
         weights: ``loss=number``.
         drops: names of losses.
         takes: ``slot=run:part``, a trained part of one of ``runs``.
@@ -203,8 +203,9 @@ def _apply_overrides(merger: Merger, overrides: Overrides) -> None:
         merger.set(text, "--set")
     for text in overrides.uses:
         name, use = pair(text, "--use", "slot=plugin:part")
-        if name in ("data", "world") and name not in merger.table.get("slots", {}):
-            merger.apply("--use", {name: {"use": use}}, {})
+        body, at, own = _addressed(merger, name)
+        if own in ("data", "world") and own not in body.get("slots", {}):
+            merger.apply("--use", _nested(at, {own: {"use": use}}), {})
         else:
             _fill(merger, name, {"use": use}, flag="--use", text=text)
     for text in overrides.takes:
@@ -212,27 +213,56 @@ def _apply_overrides(merger: Merger, overrides: Overrides) -> None:
         _fill(merger, name, {"take": from_words(taken, text)}, flag="--take", text=text)
     for text in overrides.weights:
         name, value = pair(text, "--weight", "loss=number")
-        _loss(merger, name, f"--weight {text}")["weight"] = value_of(value, 1.0)
-        merger.origins[f"losses.{name}.weight"] = "--weight"
+        entry, path = _loss(merger, name, f"--weight {text}")
+        entry["weight"] = value_of(value, 1.0)
+        merger.origins[f"{path}.weight"] = "--weight"
+        merger.sources.pop(f"{path}.weight", None)
     for name in overrides.drops:
-        _loss(merger, name, f"--drop {name}")
-        merger.remove(f"losses.{name}", "--drop")
+        _, path = _loss(merger, name, f"--drop {name}")
+        merger.remove(path, "--drop")
 
 
-def _fill(merger: Merger, slot: str, entry: Mapping[str, Any], *, flag: str, text: str) -> None:
-    slots = list(merger.table.get("slots", {}))
-    if slot not in slots:
-        method = merger.host.component("method", merger.table["method"]) if "method" in merger.table else None
-        if method is None or slot not in method.slots:
-            known = [*slots, *(method.slots if method else ())]
-            hint = did_you_mean(slot, known) or f" slots: {', '.join(dict.fromkeys(known))}"
-            raise RecipeError([f"{flag} {text}: there is no slot {slot!r};{hint}"])
-    merger.apply(flag, {"slots": {slot: entry}}, {})
+def _addressed(merger: Merger, name: str) -> tuple[dict[str, Any], str, str]:
+    """Return the body that ``slot`` or ``stage.slot`` is of, its stage (empty where there are none), and the name in it."""
+    stage, dot, rest = name.partition(".")
+    if dot and stage in merger.table.get("stages", {}):
+        return merger.table["stages"][stage], stage, rest
+    return merger.table, "", name
 
 
-def _loss(merger: Merger, name: str, flag: str) -> dict[str, Any]:
-    losses = merger.table.get("losses", {})
-    if name not in losses:
-        hint = did_you_mean(name, losses) or f" losses: {', '.join(losses)}"
+def _nested(stage: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"stages": {stage: body}} if stage else body
+
+
+def _bodies(merger: Merger) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield each body with what stands before the names in it: nothing, or the stage and a dot."""
+    if "stages" not in merger.table:
+        yield "", merger.table
+    for stage, body in merger.table.get("stages", {}).items():
+        yield f"{stage}.", body
+
+
+def _fill(merger: Merger, name: str, entry: Mapping[str, Any], *, flag: str, text: str) -> None:
+    body, stage, slot = _addressed(merger, name)
+    if slot not in body.get("slots", {}) and slot not in _slots_of(merger, body):
+        known = [f"{at}{each}" for at, other in _bodies(merger) for each in _slots_of(merger, other)]
+        hint = did_you_mean(name, known) or f" slots: {', '.join(known)}"
+        raise RecipeError([f"{flag} {text}: there is no slot {name!r};{hint}"])
+    merger.apply(flag, _nested(stage, {"slots": {slot: entry}}), {})
+
+
+def _slots_of(merger: Merger, body: Mapping[str, Any]) -> list[str]:
+    """Return the slots that a body fills, and those that its method has."""
+    method = merger.host.component("method", body["method"]) if "method" in body else None
+    return list(dict.fromkeys([*body.get("slots", {}), *(method.slots if method else ())]))
+
+
+def _loss(merger: Merger, name: str, flag: str) -> tuple[dict[str, Any], str]:
+    """Return the table of a loss, named ``loss`` or ``stage.loss``, and its path."""
+    body, stage, loss = _addressed(merger, name)
+    losses = body.get("losses", {})
+    if loss not in losses:
+        known = [f"{at}{each}" for at, other in _bodies(merger) for each in other.get("losses", {})]
+        hint = did_you_mean(name, known) or f" losses: {', '.join(known)}"
         raise RecipeError([f"{flag}: the recipe has no loss {name!r};{hint}"])
-    return losses[name]
+    return losses[loss], f"stages.{stage}.losses.{loss}" if stage else f"losses.{loss}"

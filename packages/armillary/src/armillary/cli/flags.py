@@ -31,7 +31,10 @@ class RecipeFlags:
     recipe_files: Annotated[tuple[Path, ...], _many("--recipe", "FILE", "TOML file that patches the recipe.")] = ()
     sets: Annotated[tuple[str, ...], _many("--set", "PATH=VALUE", "Change a setting: --set optimiser.lr=1e-4.")] = ()
     uses: Annotated[
-        tuple[str, ...], _many("--use", "SLOT=ID", "Fill a slot with another part: --use depth.head=mine:head.")
+        tuple[str, ...],
+        _many(
+            "--use", "SLOT=ID", "Fill a slot with another part: --use depth.head=mine:head; of a stage: STAGE.SLOT=ID."
+        ),
     ] = ()
     takes: Annotated[
         tuple[str, ...],
