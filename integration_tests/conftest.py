@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+SAID = pytest.StashKey[list[str]]()
 Armillary = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -28,6 +29,18 @@ def call(*arguments: object, env: dict[str, str], cwd: Path, status: int = 0) ->
     words = " ".join(map(str, arguments))
     assert done.returncode == status, f"armillary {words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print the figures that tests have told."""
+    for line in config.stash.get(SAID, []):
+        terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def say(pytestconfig: pytest.Config) -> Callable[[str], None]:
+    """Have a line printed at the end of the run: how much was tried, and how long it took."""
+    return pytestconfig.stash.setdefault(SAID, []).append
 
 
 @pytest.fixture(scope="session")
@@ -78,18 +91,31 @@ def smoke_run(home: Path, heads: Path, tmp_path_factory: pytest.TempPathFactory)
     return folder / "smoke"
 
 
+def lay(project: Path, site: Path) -> None:
+    """Lay a plugin's package and metadata into a folder, as pip does, but without building it: nothing is fetched."""
+    table = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    sources = project / "src" if (project / "src").is_dir() else project
+    for package in sources.glob("*/__init__.py"):
+        shutil.copytree(package.parent, site / package.parent.name, ignore=shutil.ignore_patterns("__pycache__"))
+    info = site / f"{table['name'].replace('-', '_')}-{table['version']}.dist-info"
+    info.mkdir()
+    needs = "".join(f"Requires-Dist: {need}\n" for need in table["dependencies"])
+    head = f"Metadata-Version: 2.1\nName: {table['name']}\nVersion: {table['version']}\n"
+    (info / "METADATA").write_text(head + needs, encoding="utf-8")
+    lines = [f"{name} = {module}" for name, module in table["entry-points"]["armillary.plugins"].items()]
+    (info / "entry_points.txt").write_text("\n".join(["[armillary.plugins]", *lines, ""]), encoding="utf-8")
+
+
 @pytest.fixture
 def example_plugin(tmp_path: Path) -> dict[str, str]:
     """Environment variables with which the plugin of the documentation is installed beside the others."""
-    source = ROOT / "docs/examples/armillary-charbonnier"
-    project = tomllib.loads((source / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    site = tmp_path / "site"
-    shutil.copytree(source / "src", site)
-    info = site / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
-    info.mkdir()
-    needs = "".join(f"Requires-Dist: {need}\n" for need in project["dependencies"])
-    head = f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
-    (info / "METADATA").write_text(head + needs, encoding="utf-8")
-    lines = [f"{name} = {module}" for name, module in project["entry-points"]["armillary.plugins"].items()]
-    (info / "entry_points.txt").write_text("\n".join(["[armillary.plugins]", *lines, ""]), encoding="utf-8")
+    lay(ROOT / "docs/examples/armillary-charbonnier", tmp_path / "site")
+    return {"PYTHONPATH": str(tmp_path / "site")}
+
+
+@pytest.fixture(scope="session")
+def third_party(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Environment variables with which a stranger's plugin is installed beside the others."""
+    site = tmp_path_factory.mktemp("third_party")
+    lay(ROOT / "integration_tests/third_party", site)
     return {"PYTHONPATH": str(site)}
