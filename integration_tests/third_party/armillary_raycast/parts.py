@@ -7,7 +7,7 @@ from armillary.kernels.sampling import sample
 
 
 class Surface(torch.nn.Module, Renderer):
-    build = classmethod(lambda cls, config, **shapes: cls())
+    build = classmethod(lambda cls, config, **shapes: cls())  # type: ignore
 
     def forward(self, *, canonical_depth, pose, camera):
         z = transform_points(pose, back_project(canonical_depth, camera)).detach()[:, None, ..., 2].double()
@@ -26,7 +26,7 @@ class Surface(torch.nn.Module, Renderer):
 
 
 class Correlation(torch.nn.Module, Loss):
-    build = classmethod(lambda cls, config, **shapes: cls())
+    build = classmethod(lambda cls, config, **shapes: cls())  # type: ignore
 
     def forward(self, *, reconstruction, image):
         return 1 - torch.cosine_similarity(*((x - x.mean((1, 2, 3), True)).flatten(1) for x in (reconstruction, image)))
