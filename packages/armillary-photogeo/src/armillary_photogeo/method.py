@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Self
 
 import torch
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from armillary.interfaces.method import Branch, Method
@@ -116,8 +116,10 @@ class Photogeo(nn.Module, Method):
         look = self.renderer(canonical_depth=depth, pose=pose, camera=wide_camera)
         rendered, seen = middle(look["depth"]), middle(look["visible"])
         grid = depth_mesh.inverse_warp_grid(rendered, pose, camera)
-        visible = (seen & on_a_pixel(grid)[:, None]).detach()
-        found = sampling.sample(canonical_image, grid, padding="border")
+        visible = (
+            seen.detach()
+        )  # all of it: where only what falls on the canonical image counted, moving out of it paid
+        found = sampling.sample(canonical_image, grid)
         reconstruction = torch.where(visible, found, _MID_GREY)
 
         outputs = {
@@ -175,13 +177,6 @@ class SupervisedDepth(nn.Module, Method):
     def forward(self, image: Float[Tensor, "batch 3 height width"]) -> dict[str, Tensor]:
         """Return ``depth`` in the picture's frame."""
         return {"depth": middle(self.depth(image=image)["depth"])}
-
-
-def on_a_pixel(grid: Float[Tensor, "batch height width 2"]) -> Bool[Tensor, "batch height width"]:
-    """Return which positions fall on a pixel of a picture of the grid's own size: up to half a pixel past the outermost centres."""
-    height, width = grid.shape[1:3]
-    edge = grid.new_tensor([width / (width - 1), height / (height - 1)])
-    return (grid.abs() <= edge).all(-1)
 
 
 def middle(wide: Shaped[Tensor, "batch channel height width"]) -> Shaped[Tensor, "batch channel rows columns"]:

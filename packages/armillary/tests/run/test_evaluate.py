@@ -56,6 +56,22 @@ def test_a_stage_can_be_named(toy_host, pictures, pairs):
         evaluate(pairs, data=pictures, host=toy_host, stage="man")
 
 
+def test_the_untrained_network_is_the_same_however_long_its_run_was(toy_host, pictures, pairs, tmp_path):
+    """Two runs of one seed: what they found differs, what they began with does not; and only who asks is shown it."""
+    more = resolve(toy_host, "toy:pairs", Overrides(sets=("budget.steps=9",)))
+    longer = train(more, data=pictures, out=tmp_path / "longer", host=toy_host).folder
+    found = [
+        evaluate(run, data=pictures, host=toy_host, only=["agreement"], untrained=True)["evaluators"]["agreement"]
+        for run in (pairs, longer)
+    ]
+    assert found[0]["figures"]["apart"] != found[1]["figures"]["apart"]
+    start = found[0]["baselines"]["untrained network"]
+    assert start == found[1]["baselines"]["untrained network"]
+    assert start["apart"] not in (found[0]["figures"]["apart"], found[1]["figures"]["apart"])
+    plain = evaluate(pairs, data=pictures, host=toy_host, only=["agreement"])["evaluators"]["agreement"]
+    assert "untrained network" not in plain["baselines"]
+
+
 def test_a_stage_without_evaluators_is_refused(toy_host, pictures, tmp_path):
     folder = train(resolve(toy_host, "toy:stages"), data=pictures, out=tmp_path / "run", host=toy_host).folder
     with pytest.raises(RunError, match="stage shapes of this recipe has no evaluators"):

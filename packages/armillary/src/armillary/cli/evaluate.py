@@ -37,6 +37,13 @@ def evaluate(
             name="--only", negative=(), metavar="NAME", help="Only this evaluator of the recipe. May be given again."
         ),
     ] = (),
+    untrained: Annotated[
+        bool,
+        Parameter(
+            negative=(),
+            help="Measure the same networks before their first step too: what is read off them taught nothing.",
+        ),
+    ] = False,
     accelerator: Accelerator = "cpu",
     json: Json = False,
 ) -> None:
@@ -57,6 +64,7 @@ def evaluate(
             fit_data=fit_data,
             checkpoint=checkpoint,
             only=only,
+            untrained=untrained,
             device=torch_device(accelerator),
             reporter=bar,
         )

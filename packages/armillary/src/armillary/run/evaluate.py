@@ -28,6 +28,7 @@ from armillary.run.restore import Restored, restore
 from armillary.run.train import plan_recipe
 
 FIT, SCORE = "fit", "score"
+UNTRAINED = "untrained network"
 _SHOWN = 8
 
 
@@ -41,6 +42,7 @@ def evaluate(
     fit_data: Path | None = None,
     checkpoint: str | None = None,
     only: Sequence[str] = (),
+    untrained: bool = False,
     evaluators: Mapping[str, Mapping[str, Any]] | None = None,
     device: torch.device | None = None,
     reporter: Reporter | None = None,
@@ -57,6 +59,7 @@ def evaluate(
         fit_data: where a fit pass (the average depth) takes its training split from; ``data`` where it is not given.
         checkpoint: which; the newest where it is not given.
         only: names of evaluators in the recipe; all where empty.
+        untrained: measure the same networks before their first step too, as one more baseline.
         evaluators: entries as a recipe has them, by name, in place of the recipe's own.
         device: where to compute.
         reporter: where words go.
@@ -102,11 +105,13 @@ def evaluate(
         entry["left_out"] = left_out
     fitted = _fit(host, restored, members, fit_data or data, device, say)
     shown = _score(restored, dataset, members, device)
+    results = _results(members, data)
+    if untrained:
+        for name, figures in _untrained(host, restored, members, dataset, data, fit_data or data, device).items():
+            found = results[name]
+            results[name] = attrs.evolve(found, baselines={**found.baselines, UNTRAINED: figures})
     for member in members:
-        try:
-            found = member.evaluator.result()
-        except ValueError as error:
-            raise DataError(f"--data {data}: {error}") from error
+        found = results[member.name]
         plain = _plain(member.bound, found, fitted.get(member.name))
         sheet = _draw(folder, entry, member.name, found.points, shown)
         entry["evaluators"][member.name] = plain | ({"picture": sheet} if sheet else {})
@@ -115,6 +120,31 @@ def evaluate(
         "armillary_evaluated", run=folder.path, results=entry
     )
     return entry
+
+
+def _results(members: Sequence["Measured"], data: Path) -> dict[str, Evaluation]:
+    try:
+        return {member.name: member.evaluator.result() for member in members}
+    except ValueError as error:
+        raise DataError(f"--data {data}: {error}") from error
+
+
+def _untrained(
+    host: Host,
+    restored: Restored,
+    members: Sequence["Measured"],
+    dataset: Dataset,
+    data: Path,
+    fit_data: Path,
+    device: torch.device,
+) -> dict[str, Mapping[str, Figure]]:
+    """Return the figures of the same networks before their first step."""
+    stage = restored.model.plan.name
+    fresh = restore(restored.folder, host=host, stage=stage, device=device, trained=False)
+    again = [attrs.evolve(member, evaluator=build_evaluator(host, member.bound)) for member in members]
+    _fit(host, fresh, again, fit_data, device, lambda _: None)
+    _score(fresh, dataset, again, device)
+    return {name: found.figures for name, found in _results(again, data).items()}
 
 
 def bound_evaluators(

@@ -43,6 +43,7 @@ def restore(
     stage: str | None = None,
     checkpoint: str | None = None,
     device: torch.device | None = None,
+    trained: bool = True,
 ) -> Restored:
     """Return a stage of a run with its weights.
 
@@ -52,6 +53,7 @@ def restore(
         stage: its name; the one that serves where it is not given.
         checkpoint: ``step-500`` or ``500``; the newest whole one where it is not given.
         device: where the modules go.
+        trained: False leaves this stage as it was before its first step, by the recipe's seed; stages before it are trained.
 
     Raises:
         RunError: there is no such stage or checkpoint, it is corrupted, or its weights are of another method.
@@ -67,6 +69,8 @@ def restore(
     step = 0
     for name, stage_plan in plan.stages.items():
         models[name] = build(host, stage_plan, seed=plan.recipe.seed, earlier={**taken, **models}, with_losses=False)
+        if name == wanted and not trained:
+            break
         chosen = checkpoint if name == wanted else None
         found, passed = _find(folder, name, chosen)
         notes += passed
