@@ -71,14 +71,34 @@ class Depth(nn.Module):
 def test_the_camera_is_the_run_s_or_that_of_the_setting():
     image = torch.zeros(2, 3, 9, 9)
     wide = torch.tensor([[4.0, 0, 4], [0, 4.0, 4], [0, 0, 1]]).expand(2, 3, 3)
-    plain = Lifted.build(LiftedConfig(fov=2 * math.atan(1.0)), parts={"points": Points(), "depth": Depth()})(
-        image=image
-    )
+    plain = Lifted.build(
+        LiftedConfig(points_size=9, depth_size=9, fov=2 * math.atan(1.0)), parts={"points": Points(), "depth": Depth()}
+    )(image=image)
     for name in ("camera", "canonical_camera"):
-        given = Lifted(Points(), Depth(**{name: wide}), fov=0.1)(image=image)
+        given = Lifted(Points(), Depth(**{name: wide}), points_size=9, depth_size=9, fov=0.1)(image=image)
         torch.testing.assert_close(given["keypoints3d"], plain["keypoints3d"])
     assert set(plain) == {"keypoints2d", "keypoints3d", "depth"}
     assert plain["keypoints3d"][0, 1, 2] > plain["keypoints3d"][0, 0, 2]  # farther to the right
+
+
+def test_each_method_sees_pictures_of_its_own_size():
+    """The same picture, small for the depth: one step across the smaller map is twice as far, and so is its focal length."""
+    camera = {"camera": intrinsics(math.radians(10), height=9, width=9)}
+    seen = {}
+
+    class Watched(Depth):
+        def predict(self, image):
+            seen["depth"] = image
+            return super().predict(image)
+
+    image = torch.linspace(0, 1, 18).expand(1, 3, 18, 18)
+    found = Lifted(Points(), Watched(**camera), points_size=18, depth_size=9, fov=0.1)(image=image)
+    torch.testing.assert_close(
+        seen["depth"][0, 0, 4, 1:-1], image[0, 0, 0].reshape(9, 2).mean(-1)[1:-1], atol=2e-3, rtol=0
+    )
+    assert found["depth"].shape == (1, 1, 9, 9)
+    same = Lifted(Points(), Depth(**camera), points_size=9, depth_size=9, fov=0.1)(image=image[..., ::2, ::2])
+    torch.testing.assert_close(found["keypoints3d"], same["keypoints3d"])
 
 
 def test_the_recipe_is_checked_without_the_runs_and_refuses_what_gives_no_points():
@@ -89,13 +109,14 @@ def test_the_recipe_is_checked_without_the_runs_and_refuses_what_gives_no_points
     assert plan.stages["main"].body["budget"]["steps"] == 0
     done = complete(host, resolve(host, "keypoints:smoke"))
     run = kept(done.table, run="smoke", recipe=done.id)
-    small = ("data.size=32",)
+    small = ("data.size=32", "settings.points_size=32")
     fits = resolve(host, "keypoints:lifted", Overrides(sets=small, runs={"points": run}))
     part = check(host, complete(host, fits)).stages["main"].slots["points"]
     assert part.id == "keypoints:keypoints"
     wrong = resolve(host, "keypoints:lifted", Overrides(sets=small, runs={"depth": run}))
     with pytest.raises(RecipeError, match=r"slots\.depth: .*the slot needs depth: depth"):
         check(host, complete(host, wrong))
+    check(host, complete(host, resolve(host, "keypoints:lifted", Overrides(sets=small[1:], runs={"points": run}))))
     large = resolve(host, "keypoints:lifted", Overrides(runs={"points": run}))
     with pytest.raises(RecipeError, match=r"the slot gives image.*the part takes image.*32"):
         check(host, complete(host, large))

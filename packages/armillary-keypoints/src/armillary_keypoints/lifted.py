@@ -7,9 +7,11 @@ Depth is that of the picture's own view, along the camera's z axis, larger farth
 from collections.abc import Mapping
 from typing import Self
 
+import attrs
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 
 from armillary.interfaces.method import Method
 from armillary.kernels.cameras import intrinsics
@@ -23,22 +25,25 @@ class Lifted(nn.Module, Method):
     Args:
         points: image to ``keypoints2d``.
         depth: image to ``depth``, and where it has one ``camera`` or ``canonical_camera``.
+        points_size: side of the pictures that ``points`` takes, in pixels.
+        depth_size: the same of ``depth``.
         fov: field of view where the depth comes without a camera, in radians.
     """
 
-    def __init__(self, points: nn.Module, depth: nn.Module, *, fov: float) -> None:
+    def __init__(self, points: nn.Module, depth: nn.Module, *, points_size: int, depth_size: int, fov: float) -> None:
         super().__init__()
         self.points, self.depth, self.fov = points, depth, fov
+        self.points_size, self.depth_size = points_size, depth_size
 
     @classmethod
     def build(cls, config: LiftedConfig, *, parts: Mapping[str, nn.Module]) -> Self:
         """Return the method of these parts."""
-        return cls(parts["points"], parts["depth"], fov=config.fov)
+        return cls(parts["points"], parts["depth"], **attrs.asdict(config))
 
     def forward(self, image: Float[Tensor, "batch 3 height width"]) -> dict[str, Tensor]:
         """Return the key points, flat and lifted, and the depth map that lifts them."""
-        points = _predicted(self.points, image)["keypoints2d"]
-        found = _predicted(self.depth, image)
+        points = _predicted(self.points, resized(image, self.points_size))["keypoints2d"]
+        found = _predicted(self.depth, resized(image, self.depth_size))
         depth = found["depth"]
         camera = found.get("camera", found.get("canonical_camera"))
         if camera is None:
@@ -46,6 +51,13 @@ class Lifted(nn.Module, Method):
             camera = intrinsics(self.fov, height=height, width=width, dtype=depth.dtype, device=depth.device)
         lifted = lift(points.to(depth.dtype), depth, camera)
         return {"keypoints2d": points, "keypoints3d": lifted, "depth": depth}
+
+
+def resized(image: Float[Tensor, "batch 3 height width"], size: int) -> Float[Tensor, "batch 3 rows columns"]:
+    """Return square pictures of ``size`` pixels; those that have it as they are."""
+    if tuple(image.shape[-2:]) == (size, size):
+        return image
+    return functional.interpolate(image, (size, size), mode="bilinear", align_corners=False, antialias=True)
 
 
 def lift(

@@ -10,17 +10,24 @@ from armillary.ports import Port
 from armillary.specs import Budget, MethodSpec, RecipeSpec, Slot, Take, Use, cited
 
 _PAPER = "Wang, Cao, Bernard 2024"
-_PICTURE = "batch 3 height width"
-
-_IMAGE = Port("image", kind="image", shape=_PICTURE)
+_IMAGE = Port("image", kind="image", shape="batch 3 height width")
+_IMAGE_OF_POINTS = Port("image", kind="image", shape="batch 3 $points_size $points_size")
+_IMAGE_OF_DEPTH = Port("image", kind="image", shape="batch 3 $depth_size $depth_size")
 _POINTS = Port("keypoints2d", kind="keypoints2d", shape="batch points 2")
-_DEPTH = Port("depth", kind="depth", shape="batch 1 height width", frame="image")
+_DEPTH = Port("depth", kind="depth", shape="batch 1 $depth_size $depth_size", frame="image")
+_SIZE = "ours: unsup3d:paper, keypoints:quick"
 
 
 @attrs.frozen(kw_only=True)
 class LiftedConfig:
-    """What the depth's scale in the picture follows from."""
+    """The sizes for which the two runs were trained, and what the depth's scale in the picture follows from."""
 
+    points_size: int = param(
+        64, unit="pixel", source=_SIZE, validator=gt(0), help="side of the pictures that the run of the points takes"
+    )
+    depth_size: int = param(
+        64, unit="pixel", source=_SIZE, validator=gt(0), help="side of the pictures that the run of the depth takes"
+    )
     fov: float = param(
         math.radians(10.0),
         unit="radian",
@@ -35,10 +42,10 @@ LIFTED_METHOD = MethodSpec(
     target="armillary_keypoints.lifted:Lifted",
     config="armillary_keypoints.lifted_specs:LiftedConfig",
     slots={
-        "points": Slot(kind="encoder", consumes=(_IMAGE,), produces=(_POINTS,)),
+        "points": Slot(kind="encoder", consumes=(_IMAGE_OF_POINTS,), produces=(_POINTS,)),
         "depth": Slot(
             kind="encoder",
-            consumes=(_IMAGE,),
+            consumes=(_IMAGE_OF_DEPTH,),
             produces=(
                 _DEPTH,
                 Port("camera", kind="camera", optional=True),
@@ -67,7 +74,7 @@ LIFTED = RecipeSpec(
     summary="key points of a run and depth of another, nothing trained: --from points=RUN --from depth=RUN",
     source=f"{_PAPER}, Table 4: AutoLink + Unsup3D",
     slots={"points": Take(run="points", slot="*"), "depth": Take(run="depth", slot="*")},
-    data=Use("std:images", settings={"size": cited(64, source="ours: the size at which both runs were trained")}),
+    data=Use("std:images", settings={"size": cited(64, source="ours: for both runs it is resized to what they take")}),
     batch_size=cited(16, source="ours"),
     budget=Budget(steps=cited(0, source="ours: both are trained already")),
     seed=cited(0, source="ours"),

@@ -145,8 +145,8 @@ class _Stage:
             self._problem("method", "required: which method does this recipe train?")
             return None
         try:
-            method = self.host.component("method", self.body["method"])
-        except ArmillaryError as error:
+            method = self.host.component("method", self.body["method"]).sized(self.body.get("settings", {}))
+        except (ArmillaryError, ValueError) as error:
             self._problem("method", str(error))
             return None
         data = self._data()

@@ -8,6 +8,7 @@ a symbol (``height``), ``symbol/2``, ``symbol*2``, or ``$field`` of the part's c
 import re
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
+from functools import cache
 
 import attrs
 
@@ -142,6 +143,23 @@ class Port:
             raise ValueError(f"port {self.name}: frame {self.frame!r} is not one of {', '.join(sorted(FRAMES))}")
         parse_shape(self.shape)
 
+    def sized(self, scope: str, settings: Mapping[str, object]) -> "Port":
+        """Return the port with the value of its setting in place of each ``$field`` of its shape.
+
+        Raises:
+            ValueError: such a setting is not a whole number; ``scope`` says whose it is.
+        """
+
+        def token(axis: "Axis") -> str:
+            if not axis.field:
+                return str(axis)
+            value = settings.get(axis.field)
+            if isinstance(value, bool) or not isinstance(value, int):
+                raise ValueError(f"{scope}: port {self.name} has ${axis.field}, but that setting is {value!r}")
+            return str(value)
+
+        return attrs.evolve(self, shape=" ".join(map(token, parse_shape(self.shape))))
+
     def __str__(self) -> str:
         words = [f"{self.name}: {self.kind} [{self.shape}]"]
         if self.unit not in ("any", "none"):
@@ -182,6 +200,7 @@ class Axis:
         return f"{self.symbol}/{1 / self.factor}"
 
 
+@cache
 def parse_shape(text: str) -> tuple[Axis, ...]:
     """Return the axes of a shape.
 
@@ -219,18 +238,9 @@ class Shapes:
         Raises:
             ValueError: a ``$field`` that is not a whole number among ``settings``.
         """
-        axes = []
-        for axis in parse_shape(port.shape):
-            if axis.field:
-                value = settings.get(axis.field)
-                if isinstance(value, bool) or not isinstance(value, int):
-                    raise ValueError(f"{scope}: port {port.name} has ${axis.field}, but that setting is {value!r}")
-                axes.append(Axis(Fraction(value)))
-            elif axis.symbol and axis.symbol != "batch":
-                axes.append(Axis(axis.factor, symbol=f"{scope}:{axis.symbol}"))
-            else:
-                axes.append(axis)
-        return tuple(axes)
+        own = parse_shape(port.sized(scope, settings).shape)
+        named = (f"{scope}:{axis.symbol}" if axis.symbol not in ("", "batch") else axis.symbol for axis in own)
+        return tuple(attrs.evolve(axis, symbol=symbol) for axis, symbol in zip(own, named, strict=True))
 
     def unify(self, one: Iterable[Axis], other: Iterable[Axis]) -> str:
         """Make the two shapes equal; return why they cannot be, empty where they can."""

@@ -6,7 +6,7 @@ data: a method, what fills its slots, losses, optimiser, budget; each number may
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import attrs
 
@@ -215,6 +215,23 @@ class MethodSpec(ComponentSpec):
                 raise ValueError(
                     f"method {self.name}: {port!r} depends on {slot!r}: needs an output and an optional slot"
                 )
+
+    def sized(self, settings: Mapping[str, Any]) -> Self:
+        """Return the method with the value of its setting in place of each ``$field`` in the shape of a port.
+
+        Raises:
+            ValueError: such a setting is not a whole number.
+        """
+
+        def ports(group: tuple[Port, ...]) -> tuple[Port, ...]:
+            return tuple(port.sized(self.name, settings) for port in group)
+
+        slots = {
+            name: attrs.evolve(slot, consumes=ports(slot.consumes), produces=ports(slot.produces))
+            for name, slot in self.slots.items()
+        }
+        groups = ("consumes", "produces", "trains_on", "predicts_from", "predicts")
+        return attrs.evolve(self, slots=slots, **{name: ports(getattr(self, name)) for name in groups})
 
 
 # --- recipes ---------------------------------------------------------------------------------------------------------
