@@ -81,6 +81,13 @@ def test_a_frozen_part_does_not_move_and_is_stored_once(toy_host, pictures, tmp_
     assert torch.equal(restored.model.parts["target"].linear.weight, shapes["picture.encoder.linear.weight"])
 
 
+def test_a_wrong_last_stage_is_told_before_the_first_is_trained(toy_host, pictures, tmp_path):
+    wrong = resolve(toy_host, "toy:stages", Overrides(uses=("views.head=toy:wrong-size",)))
+    with pytest.raises(RecipeError, match="declared reconstruction"):
+        train(wrong, data=pictures, out=tmp_path / "wrong", host=toy_host)
+    assert not (tmp_path / "wrong").exists()
+
+
 def test_a_shared_module_is_stored_under_its_owner(toy_host, pictures, tmp_path):
     trained = train(recipe_of(toy_host, "toy:shared"), data=pictures, out=tmp_path / "run", host=toy_host)
     assert set(weights_of(trained.folder, "embedding")) == {"encoder.linear.weight", "encoder.linear.bias"}

@@ -195,6 +195,7 @@ class _Training:
             self.reporter.message(line)
         datasets = {name: self._dataset(stage) for name, stage in self.plan.stages.items()}
         first = next(iter(self.plan.stages))
+        self._rehearse(datasets)
         self._build(first, datasets[first])
         folder = RunFolder.create(out) if self.fabric.is_global_zero else RunFolder(out)
         if self.fabric.is_global_zero:
@@ -290,12 +291,27 @@ class _Training:
         dataset.restrict(needed_ports(stage))
         return dataset
 
+    def _rehearse(self, datasets: Mapping[str, Dataset]) -> None:
+        """Build and try the stages of a recipe of several, untrained: what is wrong with the last is told before the first."""
+        tried: dict[str, Model] = {}
+        for name in self.plan.stages if len(self.plan.stages) > 1 else ():
+            tried[name] = self._built(name, tried)
+            self._try(tried[name], datasets[name])
+
     def _build(self, name: str, dataset: Dataset) -> None:
-        stage = self.plan.stages[name]
-        earlier = {**(self.others.models if self.others else {}), **self.models}
-        model = build(self.host, stage, seed=self.plan.recipe.seed, earlier=earlier, assets=self.assets)
+        model = self._built(name, self.models)
         if self.initial is not None:
             self.reporter.message(self.initial.load(model, alone=len(self.plan.stages) == 1))
+        self._try(model, dataset)
+        self.models[name] = model
+
+    def _built(self, name: str, before: Mapping[str, Model]) -> Model:
+        earlier = {**(self.others.models if self.others else {}), **before}
+        seed = self.plan.recipe.seed
+        return build(self.host, self.plan.stages[name], seed=seed, earlier=earlier, assets=self.assets)
+
+    def _try(self, model: Model, dataset: Dataset) -> None:
+        stage = model.plan
         batches = self.batches(stage, dataset, steps=1)  # a recipe without training is tried too
         if len(dataset):
             whole = batches[0]
@@ -303,7 +319,6 @@ class _Training:
             few = {key: value[:count] for key, value in whole.items()}
             few = self.batch_transforms(stage, to_device(few, torch.device("cpu")), 0)
             dry_run(model, few)
-        self.models[name] = model
 
     def batches(self, stage: StagePlan, dataset: Dataset, *, steps: int | None = None) -> StepBatches:
         return StepBatches(
