@@ -35,6 +35,7 @@ VERBS = [
     ("plugins", "verify"),
     ("assets", "add"),
     ("assets", "list"),
+    ("new", "plugin"),
 ]
 
 
@@ -109,11 +110,14 @@ def test_flags_stand_in_any_order(armillary):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["plugins", "list"], ["recipes", "check"], ["train", "--help"]], ids=str
+    "arguments",
+    [["--help"], ["plugins", "list"], ["recipes", "check"], ["train", "--help"], ["new", "plugin", "mine"]],
+    ids=str,
 )
-def test_light_verbs_import_neither_torch_nor_numpy(toy, arguments):
+def test_light_verbs_import_neither_torch_nor_numpy(toy, arguments, tmp_path, monkeypatch):
     """In a process of its own: this one has imported both."""
     del toy
+    monkeypatch.chdir(tmp_path)
     code = (
         "import sys; from armillary.cli import main; main(sys.argv[1:]);"
         "print([name for name in ('torch', 'numpy') if name in sys.modules], file=sys.stderr)"

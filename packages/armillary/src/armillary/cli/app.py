@@ -245,3 +245,17 @@ _verb(
     order=1,
 )
 _verb(_assets, "list", "[FLAGS]", "List the files that are known, and those that installed parts ask for.", order=2)
+
+_new = _group("new", "Begin a part of one's own.", order=15)
+_verb(
+    _new,
+    "plugin",
+    "NAME [FLAGS]",
+    "Write a package with one part that works, for its author to change.\n\n"
+    "It installs, passes armillary plugins verify and its own tests at once; its README says what to change, and with which "
+    "command to try the part inside a published method. Nothing is overwritten.\n\n"
+    "    armillary new plugin mine --kind renderer\n"
+    "    python -m pip install -e armillary-mine\n"
+    "    armillary train unsup3d:smoke --data heads --out runs/mine --use renderer=mine:renderer",
+    order=1,
+)

@@ -1,0 +1,33 @@
+"""``armillary new``: the beginning of something of one's own."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from armillary.cli import show
+from armillary.cli.failures import UsageError
+from armillary.scaffold import NameRefusedError, new_plugin
+
+Kind = Literal["encoder", "head", "renderer", "loss", "evaluator", "dataset", "transform", "method"]
+
+
+def plugin(
+    name: Annotated[str, Parameter(name="NAME", help="Its id: the prefix of its parts, as in NAME:loss.")],
+    /,
+    *,
+    kind: Annotated[Kind, Parameter(metavar="KIND", help="What part it brings.")] = "loss",
+    out: Annotated[
+        Path | None, Parameter(metavar="DIR", help="The new folder; not given: armillary-NAME, here.")
+    ] = None,
+) -> None:
+    """Write a package with one part that works, for its author to change."""
+    try:
+        folder, trial = new_plugin(name, kind=kind, out=out)
+    except NameRefusedError as error:
+        raise UsageError(str(error)) from error
+    show.data(str(folder))
+    show.message(f"a plugin with one part, which works as it is; {folder}/README.md says what to change")
+    show.message("next:")
+    for line in (f"cd {folder}", "python -m pip install -e .", f"armillary plugins verify {name}", *trial):
+        show.message(f"  {line}")
