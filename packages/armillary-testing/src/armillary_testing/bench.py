@@ -7,8 +7,9 @@ from typing import Any
 
 from armillary.discovery import PluginRecord
 from armillary.host import Host, Offer
-from armillary_testing.checks import PLUGIN, Subject
+from armillary_testing.checks import PLUGIN, RECIPE_TRIED, Subject
 from armillary_testing.child import Sighting, watch
+from armillary_testing.worlds_of import SMOKE
 
 
 class Bench:
@@ -47,9 +48,15 @@ class Bench:
         return Subject(bench=self, kind=PLUGIN, id=self.plugin)
 
     def components(self) -> list[Subject]:
-        """Return every component as a subject."""
-        return [
+        """Return every component as a subject; a recipe that is tried is one of its own, too."""
+        found = [
             Subject(bench=self, kind=kind, id=f"{self.plugin}:{name}", spec=spec)
             for kind, specs in self.offer.components.items()
             for name, spec in specs.items()
         ]
+        tried = [
+            Subject(bench=self, kind=RECIPE_TRIED, id=each.id, spec=each.spec)
+            for each in found
+            if each.kind == "recipe" and each.spec.name == SMOKE
+        ]
+        return [*found, *tried]

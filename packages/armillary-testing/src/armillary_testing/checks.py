@@ -1,6 +1,7 @@
 """What a check is: a name, a level, the kinds that it is for, and a function that raises where the claim is wrong. Light.
 
-Level 0 reads metadata and imports nothing; 1 holds the plugin to its declarations; 2 runs its parts on tiny tensors.
+Level 0 reads metadata and imports nothing; 1 holds the plugin to its declarations; 2 runs its parts on tiny tensors; 3 resolves its
+recipes and trains the smallest.
 """
 
 from collections.abc import Callable
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
 PLUGIN = "plugin"
 """Kind of the checks that look at the whole plugin."""
+
+RECIPE_TRIED = "smoke"
+"""Kind of the recipes that are trained: those of this name."""
 
 
 class Failure(Exception):

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from armillary.discovery import STD
-from armillary_testing.checks import PLUGIN, Subject
+from armillary_testing.checks import PLUGIN, RECIPE_TRIED, Subject
 from armillary_testing.drawable import undrawable
 from armillary_testing.report import RAN, Floor, Outcome
 from armillary_testing.settings import needs_more
+from armillary_testing.worlds_of import absent, excuse
 
 FLOORS: Mapping[int, Mapping[str, int]] = {
     0: {PLUGIN: 4},
@@ -28,6 +29,7 @@ FLOORS: Mapping[int, Mapping[str, int]] = {
         "recipe": 1,
     },
     2: {"world": 4, "encoder": 9, "head": 9, "renderer": 9, "loss": 9},
+    3: {PLUGIN: 1, "recipe": 3, RECIPE_TRIED: 3},
 }
 """Level to kind to the number of checks that must run; what has no number has no floor."""
 
@@ -56,7 +58,17 @@ def needed(subject: Subject, level: int) -> int:
         return floor - 2  # nothing can stand in for a required setting: no round trip, no shapes
     if level == 2 and floor and (_cannot_be_made_up(subject) or subject.spec.assets):
         return 0  # what it is called with, or a file that it reads, cannot be made up
+    if level == 3 and floor:
+        return 0 if _cannot_be_composed(subject) else floor
     return floor
+
+
+def _cannot_be_composed(subject: Subject) -> bool:
+    """Return whether it has no method, or needs what is not installed."""
+    host = subject.bench.host
+    if subject.kind == PLUGIN:
+        return not subject.bench.offer.components.get("method")
+    return bool(absent(host, subject.id) if subject.kind == "recipe" else excuse(host, subject.id))
 
 
 def _cannot_be_made_up(subject: Subject) -> bool:

@@ -14,7 +14,7 @@ from armillary_testing.checks import PLUGIN, Check, Failure, Skip, Subject
 from armillary_testing.floor import floors
 from armillary_testing.report import Outcome, Report
 
-DEFAULT_LEVEL = 2
+DEFAULT_LEVEL = 3
 TIMEOUT = 120.0
 """Seconds that the process has which imports the plugin: torch from a cold disk can take half a minute."""
 
@@ -22,6 +22,7 @@ _ROOMS: Mapping[int, tuple[str, ...]] = {
     0: ("metadata",),
     1: ("declaration",),
     2: ("worlds", "behaviour"),
+    3: ("composition",),
 }
 
 

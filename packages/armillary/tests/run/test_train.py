@@ -71,6 +71,13 @@ def test_every_kind_of_recipe_trains(toy_host, pictures, tmp_path, name):
         assert (tmp_path / "run/previews/step-0000000.png").is_file()
 
 
+def test_the_modules_that_come_back_are_those_that_were_saved(toy_host, pictures, tmp_path):
+    trained = train(recipe_of(toy_host, "toy:stages"), data=pictures, out=tmp_path / "run", host=toy_host)
+    for stage, model in trained.models.items():
+        assert same(model.named_tensors(), weights_of(trained.folder, stage))
+    assert list(trained.models) == list(recipe_of(toy_host, "toy:stages").bodies)
+
+
 def test_a_frozen_part_does_not_move_and_is_stored_once(toy_host, pictures, tmp_path):
     trained = train(recipe_of(toy_host, "toy:stages"), data=pictures, out=tmp_path / "run", host=toy_host)
     shapes, embedding, views = (weights_of(trained.folder, stage) for stage in ("shapes", "embedding", "views"))

@@ -46,12 +46,14 @@ class Trained:
         outcome: ``finished`` or ``interrupted``.
         signal: that ended it, 0 for none.
         meshes: whether its predictions can be exported.
+        models: stage to its modules, as training left them; of an interrupted run without the stages that it did not reach.
     """
 
     folder: RunFolder
     outcome: str
     signal: int = 0
     meshes: bool = False
+    models: Mapping[str, Model] = attrs.field(factory=dict, repr=False, eq=False)
 
 
 def plan_recipe(host: Host, recipe: Recipe) -> Plan:
@@ -265,7 +267,13 @@ class _Training:
             from armillary.run.summary import summarise
 
             summarise(folder, self.host, outcome=outcome)
-        return Trained(folder=folder, outcome=outcome, signal=received, meshes=gives_meshes(self.plan))
+        return Trained(
+            folder=folder,
+            outcome=outcome,
+            signal=received,
+            meshes=gives_meshes(self.plan),
+            models=dict(self.models),
+        )
 
     def _dataset(self, stage: StagePlan) -> Dataset:
         dataset = build_dataset(self.host, stage, root=self.data, split="train")

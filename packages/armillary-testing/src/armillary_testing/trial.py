@@ -1,0 +1,262 @@
+"""A recipe called ``smoke``, tried on a few items of its world.
+
+Its loss is measured on one batch that stays the same, with the same draws, before the first step and after the last: so what is
+found is whether the weights move the right way, and not whether the last batch happened to be easier than the first.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+import torch
+from torch import Tensor
+
+from armillary.errors import ArmillaryError, DataError
+from armillary.host import first_line
+from armillary.interfaces import StepCache
+from armillary.plan import Plan, StagePlan
+from armillary.recipe import Overrides, Recipe, resolve
+from armillary.run import data as folders
+from armillary.run.batches import StepBatches
+from armillary.run.build import (
+    Model,
+    build,
+    build_dataset,
+    build_transforms,
+    call_method,
+    dry_run,
+    loss_terms,
+    stream,
+)
+from armillary.run.folder import RunFolder
+from armillary.run.optimise import weight_at
+from armillary.run.train import needed_ports, plan_recipe, train
+from armillary.run.worlds import build_world
+from armillary_testing.checks import Failure, Skip, Subject
+from armillary_testing.worlds_of import excuse, world_of
+
+ITEMS = 12
+_SIZE = 64  # of a world whose recipe does not say
+_SEED = 0
+_SECONDS = 600.0  # a slow machine must not end a stage before its steps are done
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Trial:
+    """A recipe and what it is tried on.
+
+    Args:
+        subject: the recipe.
+        plan: with one batch a step, of all items, each drawn once.
+        recipe: of the plan.
+        data: the folder.
+        batches: stage to the batch that stays the same.
+    """
+
+    subject: Subject
+    plan: Plan
+    recipe: Recipe
+    data: Path
+    batches: Mapping[str, dict[str, Any]]
+
+    def models(self, trained: Mapping[str, Model] | None = None) -> dict[str, Model]:
+        """Return every stage as it is before its first step; what it takes of earlier ones is theirs of ``trained``."""
+        made: dict[str, Model] = {}
+        for name, stage in self.plan.stages.items():
+            made[name] = build(
+                self.subject.bench.host, stage, seed=self.plan.recipe.seed, earlier={**made, **(trained or {})}
+            )
+        return made
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Trained:
+    """What training a trial came to.
+
+    Args:
+        folder: of the run.
+        models: stage to its modules.
+    """
+
+    folder: RunFolder
+    models: Mapping[str, Model]
+
+
+class _Silent:
+    def message(self, text: str) -> None:
+        del text
+
+    def progress(self, *, stage: str, step: int, steps: int, row: Mapping[str, object]) -> None:
+        del stage, step, steps, row
+
+
+def trial(subject: Subject) -> Trial:
+    """Return the trial of a recipe, its data made.
+
+    Raises:
+        Skip: its world is not installed, or it needs what nobody can make up.
+        Failure: it names no world, or does not resolve.
+    """
+    return _kept(subject, "trial", _tried)
+
+
+def trained(subject: Subject) -> Trained:
+    """Return the trial after its training.
+
+    Raises:
+        Failure: training stops.
+    """
+    return _kept(subject, "trained", _trained)
+
+
+def measure(model: Model, batch: Mapping[str, Any]) -> float:
+    """Return the loss of a batch in training mode, under draws that are always the same; the model is left as it was."""
+    before = {name: value.clone() for name, value in model.method.state_dict().items()}
+    training = model.method.training
+    model.train()
+    cache, total = StepCache(), 0.0
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(_SEED)
+        outputs = call_method(model, batch)
+        for name, loss in model.losses.items():
+            weight = weight_at(model.plan.losses[name].weight, 0)
+            if weight:
+                total += weight * float(loss_terms(model, name, loss, batch, outputs, cache))
+    model.method.load_state_dict(before)
+    model.method.train(training)
+    return total
+
+
+def predicted(model: Model, batch: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Return what a model predicts of a batch in evaluation mode, its weights laid out in memory as reading them lays them out."""
+    model.eval()
+    for weight in model.method.parameters():  # training may leave them in another order, which sums in another order
+        weight.data = weight.data.clone(memory_format=torch.contiguous_format)
+    with torch.no_grad():
+        return call_method(model, batch, predict=True)
+
+
+def _kept(subject: Subject, what: str, make: Any) -> Any:
+    key = (what, subject.id)
+    kept = subject.bench.kept
+    if key not in kept:
+        try:
+            kept[key] = make(subject)
+        except (Skip, Failure) as said:
+            kept[key] = said
+    if isinstance(kept[key], Exception):
+        raise kept[key]
+    return kept[key]
+
+
+def _tried(subject: Subject) -> Trial:
+    host = subject.bench.host
+    try:
+        reason = excuse(host, subject.id)
+        if reason:
+            raise Skip(reason)
+        recipe = resolve(host, subject.id)
+        plan = plan_recipe(host, recipe)
+        world = world_of(recipe)
+        if world is None:
+            raise Failure("it names no world, so there is nothing to try it on: world=Use(...)")
+        data = _data(subject, recipe, world)
+        small = plan_recipe(host, resolve(host, subject.id, _alike(subject, plan, data)))
+    except ArmillaryError as error:
+        raise Failure(str(error)) from error
+    batches = {name: _batch(subject, small, stage, data) for name, stage in small.stages.items()}
+    return Trial(subject=subject, plan=small, recipe=small.recipe, data=data, batches=batches)
+
+
+def _data(subject: Subject, recipe: Recipe, world: Mapping[str, Any]) -> Path:
+    size = recipe.bodies[recipe.serves].get("data", {}).get("settings", {}).get("size", _SIZE)
+    key = ("data", world["use"], repr(world.get("settings")), size)
+    kept = subject.bench.kept
+    if key not in kept:
+        place = subject.bench.folder / f"data-{sum(isinstance(each, tuple) and each[0] == 'data' for each in kept)}"
+        try:
+            built = build_world(subject.bench.host, world["use"], world.get("settings", {}), size=size, seed=_SEED)
+        except DataError as error:
+            raise Skip(f"its world cannot be made here: {error}") from error
+        folders.make(
+            built.world,
+            place,
+            name=built.id,
+            settings=built.settings,
+            size=size,
+            seed=_SEED,
+            count=ITEMS,
+            workers=0,
+        )
+        kept[key] = place
+    return kept[key]
+
+
+def _alike(subject: Subject, plan: Plan, data: Path) -> Overrides:
+    """Return what makes every step see all items under the same draws."""
+    sets = []
+    for name, stage in plan.stages.items():
+        at = f"stages.{name}." if "stages" in plan.recipe.table else ""
+        count = len(_dataset(subject, stage, data))
+        seconds = stage.body["budget"].get("seconds")
+        sets += [f"{at}draws=1", f"{at}batch_size={count}"]
+        sets += [f"{at}budget.seconds={_SECONDS}"] if seconds is not None else []
+    return Overrides(sets=tuple(sets))
+
+
+def _dataset(subject: Subject, stage: StagePlan, data: Path) -> Any:
+    return build_dataset(subject.bench.host, stage, root=data, split="train")
+
+
+def _batch(subject: Subject, plan: Plan, stage: StagePlan, data: Path) -> dict[str, Any]:
+    host, kinds = subject.bench.host, {name: port.kind for name, port in stage.batch.items()}
+    try:
+        dataset = _dataset(subject, stage, data)
+        dataset.restrict(needed_ports(stage))
+        batch = StepBatches(
+            dataset,
+            build_transforms(host, stage, per="item"),
+            kinds=kinds,
+            batch_size=stage.body["batch_size"],
+            draws=1,
+            steps=1,
+            seed=stream(plan.recipe.seed, stage.name, "data"),
+        )[0]
+    except ArmillaryError as error:
+        raise Failure(str(error)) from error
+    generator = torch.Generator().manual_seed(stream(plan.recipe.seed, stage.name, "batch", 0))
+    for transform in build_transforms(host, stage, per="batch"):
+        batch = transform(batch, kinds=kinds, generator=generator)
+    return batch
+
+
+def _trained(subject: Subject) -> Trained:
+    one = trial(subject)
+    out = subject.bench.folder / f"run-{subject.id.replace(':', '-')}"
+    try:
+        done = train(one.recipe, data=one.data, out=out, host=subject.bench.host, reporter=_Silent())
+    except (Exception, SystemExit) as error:
+        raise Failure(
+            f"training stops: {str(error) if isinstance(error, ArmillaryError) else first_line(error)}"
+        ) from error
+    return Trained(folder=done.folder, models=done.models)
+
+
+def dry(subject: Subject) -> None:
+    """Build every stage and run it once.
+
+    Raises:
+        Failure: what comes out is not what is declared.
+    """
+    _kept(subject, "dry", _dry)
+
+
+def _dry(subject: Subject) -> bool:
+    one = trial(subject)
+    try:
+        for name, model in one.models().items():
+            dry_run(model, one.batches[name])
+    except ArmillaryError as error:
+        raise Failure(str(error)) from error
+    return True

@@ -1,0 +1,71 @@
+"""Which world a recipe is tried on, and why it cannot be. Light: the floor asks too."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from armillary.errors import ArmillaryError
+from armillary.host import Host
+from armillary.recipe import Recipe, resolve
+
+SMOKE = "smoke"
+"""Name of the recipes that are tried."""
+
+
+def world_of(recipe: Recipe) -> Mapping[str, Any] | None:
+    """Return the entry of the world that the serving stage names, or the whole recipe; None where there is none."""
+    return recipe.bodies[recipe.serves].get("world") or recipe.table.get("world")
+
+
+def absent(host: Host, id: str) -> str:
+    """Return which plugin that a recipe's parts come from is not installed; empty where all are. Its world does not count."""
+    plugin, _, name = id.partition(":")
+    spec = host.load(plugin).components["recipe"][name]
+    for other in _ids({key: value for key, value in spec.table()[0].items() if key != "world"}):
+        if other.partition(":")[0] not in host.ids:
+            return f"it uses {other}, and {other.partition(':')[0]} is not installed"
+    return ""
+
+
+def excuse(host: Host, id: str) -> str:
+    """Return why nobody can try a recipe here; empty where it can be tried, or where that it cannot is its own fault."""
+    reason = absent(host, id)
+    if reason:
+        return reason
+    try:
+        recipe = resolve(host, id)
+        taken = [run for run in _runs(recipe.table) if run]
+        if taken:
+            return f"it takes parts of another run, {taken[0]}"
+        world = world_of(recipe)
+        if world is None:
+            return ""
+        if world["use"].partition(":")[0] not in host.ids:
+            return f"its world {world['use']} is not installed"
+        spec = host.component("world", world["use"])
+        return f"its world needs the file {spec.assets[0]}" if spec.assets else ""
+    except ArmillaryError:  # for the checks to say
+        return ""
+
+
+def _runs(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        take = value.get("take")
+        if isinstance(take, Mapping):
+            yield take.get("run", "")
+        for each in value.values():
+            yield from _runs(each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _runs(each)
+
+
+def _ids(value: Any, key: str = "") -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for name, each in value.items():
+            if name != "world":
+                yield from _ids(each, str(name))
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _ids(each, key)
+    elif key in ("use", "method", "extends") and isinstance(value, str) and ":" in value:
+        yield value
