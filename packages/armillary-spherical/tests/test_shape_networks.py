@@ -224,6 +224,19 @@ def test_the_two_branch_network_of_2018():
     }
 
 
+@pytest.mark.parametrize(
+    ("network", "config", "channels", "given"),
+    [
+        (ResidualCnn, ResidualCnnConfig(class_features=64), 1, 256),
+        (TwoBranchCnn, TwoBranchCnnConfig(class_features=128), 2, 256),
+    ],
+)
+def test_a_declared_length_that_is_not_the_networks_is_refused(network, config, channels, given):
+    """Left alone, it would fail in the head, in words about matrices."""
+    with pytest.raises(ValueError, match=f"set class_features={given}"):
+        network.build(config, inputs={"sphere": (None, channels, 64, 64)}, outputs={})
+
+
 def test_gradient_reaches_every_weight():
     net = small().train()
     found = net(sphere=torch.rand(2, 1, 32, 32))

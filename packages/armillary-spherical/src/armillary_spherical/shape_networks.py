@@ -265,13 +265,17 @@ class ResidualCnn(nn.Module, Encoder):
             for name, at in (("features", feature_size), ("fine_features", fine_size)):
                 if at == here:
                     self.taken[name] = len(stack) - 1
-        self.layers = nn.ModuleList(stack)
+        self.layers, self.length = nn.ModuleList(stack), before
 
     @classmethod
     def build(cls, config: "ResidualCnnConfig", *, inputs: Mapping[str, Shape], outputs: Mapping[str, Shape]) -> Self:
-        """Return the network for the signals that the recipe feeds."""
+        """Return the network for the signals that the recipe feeds.
+
+        Raises:
+            ValueError: ``class_features`` is not what the other settings give.
+        """
         del outputs
-        return cls(
+        network = cls(
             square_side(inputs["sphere"], what="residual-cnn"),
             channels=inputs["sphere"][1] or 1,
             feature_size=config.feature_size,
@@ -282,6 +286,8 @@ class ResidualCnn(nn.Module, Encoder):
             pooling=config.pooling,
             even=config.even,
         )
+        _check_length(config.class_features, network.length)
+        return network
 
     def forward(self, sphere: Float[Tensor, "batch channel colatitude azimuth"]) -> dict[str, Tensor]:
         """Return ``features`` and ``fine_features``, which turn with the shape, and ``class_features``, which do not."""
@@ -340,19 +346,19 @@ class TwoBranchCnn(nn.Module, Encoder):
             for name, at in (("features", feature_size), ("fine_features", fine_size)):
                 if at == here:
                     self.taken[name] = len(first) - 1
-        self.first, self.second = nn.ModuleList(first), nn.ModuleList(second)
+        self.first, self.second, self.length = nn.ModuleList(first), nn.ModuleList(second), 2 * before
 
     @classmethod
     def build(cls, config: "TwoBranchCnnConfig", *, inputs: Mapping[str, Shape], outputs: Mapping[str, Shape]) -> Self:
         """Return the network for the signals that the recipe feeds.
 
         Raises:
-            ValueError: the signals hold one channel only.
+            ValueError: the signals hold one channel only, or ``class_features`` is not what the other settings give.
         """
         del outputs
         if (inputs["sphere"][1] or 2) < 2:
             raise ValueError("two-branch-cnn needs ray lengths and angles: give spherical:ray-cast both channels")
-        return cls(
+        network = cls(
             square_side(inputs["sphere"], what="two-branch-cnn"),
             feature_size=config.feature_size,
             feature_channels=config.feature_channels,
@@ -361,6 +367,8 @@ class TwoBranchCnn(nn.Module, Encoder):
             layers=config.layers,
             pooling=config.pooling,
         )
+        _check_length(config.class_features, network.length)
+        return network
 
     def forward(self, sphere: Float[Tensor, "batch channel colatitude azimuth"]) -> dict[str, Tensor]:
         """Return ``features`` and ``fine_features``, which turn with the shape, and ``class_features``, which do not."""
@@ -384,6 +392,13 @@ class _PlainLayer(nn.Module):
 
     def forward(self, signal: Tensor) -> Tensor:
         return self.layers(signal)
+
+
+def _check_length(declared: int, given: int) -> None:
+    if declared != given:
+        raise ValueError(
+            f"class_features is {declared}, but the other settings give {given}: set class_features={given}"
+        )
 
 
 def _average(signal: Float[Tensor, "batch channel colatitude azimuth"]) -> Float[Tensor, "batch channel"]:
