@@ -10,13 +10,13 @@ armillary data make worlds:globe other --count 400 --size 48 --seed 1
 armillary train labelling:quick --data globe --out runs/globe --set data.split_by=all
 python docs/figure.py runs/globe docs/_static/labelling-globe.png other/images/000003.png ...
 
-armillary train keypoints:quick --data heads --out runs/points --set slots.head.settings.points=10
+armillary train keypoints:quick --data heads --out runs/points --steps 2000
 python docs/figure.py runs/points docs/_static/keypoints-heads.png fresh/images/000000.png ...
 
 armillary data make worlds:solids solids --count 600 --seed 0
-armillary data make worlds:solids other --count 60 --seed 1
+armillary data make worlds:solids fresh --count 60 --seed 1
 armillary train spherical:quick --data solids --out runs/solids
-python docs/figure.py runs/solids docs/_static/spherical-solids.png other/images/000000.png other/images/000005.png ...
+python docs/figure.py runs/solids docs/_static/spherical-solids.png fresh/images/000000.png fresh/images/000005.png ...
 
 Pictures of solids are taken two by two: one object, and another of its kind.
 """
