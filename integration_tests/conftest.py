@@ -106,16 +106,38 @@ def lay(project: Path, site: Path) -> None:
     (info / "entry_points.txt").write_text("\n".join(["[armillary.plugins]", *lines, ""]), encoding="utf-8")
 
 
-@pytest.fixture
-def example_plugin(tmp_path: Path) -> dict[str, str]:
-    """Environment variables with which the plugin of the documentation is installed beside the others."""
-    lay(ROOT / "docs/examples/armillary-charbonnier", tmp_path / "site")
-    return {"PYTHONPATH": str(tmp_path / "site")}
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict[str, str]]:
+    """Lay plugins' projects beside what is installed; the environment variables with which they are there."""
+
+    def site(*projects: Path) -> dict[str, str]:
+        folder = tmp_path_factory.mktemp("site")
+        for project in projects:
+            lay(project, folder)
+        return {"PYTHONPATH": str(folder)}
+
+    return site
 
 
 @pytest.fixture(scope="session")
-def third_party(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def armillary_in(home: Path) -> Armillary:
+    """The installed command in a folder that is named: ``armillary_in(folder, "train", ..., status=0, env={})``."""
+
+    def run(
+        folder: Path, *arguments: object, status: int = 0, env: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        return call(*arguments, env=environment(home, **(env or {})), cwd=folder, status=status)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def example_plugin(installed: Callable[..., dict[str, str]]) -> dict[str, str]:
+    """Environment variables with which the plugin of the documentation is installed beside the others."""
+    return installed(ROOT / "docs/examples/armillary-charbonnier")
+
+
+@pytest.fixture(scope="session")
+def third_party(installed: Callable[..., dict[str, str]]) -> dict[str, str]:
     """Environment variables with which a stranger's plugin is installed beside the others."""
-    site = tmp_path_factory.mktemp("third_party")
-    lay(ROOT / "integration_tests/third_party", site)
-    return {"PYTHONPATH": str(site)}
+    return installed(ROOT / "integration_tests/third_party")
