@@ -11,16 +11,34 @@ def test_list_by_kind(armillary):
 
 
 def test_list_of_what_fits_a_slot(armillary):
+    """The recipe's own part first; then the others that fit; then what does not, each with its reason."""
     found = json.loads(armillary("components", "list", "--fits", "toy:paper.picture.head", "--json").out)
-    assert [each["id"] for each in found] == ["toy:picture", "toy:wrong-size"]
+    assert [each["id"] for each in found if each["fits"]] == ["toy:picture", "toy:wrong-size"]
+    assert [each["id"] for each in found if each["own"]] == ["toy:picture"]
     assert all(each["kind"] == "head" for each in found)
+    refused = {each["id"]: each["why"] for each in found if not each["fits"]}
+    assert refused["toy:labels"][0].startswith("the part needs features: feature_map [")
+    assert not any(each["why"] for each in found if each["fits"])
     stage = json.loads(armillary("components", "list", "--fits", "toy:stages.shapes.picture.head", "--json").out)
     assert stage == found
-    assert (
-        "did you mean 'picture.head'?"
-        in armillary("components", "list", "--fits", "toy:paper.pictur.head", status=1).err
-    )
-    assert "plugin:recipe.slot" in armillary("components", "list", "--fits", "toy", status=1).err
+
+
+def test_list_of_what_fits_says_why_the_others_do_not(armillary):
+    told = armillary("components", "list", "--fits", "toy:paper.picture.head")
+    fitting, refused = told.out.split("does not fit")
+    assert "(the recipe's own)" in fitting
+    assert "toy:labels" in refused
+    assert "the slot gives feature" in refused
+    assert "2 parts of 3 installed fit: armillary train toy:paper --use picture.head=ID" in told.err
+
+
+def test_list_of_what_fits_a_place_that_is_not_there(armillary):
+    def said(*arguments, status=1):
+        return armillary("components", "list", *arguments, status=status).err
+
+    assert "did you mean 'picture.head'?" in said("--fits", "toy:paper.pictur.head")
+    assert "plugin:recipe.slot" in said("--fits", "toy")
+    assert "leave --kind out" in said("--fits", "toy:paper.picture.head", "--kind", "head", status=2)
 
 
 def test_show_says_ports_and_settings(armillary):

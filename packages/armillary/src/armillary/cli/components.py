@@ -9,6 +9,7 @@ import attrs
 from cyclopts import Parameter
 
 from armillary.cli import show
+from armillary.cli.failures import UsageError
 from armillary.cli.flags import Json
 from armillary.errors import UnknownNameError, did_you_mean
 from armillary.host import KINDS, Host, kind_of
@@ -18,22 +19,28 @@ def list_(
     *,
     kind: Annotated[str | None, Parameter(metavar="KIND", help="Only these: encoder, loss, world ...")] = None,
     fits: Annotated[
-        str | None, Parameter(metavar="RECIPE.SLOT", help="Only what fits this slot: unsup3d:paper.depth.head.")
+        str | None,
+        Parameter(
+            metavar="RECIPE.SLOT",
+            help="What fits this slot of a recipe, and why the others do not: unsup3d:paper.depth.head.",
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
     """List the installed parts of methods, with what they take and give."""
     host = Host()
     if fits is not None:
-        found = _fitting(host, fits)
+        if kind is not None:
+            raise UsageError(f"--kind {kind}: the slot says of which kind its parts are; leave --kind out")
+        _list_fits(host, fits, json=json)
     else:
         kinds = [kind_of(kind)] if kind else [each for each in KINDS if each != "recipe"]
         found = [(each, id, spec) for each in kinds for id, spec in host.components(each).items()]
-    if json:
-        show.as_json([_plain(each, id, spec) for each, id, spec in found])
-    else:
-        rows = [(each, id, _ports(spec.consumes), _ports(spec.produces), spec.summary) for each, id, spec in found]
-        show.table(rows, columns=("kind", "id", "takes", "gives", "what it is"))
+        if json:
+            show.as_json([_plain(each, id, spec) for each, id, spec in found])
+        else:
+            rows = [(each, id, _ports(spec.consumes), _ports(spec.produces), spec.summary) for each, id, spec in found]
+            show.table(rows, columns=("kind", "id", "takes", "gives", "what it is"))
     for reason in host.failures.values():
         show.message(f"left out: {reason} (armillary plugins doctor)")
 
@@ -90,24 +97,30 @@ def _find(host: Host, id: str) -> tuple[str, Any]:
     raise UnknownNameError(f"unknown component {id!r}:{hint}")
 
 
-def _fitting(host: Host, place: str) -> Any:
-    from armillary.check import fitting
-    from armillary.recipe import resolve
+def _list_fits(host: Host, text: str, *, json: bool) -> None:
+    from armillary.swaps import fits, place
 
-    plugin, colon, rest = place.partition(":")
-    recipe, dot, slot = rest.partition(".")
-    if not (colon and dot and slot):
-        raise UnknownNameError(f"--fits {place}: write it as plugin:recipe.slot, such as unsup3d:paper.depth.head")
-    resolved = resolve(host, f"{plugin}:{recipe}")
-    slots = {}
-    for stage, body in resolved.bodies.items():
-        method = host.component("method", body["method"])
-        slots |= dict(method.slots) | {f"{stage}.{name}": each for name, each in method.slots.items()}
-    if slot not in slots:
-        hint = did_you_mean(slot, slots) or f" there are: {', '.join(slots)}"
-        raise UnknownNameError(f"--fits {place}: {plugin}:{recipe} has no slot {slot!r};{hint}")
-    kind = slots[slot].kind
-    return [(kind, id, host.component(kind, id)) for id in fitting(host, slots[slot])]
+    asked = place(host, text)
+    found = sorted(fits(host, asked), key=lambda fit: (bool(fit.reasons), not fit.own))
+    if json:
+        rows = [(fit, _plain(asked.wanted.kind, fit.id, fit.spec)) for fit in found]
+        told = ({"fits": not fit.reasons, "own": fit.own, "why": [*fit.reasons, *fit.notes]} for fit, _ in rows)
+        show.as_json([row | more for (_, row), more in zip(rows, told, strict=True)])
+        return
+    fitting, others = ([fit for fit in found if bool(fit.reasons) is refused] for refused in (False, True))
+    rows = [(fit.id, _ports(fit.spec.consumes), _ports(fit.spec.produces), _remark(fit)) for fit in fitting]
+    show.table(rows, columns=(asked.wanted.kind, "takes", "gives", "what it is"))
+    if others:
+        show.data("")
+        rows = [(fit.id if k == 0 else "", line) for fit in others for k, line in enumerate(fit.reasons)]
+        show.table(rows, columns=("does not fit", "why"))
+    words = f"{show.count(len(fitting), 'part')} of {len(found)} installed"
+    show.message(f"{words} fit: armillary train {asked.recipe} --use {asked.name}=ID")
+
+
+def _remark(fit: Any) -> str:
+    own = " (the recipe's own)" if fit.own else ""
+    return "; ".join([f"{fit.spec.summary}{own}", *(f"change this setting too: {note}" for note in fit.notes)])
 
 
 def _named_ports(kind: str, spec: Any) -> Iterator[tuple[object, ...]]:
