@@ -21,6 +21,7 @@ exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = "Armillary"
 html_static_path = ["_static"]
+html_css_files = ["site.css"]
 highlight_language = "none"
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"

@@ -6,10 +6,13 @@ import shlex
 import sys
 from pathlib import Path
 
+import attrs
 import pytest
 
 from armillary import hookspecs
+from armillary.cli.app import app
 from armillary.host import KINDS, Host
+from armillary.ports import KINDS as KINDS_OF_TENSOR
 
 ROOT = Path(__file__).parent.parent
 GROUPS = ("plugins", "components", "assets", "recipes", "data")  # verbs of two words
@@ -56,22 +59,76 @@ def test_commands_in_the_pages_exist(page, armillary):
         assert not missing, f"armillary {' '.join(words)}: no {missing[0]}"
 
 
-def test_every_hook_and_component_is_documented():
-    """The generated reference names each hook, component and recipe; each says in a line what it is and whence."""
+@pytest.fixture(scope="module")
+def generate():
+    """The script that writes the reference."""
     sys.path.insert(0, str(ROOT / "docs"))
     try:
         import generate
     finally:
         sys.path.pop(0)
+    return generate
+
+
+def rows(text: str) -> dict[str, str]:
+    """Return the rows of the tables of a text by what stands first in them."""
+    return {
+        line.split("|")[1].strip(" `"): line.replace("\\|", "|") for line in text.splitlines() if line.startswith("|")
+    }
+
+
+def entry(page: str, id: str) -> str:
+    """Return the one entry of a page that has this title."""
+    (text,) = page.split(f"\n## {id}\n")[1:]
+    return text.split("\n## ")[0]
+
+
+def test_every_hook_and_verb_is_documented(generate):
     pages = generate.pages()
     hooks = [*hookspecs.COMPONENT_HOOKS, *hookspecs.OBSERVER_HOOKS]
     assert [name for name in hooks if name not in pages["hooks"]] == []
-    host = Host()
+    assert [kind for kind in KINDS_OF_TENSOR if f"| `{kind}` |" not in pages["ports"]] == []
+    for words in generate.verbs(app, ()):
+        assert f"Usage: armillary {' '.join(words)}" in entry(pages["commands"], f"armillary {' '.join(words)}")
+
+
+def test_every_component_is_documented(generate):
+    """With its ports and slots; with each setting, its unit, what it does and whence its value is."""
+    pages, host = generate.pages(), Host()
+    counted = 0
     for kind in KINDS:
-        for id, spec in host.components(kind).items():
-            assert id in pages["recipes" if kind == "recipe" else "components"]
+        for id, spec in ({} if kind == "recipe" else host.components(kind)).items():
+            text = entry(pages[f"components-{kind}"], id)
+            assert f"`{id}`" in pages["components"]
             assert len(spec.summary) > 10, f"{kind} {id} has no summary"
             assert spec.source or id.startswith("std:"), f"{kind} {id} names no source"
+            assert spec.source in text
+            ports = (*spec.consumes, *spec.produces, *getattr(spec, "predicts", ()), *getattr(spec, "trains_on", ()))
+            names = [*(port.name for port in ports), *getattr(spec, "slots", {})]
+            assert [name for name in names if f"`{name}`" not in text] == []
+            lines = rows(text)
+            for field in attrs.fields(host.config(spec)):
+                counted += 1
+                told = [field.metadata.get(key) or "" for key in ("help", "unit", "source")]
+                assert any(told), f"{kind} {id}: nothing is said of {field.name}"
+                assert all(" ".join(words.split()) in lines[field.name] for words in told), f"{kind} {id}: {field.name}"
+    assert counted > 200
+
+
+def test_every_recipe_is_documented(generate):
+    """With each value that it sets and the value's source."""
+    pages, host = generate.pages(), Host()
+    counted = 0
+    for id, spec in host.components("recipe").items():
+        text = entry(pages[f"recipes-{id.split(':')[0]}"], id)
+        lines = rows(text)
+        assert f"`{id}`" in pages["recipes"]
+        assert spec.source in text
+        table, sources = spec.table()
+        for path, _ in generate.leaves({k: v for k, v in table.items() if k not in ("extends", "remove")}):
+            counted += path in sources
+            assert " ".join(sources.get(path, "").split()) in lines[path]
+    assert counted > 200
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
