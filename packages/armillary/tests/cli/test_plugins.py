@@ -1,7 +1,11 @@
 """``armillary plugins``."""
 
+import importlib.metadata
 import json
 
+import pytest
+
+from armillary.catalogue import FIRST_PARTY
 from armillary.discovery import PluginRecord
 from armillary.doctor import Diagnosis, Finding
 
@@ -29,6 +33,22 @@ def test_list_says_what_is_installed(armillary):
     assert lines[0].split()[:4] == ["id", "distribution", "version", "state"]
 
 
+@pytest.fixture
+def none_of_ours(monkeypatch):
+    """As if no plugin of this repository were installed, whatever this environment has."""
+    ours, real = {known.distribution for known in FIRST_PARTY.values()}, importlib.metadata.distributions
+    there = lambda **words: (found for found in real(**words) if found.name not in ours)
+    monkeypatch.setattr(importlib.metadata, "distributions", there)
+
+
+@pytest.mark.usefixtures("none_of_ours")
+def test_list_names_our_own_plugins_that_are_not_installed(armillary):
+    """With what to type; on standard error, since they are no part of the list."""
+    told = armillary("plugins", "list")
+    assert "pip install armillary-unsup3d" in told.err
+    assert "unsup3d" not in told.out
+
+
 def test_list_imports_no_plugin(armillary, toy, monkeypatch):
     install(toy, "broken", "raise SystemExit('imported')")
     monkeypatch.setenv("ARMILLARY_ONLY", "broken")
@@ -48,6 +68,7 @@ def test_show_says_what_a_plugin_offers(armillary):
     assert found["components"]["recipe"]["toy:paper"] == "the toy as published"
 
 
+@pytest.mark.usefixtures("none_of_ours")
 def test_show_of_what_is_not_installed(armillary):
     assert "installed are" in armillary("plugins", "show", "nosuch", status=1).err
     assert "pip install armillary-spherical" in armillary("plugins", "show", "spherical", status=1).err

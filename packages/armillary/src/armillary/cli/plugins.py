@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 from collections import Counter
+from collections.abc import Container
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,8 +28,18 @@ def list_(*, json: Json = False) -> None:
         return
     rows = [(each.id, each.distribution, each.version, each.state, each.reason or each.location) for each in records]
     show.table(rows, columns=("id", "distribution", "version", "state", "where, or why not"))
-    for line in unknown_switches(records):
+    for line in (*_not_installed({record.id for record in records}), *unknown_switches(records)):
         show.message(line)
+
+
+def _not_installed(ids: Container[str]) -> list[str]:
+    from armillary.catalogue import FIRST_PARTY, install_hint
+
+    return [
+        f"not installed: {id}, {known.summary}: {install_hint(id)}"
+        for id, known in FIRST_PARTY.items()
+        if id not in ids
+    ]
 
 
 def show_(id: Annotated[str, Parameter(name="ID", help="Of the plugin.")], /, *, json: Json = False) -> None:
