@@ -160,7 +160,7 @@ def bench(session: nox.Session) -> None:
 @nox.session(venv_backend="none")
 def docs(session: nox.Session) -> None:
     """Build the site; a warning is an error."""
-    environment = everything(session, "sphinx>=8", "furo", "myst-parser")
+    environment = everything(session, "sphinx>=8", "furo", "myst-parser", "latex2mathml")
     environment.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html", *session.posargs)
 
 

@@ -3,12 +3,12 @@ r"""Two equiangular grids on the sphere, their points, and the quadrature that i
 Both have 2B colatitudes and 2B azimuths :math:`\phi_k = 2\pi k / 2B` and integrate every signal of degree below 2B
 exactly, hence products of two signals of degree below B. They differ in the colatitudes:
 
-=================  ============================================  =======================================
-grid               colatitudes                                   holds
-=================  ============================================  =======================================
+==================  ============================================  =======================================
+grid                colatitudes                                   holds
+==================  ============================================  =======================================
 ``driscoll_healy``  :math:`\theta_j = \pi j / 2B`                 the north pole, not the south pole
 ``soft``            :math:`\theta_j = \pi (2j + 1) / 4B`          neither pole; symmetric about the equator
-=================  ============================================  =======================================
+==================  ============================================  =======================================
 
 Samples of the one read as samples of the other are wrong by half a cell in colatitude, which no rotation undoes. So a
 grid is a value with a name, and every function that reads samples asks for it. To go from one to the other, go through
