@@ -1,5 +1,7 @@
 """``python -m armillary``."""
 
+import sys
+
 from armillary.cli import main
 
-main()
+sys.exit(main())

@@ -5,6 +5,7 @@ further; a later layer wins. Tables merge by key, lists and scalars replace, ``r
 itself. :mod:`armillary.check` says whether its parts fit.
 """
 
+import contextlib
 import copy
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -184,6 +185,21 @@ def entries(host: Host, body: Mapping[str, Any]) -> Iterator[tuple[str, str, dic
     for index, entry in enumerate(body.get("transforms", [])):
         if "use" in entry:
             yield f"transforms.{index}", "transform", entry
+
+
+def default_sources(host: Host, table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the path of each setting of a recipe, and the source that its config class names for the default."""
+    for stage, body in table.get("stages", {"": table}).items():
+        at = f"stages.{stage}." if stage else ""
+        configs = {f"{at}{section}": config for section, config in SECTIONS.items()}
+        for path, kind, entry in entries(host, body):
+            with contextlib.suppress(ArmillaryError):  # a world that is not installed
+                configs[f"{at}{path}.settings"] = host.config(host.component(kind, entry["use"]))
+        if body.get("method"):
+            configs[f"{at}settings"] = host.config(host.component("method", body["method"]))
+        for path, config in configs.items():
+            for field in attrs.fields(config):
+                yield f"{path}.{field.name}", field.metadata.get("source", "")
 
 
 def _loads(host: Host, id: str) -> bool:

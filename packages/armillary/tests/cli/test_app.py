@@ -130,3 +130,10 @@ def test_main_takes_what_the_process_was_given(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["armillary", "--version"])
     assert main() == 0
     assert capsys.readouterr().out.strip() == armillary.__version__
+
+
+def test_the_module_ends_with_the_status_of_the_command():
+    """``python -m armillary`` in a script must not pass over a failure."""
+    command = [sys.executable, "-m", "armillary", "recipes", "check", "nosuch:recipe"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")

@@ -38,6 +38,19 @@ def test_explain_says_who_set_a_value_and_its_source(armillary):
     assert line.split() == ["optimiser.lr", "0.5", "--set"]
 
 
+def test_explain_whole_says_what_is_a_default(armillary):
+    told = json.loads(
+        armillary("recipes", "explain", "toy:smoke", "--whole", "--set", "optimiser.lr=0.5", "--json").out
+    )
+    rows = {row["path"]: row for row in told}
+    assert rows["optimiser.lr"]["set by"] == "--set"
+    assert rows["optimiser.betas"]["set by"] == "default"
+    assert rows["budget.steps"]["set by"] == "toy:smoke"
+    assert [path for path, row in rows.items() if not row["set by"] and path not in ("summary", "source")] == []
+    stages = json.loads(armillary("recipes", "explain", "toy:stages", "--whole", "--json").out)
+    assert {row["set by"] for row in stages if row["path"].startswith("stages.")} == {"default", "toy:stages"}
+
+
 def test_diff_shows_what_a_patch_changes(armillary):
     answer = armillary("recipes", "diff", "toy:paper", "toy:smoke")
     assert answer.out.splitlines()[1:] == ["budget.steps         20          4"]

@@ -11,7 +11,7 @@ from armillary.cli.failures import FAILED, OK
 from armillary.cli.flags import Json, RecipeFlags
 from armillary.errors import ArmillaryError
 from armillary.host import Host
-from armillary.recipe import complete
+from armillary.recipe import complete, default_sources
 
 Id = Annotated[str, Parameter(name="RECIPE", help="plugin:recipe, or a TOML file.")]
 
@@ -58,13 +58,32 @@ def show_(
         show.data(write_toml(found.table).rstrip())
 
 
-def explain(recipe: Id, /, *, flags: RecipeFlags | None = None, json: Json = False) -> None:
+def explain(
+    recipe: Id,
+    /,
+    *,
+    flags: RecipeFlags | None = None,
+    whole: Annotated[
+        bool, Parameter(negative=(), help="Explain also the settings that are at their defaults.")
+    ] = False,
+    json: Json = False,
+) -> None:
     """Say where each value of a recipe comes from: which recipe, file or flag set it, and which paper or code it is from."""
     host = Host()
     found = (flags or RecipeFlags()).resolve(host, recipe)
     _notes(found.notes)
+    defaults: dict[str, str] = {}
+    if whole:
+        found = complete(host, found)
+        defaults = {path: source for path, source in default_sources(host, found.table) if path not in found.origins}
     rows = [
-        (path, value, found.origins.get(path, ""), found.sources.get(path, "")) for path, value in _leaves(found.table)
+        (
+            path,
+            value,
+            found.origins.get(path, "default" if path in defaults else ""),
+            found.sources.get(path, defaults.get(path, "")),
+        )
+        for path, value in _leaves(found.table)
     ]
     if json:
         names = ("path", "value", "set by", "source")
