@@ -3,8 +3,7 @@
 import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
-
-from sphinx.application import Sphinx
+from typing import Any
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
@@ -32,7 +31,7 @@ autodoc_typehints = "signature"
 napoleon_custom_sections = ["Undefined", "Source", "Deviates"]
 
 
-def setup(app: Sphinx) -> None:
+def setup(app: Any) -> None:
     """Write the generated pages before Sphinx looks for them."""
     formulas.install(app)
     generate.write(HERE / "reference" / "generated")

@@ -3,24 +3,22 @@
 import re
 from typing import Any
 
-from docutils import nodes
-from latex2mathml.converter import convert
-from sphinx.application import Sphinx
+from latex2mathml.converter import convert  # pyright: ignore[reportMissingImports]
 
 
-def install(app: Sphinx) -> None:
+def install(app: Any) -> None:
     """Let Sphinx write formulas by these functions; the setting ``html_math_renderer`` is then ``mathml``."""
     app.add_html_math_renderer("mathml", (_inline, None), (_block, None))
 
 
-def _inline(translator: Any, node: nodes.math) -> None:
+def _inline(translator: Any, node: Any) -> None:
     translator.body.append(convert(_plain(node.astext()), display="inline"))
-    raise nodes.SkipNode
+    node.children.clear()  # or the formula would follow as text
 
 
-def _block(translator: Any, node: nodes.math_block) -> None:
+def _block(translator: Any, node: Any) -> None:
     translator.body.append(f'<div class="math">{convert(_plain(node.astext()), display="block")}</div>\n')
-    raise nodes.SkipNode
+    node.children.clear()
 
 
 def _plain(latex: str) -> str:
