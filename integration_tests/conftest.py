@@ -132,12 +132,6 @@ def armillary_in(home: Path) -> Armillary:
 
 
 @pytest.fixture(scope="session")
-def example_plugin(installed: Callable[..., dict[str, str]]) -> dict[str, str]:
-    """Environment variables with which the plugin of the documentation is installed beside the others."""
-    return installed(ROOT / "docs/examples/armillary-charbonnier")
-
-
-@pytest.fixture(scope="session")
 def third_party(installed: Callable[..., dict[str, str]]) -> dict[str, str]:
     """Environment variables with which a stranger's plugin is installed beside the others."""
     return installed(ROOT / "integration_tests/third_party")

@@ -20,7 +20,7 @@ PAGES = (
 )
 INCLUDED = tuple(page for page in PAGES if (ROOT / "docs/methods" / f"{page.parent.name[10:]}.md").exists())
 ELSEWHERE = {
-    ROOT / "docs/plugins.md": "its tutorial is held to by test_documentation.py",
+    ROOT / "docs/plugins.md": "test_tutorial.py runs its tutorial",
     **dict.fromkeys(INCLUDED, "run as a part of the method's page"),
 }
 """Pages whose blocks another test runs."""

@@ -1,6 +1,9 @@
 import torch
 
 from armillary_charbonnier.losses import Charbonnier
+from armillary_testing import conformance
+
+test_conformance = conformance("charbonnier")
 
 
 def test_three_four_five():
