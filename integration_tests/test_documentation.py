@@ -14,7 +14,7 @@ from armillary.host import KINDS, Host
 from armillary.ports import KINDS as KINDS_OF_TENSOR
 
 ROOT = Path(__file__).parent.parent
-GROUPS = ("plugins", "components", "assets", "recipes", "data")  # verbs of two words
+GROUPS = ("plugins", "components", "assets", "recipes", "data", "new")  # verbs of two words
 PAGES = (ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("docs/methods/*.md")))
 
 
