@@ -183,6 +183,50 @@ def test_tests_mirror_sources(package):
     assert strays == []
 
 
+@pytest.mark.parametrize("package", [package.name for package in PACKAGES])
+def test_public_names_are_those_written_down(package, public):
+    """A name that goes breaks somebody's plugin, script or run; what is new stands on the list too, so that it is meant."""
+    now, then = public.surface(package), public.recorded(package)
+    gone, new = sorted({*then} - {*now}), sorted({*now} - {*then})
+    told = "\n".join([*(f"- {line}" for line in gone), *(f"+ {line}" for line in new)])
+    assert now == then, (
+        f"the surface of {package} has changed; docs/versions.md says what a lost line (-) needs. If it is meant:\n"
+        f"python integration_tests/surface.py\n{told}"
+    )
+
+
+@pytest.fixture(scope="module")
+def public():
+    """The module beside this one."""
+    sys.path.insert(0, str(Path(__file__).parent))
+    try:
+        import surface
+    finally:
+        sys.path.pop(0)
+    return surface
+
+
+def test_the_lists_of_public_names_hold_what_people_use(public):
+    """Guards the test above: lists that lack a kind of line would pass it."""
+    assert {path.stem for path in public.LISTS.glob("*.txt")} == {package.name for package in PACKAGES}
+    core = public.recorded("armillary")
+    for line in (
+        "armillary.train(recipe, ",
+        "armillary.interfaces.Loss.build(config, *, inputs, assets)",
+        "armillary.kernels.rotations.gram_schmidt(a, b)",
+        "armillary.specs.LossSpec(*, name, target, ",
+        "armillary.hookspecs.armillary_losses()",
+        "command train --",
+        "kind depth [batch 1 height width] scene",
+        "encoder std:plain-encoder: image: image [",
+        "setting std:images size",
+    ):
+        assert [known for known in core if known.startswith(line)], line
+    unsup3d = public.recorded("armillary-unsup3d")
+    assert {"recipe unsup3d:paper", "setting unsup3d:conv-encoder width"} <= {*unsup3d}
+    assert [line for line in unsup3d if line.startswith("slot unsup3d:unsup3d depth.head: feature: ")]
+
+
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda p: p.name)
 def test_release_data_agree(package):
     """Every package carries the licence, a page of its own, and the version that the change log names."""
