@@ -20,6 +20,8 @@ nox.options.sessions = ["lint", "types", "tests"]
 ROOT = Path(__file__).parent
 CORE = "armillary"
 PROJECTS = {p.parent.name: nox.project.load_toml(p) for p in sorted(ROOT.glob("packages/*/pyproject.toml"))}
+TEMPLATES = ROOT / "packages/armillary/src/armillary/templates/plugin"
+KINDS = sorted({folder.name for folder in TEMPLATES.iterdir()} - {"common"})
 PLUGINS = [name for name, project in PROJECTS.items() if "entry-points" in project["project"]]
 
 
@@ -181,3 +183,43 @@ def build(session: nox.Session) -> None:
     empty.run("armillary", "data", "make", "worlds:heads", str(data), "--count", "16", "--size", "32", "--seed", "0")
     empty.run("armillary", "train", "unsup3d:smoke", "--data", str(data), "--out", str(out))
     empty.run("armillary", "evaluate", str(out), "--data", str(data))
+
+
+@nox.session
+@nox.parametrize("kind", [nox.param(name, id=name) for name in KINDS])
+def template(session: nox.Session, kind: str) -> None:
+    """Write a plugin of one kind, and run its own noxfile: each session in an environment of its own, from wheels of this tree."""
+    wheels, pins = from_wheels(session, CORE, "armillary-testing", "armillary-worlds", "armillary-unsup3d")
+    session.install("nox", "ruff", "attrs", "cyclopts", "packaging", "pluggy", "rich")
+    session.install("--no-deps", str(wheels[CORE]))  # without torch: writing a plugin needs none
+    desk = Path(session.create_tmp()).resolve() / "desk"
+    shutil.rmtree(desk, ignore_errors=True)
+    session.run("armillary", "new", "plugin", "fresh", "--kind", kind, "--out", str(desk))
+    with session.chdir(desk):
+        session.run("ruff", "check", ".")
+        session.run("ruff", "format", "--check", ".")
+        for name in ("tests", "verify", "integration"):
+            session.run("nox", "--session", name, env=pins)
+            shutil.rmtree(".nox")  # one copy of torch at a time
+
+
+@nox.session
+def tutorial(session: nox.Session) -> None:
+    """Do what the page about plugins says, its environment and its installs too, with wheels of this tree."""
+    names = [f"armillary-{name}" for name in ("testing", "worlds", "unsup3d", "photogeo", "keypoints")]
+    _, pins = from_wheels(session, CORE, *names)
+    session.install(*constraints(), "pytest>=9", "attrs")
+    command = ("python", "-m", "pytest", "integration_tests/test_tutorial.py", *session.posargs)
+    session.run(*command, env=pins | {"ARMILLARY_TUTORIAL": "whole"})
+
+
+def from_wheels(session: nox.Session, *names: str) -> tuple[dict[str, Path], dict[str, str]]:
+    """Return wheels of these packages, and variables with which pip takes ours from there and never from an index."""
+    dist = Path(session.create_tmp()).resolve() / "dist"
+    shutil.rmtree(dist, ignore_errors=True)
+    session.run("python", "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(dist), *local(*names))
+    wheels = {name: next(dist.glob(f"{name.replace('-', '_')}-[0-9]*.whl")) for name in names}
+    pins = [Path(path).read_text(encoding="utf-8") for path in constraints()[1:]]
+    pins += [f"{name} @ {wheel.as_uri()}" for name, wheel in wheels.items()]
+    (dist / "constraints.txt").write_text("\n".join(pins), encoding="utf-8")
+    return wheels, {"PIP_CONSTRAINT": str(dist / "constraints.txt")}
