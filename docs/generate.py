@@ -63,6 +63,7 @@ def pages() -> dict[str, str]:
         **{f"components-{kind}": components_of(host, kind) for kind in _WORDS_OF_KIND},
         "recipes": recipes(host),
         **{f"recipes-{plugin}": recipes_of(host, plugin) for plugin in _plugins(host.components("recipe"))},
+        **{f"limits-{plugin}": limits_of(host, plugin) for plugin in _plugins(host.components("method"))},
         "reported": reported(),
         "ports": port_kinds(),
         "hooks": hooks(),
@@ -195,6 +196,13 @@ def _default(field: attrs.Attribute) -> str:
         return "required"
     value = field.default.factory() if isinstance(field.default, attrs.Factory) else field.default  # type: ignore[arg-type]
     return _value(value)
+
+
+def limits_of(host: Host, plugin: str) -> str:
+    """Return what the methods of a plugin declare that they are not good for, each sentence once."""
+    specs = [spec for id, spec in host.components("method").items() if id.split(":")[0] == plugin]
+    limits = dict.fromkeys(limit for spec in specs for limit in getattr(spec, "limits", ()))
+    return "".join(f"- {limit}\n" for limit in limits)
 
 
 # --- recipes -------------------------------------------------------------------------------------------------------
