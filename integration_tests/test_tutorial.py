@@ -78,7 +78,7 @@ def test_every_file_of_the_example_is_in_the_tutorial():
 
 
 def test_it_runs_word_by_word(installed, clean_environment, tmp_path):
-    environment = dict(clean_environment)
+    environment = {name: value for name, value in clean_environment.items() if name != "VIRTUAL_ENV"}
     if not WHOLE:
         environment["PATH"] = os.pathsep.join((sysconfig.get_path("scripts"), environment["PATH"]))
     here, place = tmp_path / "desk", tmp_path / "place"
@@ -93,8 +93,9 @@ def test_it_runs_word_by_word(installed, clean_environment, tmp_path):
         if not WHOLE and step.words == "python -m pip install -e .":
             environment |= installed(here)
             continue
-        enter = "if [ -f .venv/bin/activate ]; then . .venv/bin/activate; fi"
-        script = f"{enter}\n{step.words}\nstatus=$?\npwd > {place}\nexit $status"
+        enter = 'if [ -n "${VIRTUAL_ENV-}" ]; then . "$VIRTUAL_ENV/bin/activate"; fi'
+        leave = f'status=$?\nprintf "%s\\n" "$PWD" "${{VIRTUAL_ENV-}}" > {place}\nexit $status'
+        script = "\n".join((enter, step.words, leave))
         done = subprocess.run(["bash", "-c", script], cwd=here, env=environment, capture_output=True, text=True)
         said = f"$ {step.words}\n{done.stdout}{done.stderr}"
         assert (done.returncode != 0) == step.refused, said
@@ -102,7 +103,8 @@ def test_it_runs_word_by_word(installed, clean_environment, tmp_path):
         for line in map(plain, step.answer):
             _, there, rest = rest.partition(line)
             assert there, f"{line!r} is not, or not here, in:\n{said}"
-        here = Path(place.read_text(encoding="utf-8").strip())
+        folder, environment["VIRTUAL_ENV"] = place.read_text(encoding="utf-8").splitlines()
+        here = Path(folder)
     assert here == tmp_path / "desk/armillary-charbonnier"
 
 

@@ -66,7 +66,8 @@ def test_the_readme_and_the_commands_agree(here, kind):
     """What is printed after the package was written stands in its README, and names the part or the patch with it."""
     folder, trial = new_plugin("mine", kind=kind)
     text = (folder / "README.md").read_text(encoding="utf-8")
-    assert "\n".join(trial) in text
+    assert "\n".join(trial[:2]) in text
+    assert "\n".join(trial[2:]) in text
     (train,) = (shlex.split(line) for line in trial if line.startswith("armillary train"))
     patches = [word for word in train if word.endswith(".toml")]
     assert any("mine:" in word for word in train) or all("mine:" in (folder / path).read_text() for path in patches)
@@ -89,6 +90,7 @@ def test_the_readme_and_the_commands_agree(here, kind):
         ("my loss", "type: armillary new plugin my-loss"),
         ("my_loss", "type: armillary new plugin my-loss"),
         ("3d", "type: armillary new plugin d"),
+        ("Über-Teil", "type: armillary new plugin uber-teil"),
         ("armillary-mine", "the id stands without armillary-"),
         ("armillary-mine", "type: armillary new plugin mine --kind loss"),
         ("mine/../other", "type: armillary new plugin mine-other"),
@@ -142,6 +144,15 @@ def test_a_place_of_ones_own(here):
     assert (folder / "src/armillary_mine/losses.py").is_file()
     with pytest.raises(ArmillaryError, match="no such folder; make it first: mkdir -p"):
         new_plugin("other", kind="loss", out=here / "not/there")
+
+
+def test_a_place_that_cannot_be_written_is_named(here, monkeypatch):
+    def refuses(**_):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(scaffold.tempfile, "mkdtemp", refuses)
+    with pytest.raises(ArmillaryError, match=r"nothing can be written there \(Read-only file system\)"):
+        new_plugin("mine", kind="loss")
 
 
 def test_what_is_interrupted_leaves_nothing(here, monkeypatch):

@@ -10,6 +10,7 @@ import re
 import shutil
 import tempfile
 import textwrap
+import unicodedata
 from collections.abc import Iterator, Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -152,7 +153,7 @@ KINDS: Mapping[str, Kind] = {
 
 
 def new_plugin(name: str, *, kind: str, out: Path | None = None) -> tuple[Path, tuple[str, ...]]:
-    """Write the package of a new plugin; return its folder, and the commands that try it.
+    """Write the package of a new plugin; return its folder, and the commands that install and try it.
 
     Everything is written beside the folder first and moved there at the end: there is a whole package, or none.
 
@@ -172,11 +173,14 @@ def new_plugin(name: str, *, kind: str, out: Path | None = None) -> tuple[Path, 
             f"{folder}: is there already, and nothing is overwritten; another folder: "
             f"armillary new plugin {name} --kind {kind} --out OTHER"
         )
-    parent = folder.absolute().parent
+    parent = folder.parent
     if not parent.is_dir():
         raise ArmillaryError(f"{parent}: no such folder; make it first: mkdir -p {parent}")
     words = _words(name, kind)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=parent))
+    try:
+        scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=parent))
+    except OSError as error:
+        raise ArmillaryError(f"{parent.absolute()}: nothing can be written there ({error.strerror})") from error
     try:
         for path, text in _files(kind, words):
             (scratch / path).parent.mkdir(parents=True, exist_ok=True)
@@ -186,7 +190,7 @@ def new_plugin(name: str, *, kind: str, out: Path | None = None) -> tuple[Path, 
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
         raise
-    return folder, tuple(words["trial"].splitlines())
+    return folder, (words["install"], f"armillary plugins verify {name}", *words["trial"].splitlines())
 
 
 def check_name(name: str, *, kind: str) -> None:
@@ -211,7 +215,8 @@ def check_name(name: str, *, kind: str) -> None:
 
 def _plain(name: str) -> str:
     """Return the nearest name that is an id, or an empty string."""
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).lower()
+    ascii = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", ascii).lower()
     return re.sub(r"[^a-z0-9]+", "-", words).strip("-").removeprefix("armillary-").lstrip("0123456789-")
 
 
@@ -277,7 +282,7 @@ def _words(name: str, kind: str) -> dict[str, str]:
         "test_needs": _quoted(
             (f"armillary-testing{span}", *(f"{each}{span}" for each in made.tested_with), "pytest>=8")
         ),
-        "trial_needs": " ".join(trial_needs),
+        "install": " ".join(("python -m pip install -e .", *trial_needs)),
         "trial": "\n".join(trial),
         "files": "\n".join(f"| `{path}` | {text} |" for path, text in files.items()),
         "methods": _quoted(methods),

@@ -9,7 +9,8 @@ def test_what_is_written_and_what_to_type_next(armillary):
     """The folder alone is data; every command that follows is a message."""
     answer = armillary("new", "plugin", "mine", "--kind", "renderer")
     assert answer.out == "armillary-mine\n"
-    assert "  cd armillary-mine\n  python -m pip install -e .\n  armillary plugins verify mine\n" in answer.err
+    assert "  cd armillary-mine\n  python -m pip install -e . armillary-testing " in answer.err
+    assert "  armillary plugins verify mine\n" in answer.err
     assert "--use renderer=mine:renderer" in answer.err
     assert Path("armillary-mine/src/armillary_mine/renderers.py").is_file()
 

@@ -1,5 +1,6 @@
 """``armillary new``: the beginning of something of one's own."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -29,5 +30,5 @@ def plugin(
     show.data(str(folder))
     show.message(f"a plugin with one part, which works as it is; {folder}/README.md says what to change")
     show.message("next:")
-    for line in (f"cd {folder}", "python -m pip install -e .", f"armillary plugins verify {name}", *trial):
+    for line in (f"cd {shlex.quote(str(folder))}", *trial):
         show.message(f"  {line}")
