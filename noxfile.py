@@ -42,6 +42,12 @@ def test_needs(*names: str) -> list[str]:
     return sorted({need for group in groups for need in group})
 
 
+def third_parties() -> dict[str, Requirement]:
+    """Return what the packages need of others, torch apart, by name."""
+    declared = (Requirement(need) for project in PROJECTS.values() for need in project["project"]["dependencies"])
+    return {need.name: need for need in sorted(declared, key=str) if need.name not in {"torch", *PROJECTS}}
+
+
 class Environment:
     """A virtual environment that nox does not keep for one session: shared by several, or emptied by one."""
 
@@ -69,6 +75,18 @@ def everything(session: nox.Session, *extra: str) -> Environment:
     return environment
 
 
+def from_wheels(session: nox.Session, *names: str) -> tuple[dict[str, Path], dict[str, str]]:
+    """Return wheels of these packages, and variables with which pip takes ours from there and never from an index."""
+    dist = Path(session.create_tmp()).resolve() / "dist"
+    shutil.rmtree(dist, ignore_errors=True)
+    session.run("python", "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(dist), *local(*names))
+    wheels = {name: next(dist.glob(f"{name.replace('-', '_')}-[0-9]*.whl")) for name in names}
+    pins = [Path(path).read_text(encoding="utf-8") for path in constraints()[1:]]
+    pins += [f"{name} @ {wheel.as_uri()}" for name, wheel in wheels.items()]
+    (dist / "constraints.txt").write_text("\n".join(pins), encoding="utf-8")
+    return wheels, {"PIP_CONSTRAINT": str(dist / "constraints.txt")}
+
+
 @nox.session
 @nox.parametrize("package", [nox.param(name, id=name) for name in PROJECTS])
 def tests(session: nox.Session, package: str) -> None:
@@ -76,10 +94,6 @@ def tests(session: nox.Session, package: str) -> None:
     session.notify("integration", posargs=[])
     session.install(*constraints(), *local(CORE, package), *test_needs(package))
     session.run("python", "-m", "pytest", f"packages/{package}/tests", *session.posargs)
-    if package == CORE:  # the host promises to work on both
-        session.install("pluggy==1.6.*")
-        session.run("python", "-m", "pytest", f"packages/{package}/tests/test_host.py", "--quiet")
-        session.install("pluggy>1.6")
 
 
 @nox.session(venv_backend="none")
@@ -98,45 +112,33 @@ def verify(session: nox.Session, package: str) -> None:
         environment.run("armillary", "plugins", "verify", id, *session.posargs)
 
 
-@nox.session
-def lint(session: nox.Session) -> None:
-    """Check style, format and spelling."""
-    session.install(*constraints(), "ruff", "codespell")
-    session.run("ruff", "check", ".")
-    session.run("ruff", "format", "--check", ".")
-    session.run("codespell")
+@nox.session(venv_backend="none")
+def subsets(session: nox.Session) -> None:
+    """Run each plugin alone, all but one, and all, in one environment."""
+    environment = everything(session, *test_needs(*PROJECTS))
+    environment.run(
+        "python",
+        "-m",
+        "pytest",
+        "integration_tests/test_subsets.py",
+        "integration_tests/test_alone.py",
+        *session.posargs,
+    )
 
 
 @nox.session(venv_backend="none")
-def types(session: nox.Session) -> None:
-    """Check types."""
-    environment = everything(session, *test_needs(*PROJECTS), "beartype", "pyright[nodejs]", "nox")
-    environment.run("pyright", "--pythonpath", environment.python)
+def broken(session: nox.Session) -> None:
+    """Install broken plugins beside the good ones: each is named, and none hurts another."""
+    environment = everything(session, *test_needs(*PROJECTS))
+    environment.run("python", "-m", "pytest", "integration_tests/test_broken_plugins.py", *session.posargs)
 
 
 @nox.session(venv_backend="none")
-def shapes(session: nox.Session) -> None:
-    """Run the tests of what works on tensors, every call held to the shapes in its annotations."""
-    environment = everything(session, *test_needs(*PROJECTS), "beartype")
-    plugins = [name.replace("-", "_") for name in PROJECTS if name != CORE]
-    hook = ",".join(("armillary.kernels", "armillary.std", *plugins, "shape_checker.check"))
-    rooms = [f"packages/{CORE}/tests/kernels", f"packages/{CORE}/tests/std"]
-    rooms += [f"packages/{name}/tests" for name in PROJECTS if name != CORE]
-    session.env["PYTHONPATH"] = "integration_tests"
-    for room in rooms:  # a test of a refusal gives wrong shapes on purpose, and would be told so by the checker
-        arguments = (room, f"--jaxtyping-packages={hook}", "-k", "not refuse", *session.posargs)
-        environment.run("python", "-m", "pytest", *arguments)
-
-
-@nox.session
-def lowest(session: nox.Session) -> None:
-    """Run the tests of all packages with the lowest versions that they declare; torch stays as constrained."""
-    declared = (Requirement(need) for project in PROJECTS.values() for need in project["project"]["dependencies"])
-    needs = {need.name: need for need in declared if need.name not in {"torch", *PROJECTS}}
-    pins = [f"{name}=={next(iter(need.specifier)).version}.*" for name, need in sorted(needs.items())]
-    session.install(*constraints(), *local(*PROJECTS), *test_needs(*PROJECTS), *pins)
-    for package in PROJECTS:
-        session.run("python", "-m", "pytest", f"packages/{package}/tests", *session.posargs)
+def swaps(session: nox.Session) -> None:
+    """Put every part into every slot of every recipe; train for a step all that fit, at small sizes."""
+    environment = everything(session, *test_needs(*PROJECTS))
+    session.env["ARMILLARY_SWAPS"] = "all"
+    environment.run("python", "-m", "pytest", "integration_tests/test_swap_matrix.py", *session.posargs)
 
 
 @nox.session(venv_backend="none")
@@ -145,25 +147,36 @@ def startup(session: nox.Session) -> None:
     everything(session).run("python", "benchmarks/startup.py", *session.posargs)
 
 
-@nox.session(venv_backend="none")
-def demo(session: nox.Session) -> None:
-    """Make data, train every method on it, measure, export, and write one page."""
-    everything(session).run("armillary", "demo", *session.posargs)
+@nox.session
+def minimum(session: nox.Session) -> None:
+    """Run the tests of all packages with the lowest versions that they declare; torch stays as constrained."""
+    lowest = {name: next(s for s in need.specifier if s.operator == ">=") for name, need in third_parties().items()}
+    pins = [f"{name}=={specifier.version}.*" for name, specifier in lowest.items()]
+    session.install(*constraints(), *local(*PROJECTS), *test_needs(*PROJECTS), *pins)
+    for package in PROJECTS:
+        session.run("python", "-m", "pytest", f"packages/{package}/tests", *session.posargs)
+
+
+@nox.session
+def prerelease(session: nox.Session) -> None:
+    """Run the tests of all packages with the newest versions, pre-releases too; torch stays as constrained."""
+    session.install(*constraints(), *local(*PROJECTS), *test_needs(*PROJECTS))
+    session.install(*constraints(), "--pre", "--upgrade", *map(str, third_parties().values()))
+    for package in PROJECTS:
+        session.run("python", "-m", "pytest", f"packages/{package}/tests", *session.posargs)
 
 
 @nox.session(venv_backend="none")
-def bench(session: nox.Session) -> None:
-    """Print the speed and memory of the kernels."""
-    environment = everything(session)
-    for script in sorted(ROOT.glob("benchmarks/bench_*.py")):
-        environment.run("python", str(script.relative_to(ROOT)), *session.posargs)
-
-
-@nox.session(venv_backend="none")
-def docs(session: nox.Session) -> None:
-    """Build the site; a warning is an error."""
-    environment = everything(session, "sphinx>=8", "furo", "myst-parser", "latex2mathml")
-    environment.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html", *session.posargs)
+@nox.parametrize("version", [nox.param(version, id=version) for version in ("1.6", "1.7")])
+def pluggy(session: nox.Session, version: str) -> None:
+    """Run the tests of what loads plugins with one version of pluggy: the host promises to work on both."""
+    environment = Environment(session, "pluggy")
+    environment.install(*local(CORE), *test_needs(CORE), f"pluggy=={version}.*")
+    tests = [
+        f"packages/{CORE}/tests/{name}.py"
+        for name in ("test_host", "test_discovery", "test_doctor", "cli/test_plugins")
+    ]
+    environment.run("python", "-m", "pytest", *tests, *session.posargs)
 
 
 @nox.session
@@ -213,13 +226,52 @@ def tutorial(session: nox.Session) -> None:
     session.run(*command, env=pins | {"ARMILLARY_TUTORIAL": "whole"})
 
 
-def from_wheels(session: nox.Session, *names: str) -> tuple[dict[str, Path], dict[str, str]]:
-    """Return wheels of these packages, and variables with which pip takes ours from there and never from an index."""
-    dist = Path(session.create_tmp()).resolve() / "dist"
-    shutil.rmtree(dist, ignore_errors=True)
-    session.run("python", "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(dist), *local(*names))
-    wheels = {name: next(dist.glob(f"{name.replace('-', '_')}-[0-9]*.whl")) for name in names}
-    pins = [Path(path).read_text(encoding="utf-8") for path in constraints()[1:]]
-    pins += [f"{name} @ {wheel.as_uri()}" for name, wheel in wheels.items()]
-    (dist / "constraints.txt").write_text("\n".join(pins), encoding="utf-8")
-    return wheels, {"PIP_CONSTRAINT": str(dist / "constraints.txt")}
+@nox.session(venv_backend="none")
+def docs(session: nox.Session) -> None:
+    """Build the site; a warning is an error."""
+    environment = everything(session, "sphinx>=8", "furo", "myst-parser", "latex2mathml")
+    environment.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html", *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def demo(session: nox.Session) -> None:
+    """Make data, train every method on it, measure, export, and write one page."""
+    everything(session).run("armillary", "demo", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, format and spelling."""
+    session.install(*constraints(), "ruff", "codespell")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("codespell")
+
+
+@nox.session(venv_backend="none")
+def types(session: nox.Session) -> None:
+    """Check types."""
+    environment = everything(session, *test_needs(*PROJECTS), "beartype", "pyright[nodejs]", "nox")
+    environment.run("pyright", "--pythonpath", environment.python)
+
+
+@nox.session(venv_backend="none")
+def shapes(session: nox.Session) -> None:
+    """Run the tests of what works on tensors, every call held to the shapes in its annotations."""
+    environment = everything(session, *test_needs(*PROJECTS), "beartype")
+    plugins = [name.replace("-", "_") for name in PROJECTS if name != CORE]
+    hook = ",".join(("armillary.kernels", "armillary.std", *plugins, "shape_checker.check"))
+    rooms = [f"packages/{CORE}/tests/kernels", f"packages/{CORE}/tests/std"]
+    rooms += [f"packages/{name}/tests" for name in PROJECTS if name != CORE]
+    session.env["PYTHONPATH"] = "integration_tests"
+    for room in rooms:  # a test of a refusal gives wrong shapes on purpose, and would be told so by the checker
+        arguments = (room, f"--jaxtyping-packages={hook}", "-k", "not refuse", *session.posargs)
+        environment.run("python", "-m", "pytest", *arguments)
+
+
+@nox.session(venv_backend="none")
+def bench(session: nox.Session) -> None:
+    """Print the speed and memory of the kernels."""
+    environment = everything(session)
+    for script in sorted(ROOT.glob("benchmarks/bench_*.py")):
+        environment.run("python", str(script.relative_to(ROOT)), *session.posargs)

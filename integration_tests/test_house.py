@@ -234,3 +234,22 @@ def test_release_data_agree(package):
     assert (package / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
     assert len((package / "README.md").read_text(encoding="utf-8").splitlines()) > 5
     assert f"{project['name']} {project['version']}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def sessions_in(path: Path) -> set[str]:
+    """Return the sessions that a page or workflow has nox run, without their parameters."""
+    text = path.read_text(encoding="utf-8")
+    named = " ".join(re.findall(r"nox -s ([^`&|\n]+)", text)) + " ".join(re.findall(r"session: \[([^\]]+)\]", text))
+    return {word.partition("(")[0] for word in re.findall(r"[a-z]+(?:\([\w-]+\))?", named)} - {"matrix", "session"}
+
+
+def test_every_session_is_run_and_told():
+    """What every change runs and what the night runs, together, leave no session out; the page for contributors names all."""
+    tree = ast.parse((ROOT / "noxfile.py").read_text(encoding="utf-8"))
+    made = [node for node in tree.body if isinstance(node, ast.FunctionDef) and "nox.session" in ast.unparse(node)]
+    sessions = {node.name for node in made if any("nox.session" in ast.unparse(d) for d in node.decorator_list)}
+    assert len(sessions) > 12
+    by_tests = {"integration", "subsets", "broken"}  # tests ends with integration, of which the others are parts
+    workflows = {name: sessions_in(ROOT / f".github/workflows/{name}.yml") for name in ("ci", "nightly")}
+    assert workflows["ci"] | workflows["nightly"] | by_tests == sessions
+    assert sessions_in(ROOT / "CONTRIBUTING.md") | {"integration"} == sessions
