@@ -72,6 +72,16 @@ def test_an_ablation_changes_a_small_run_as_it_changes_the_published_one(toy_hos
     assert found["summary"] == f"small, with {files['ablation'].name}"
 
 
+def test_a_stage_that_an_ablation_leaves_out_goes_whole(toy_host, tmp_path):
+    """Also where the small recipe has added to it: half a stage would be none."""
+    small, less = tmp_path / "small.toml", tmp_path / "less.toml"
+    small.write_text('extends = "toy:stages"\n[stages.views.cadence]\nlog = 1\n')
+    less.write_text('extends = "toy:stages"\nremove = ["stages.views"]\n')
+    recipe = resolve(toy_host, f"{small}+{less}")
+    assert list(recipe.table["stages"]) == ["shapes", "embedding"]
+    complete(toy_host, recipe)
+
+
 def test_each_kind_of_patch(toy_host, tmp_path):
     file = tmp_path / "mine.toml"
     file.write_text("batch_size = 7\n")
