@@ -4,6 +4,7 @@ The plugin in ``third_party`` knows the documentation and nothing else of this r
 pixel's ray to the canonical surface, which is bilinear in inverse depth; ours draws a mesh of triangles.
 """
 
+import importlib
 import json
 import math
 import tomllib
@@ -83,15 +84,26 @@ def test_another_renderer_gives_the_same_scene(armillary, third_party, heads, tm
     assert first["theirs"] != first["ours"]
 
 
-# --- the renderer itself ---------------------------------------------------------------------------------------------
+# --- the parts themselves ----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def surface(monkeypatch):
+def parts(monkeypatch):
     monkeypatch.syspath_prepend(HERE)
-    from armillary_raycast.parts import Surface  # type: ignore[import-not-found]
+    return importlib.import_module("armillary_raycast.parts")
 
-    return Surface.build(None, inputs={}, outputs={})
+
+@pytest.fixture
+def surface(parts):
+    return parts.Surface.build(None, inputs={}, outputs={})
+
+
+def test_its_loss_is_one_less_the_correlation(parts):
+    """0 for a picture in other contrast, 2 for its negative, 1 for another that has nothing to do with it."""
+    image = torch.tensor([[0.0, 1.0], [0.0, 1.0]]).expand(3, 1, 2, 2)
+    found = torch.stack((image[0] / 4 + 0.1, 1 - image[0], image[0].mT))
+    loss = parts.Correlation.build(None, inputs={}, assets={})
+    torch.testing.assert_close(loss(reconstruction=found, image=image), torch.tensor([0.0, 2.0, 1.0]))
 
 
 def scene(*, turn):
