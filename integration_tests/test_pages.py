@@ -18,10 +18,14 @@ PAGES = (
     *(page for page in sorted(ROOT.glob("docs/**/*.md")) if not {"generated", "_build"} & {*page.parts}),
     *sorted(ROOT.glob("packages/*/README.md")),
 )
-INCLUDED = tuple(page for page in PAGES if (ROOT / "docs/methods" / f"{page.parent.name[10:]}.md").exists())
+INCLUDED = tuple(
+    page
+    for page in PAGES
+    if any(f"/{page.parent.name}/README.md\n:start-after" in other.read_text(encoding="utf-8") for other in PAGES)
+)
 ELSEWHERE = {
     ROOT / "docs/plugins.md": "test_tutorial.py runs its tutorial",
-    **dict.fromkeys(INCLUDED, "run as a part of the method's page"),
+    **dict.fromkeys(INCLUDED, "run as a part of the page that includes it"),
 }
 """Pages whose blocks another test runs."""
 
