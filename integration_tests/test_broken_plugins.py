@@ -293,6 +293,7 @@ def test_a_fork_that_claims_a_first_party_id_leaves_the_others_alone(tmp_path):
         "plugins list",
         "plugins show unsup3d",
         "components list",
+        "components list --fits unsup3d:smoke.depth.head",
         "components show worlds:heads",
         "recipes list",
         "recipes show unsup3d:quick",
@@ -301,7 +302,7 @@ def test_a_fork_that_claims_a_first_party_id_leaves_the_others_alone(tmp_path):
 )
 def test_commands_say_beside_broken_plugins_what_they_say_alone(site, command):
     """Line for line, the columns of tables apart. Only what loads every plugin must be spared those that take the process."""
-    loads_all = command in ("components list", "recipes list")
+    loads_all = command.startswith("components list") or command == "recipes list"
     environ = {"ARMILLARY_BLOCK": ",".join(SURVIVED_ALONE)} if loads_all else {}
     alone = armillary(*command.split(), site=None)
     beside = armillary(*command.split(), site=site, **environ)
@@ -309,6 +310,26 @@ def test_commands_say_beside_broken_plugins_what_they_say_alone(site, command):
     lines = [" ".join(line.split()) for line in beside.stdout.splitlines()]
     assert [line for line in alone.stdout.splitlines() if " ".join(line.split()) not in lines] == []
     assert "Traceback" not in beside.stderr
+
+
+def test_a_recipe_that_cannot_be_resolved_leaves_the_others_alone(tmp_path):
+    """Its plugin loads; what it extends is not installed, which nobody can know before it is asked for."""
+    lost = """
+from armillary.hookspecs import hookimpl
+from armillary.specs import RecipeSpec
+
+@hookimpl
+def armillary_recipes():
+    return [RecipeSpec(name="lost", extends="nosuch:paper")]
+"""
+    install(tmp_path, "lost", Broken("", lost))
+    alone = json.loads(armillary("recipes", "check", "--json", site=None).stdout)
+    done = armillary("recipes", "check", "--json", site=tmp_path)
+    assert done.returncode == 1
+    beside = json.loads(done.stdout)
+    assert "no plugin 'nosuch' is installed" in beside.pop("lost:lost")
+    assert beside == alone
+    assert "lost:lost" in armillary("recipes", "list", site=tmp_path).stdout
 
 
 def test_the_command_that_examines_is_content_with_the_good_ones():

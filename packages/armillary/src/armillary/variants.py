@@ -88,10 +88,10 @@ def _difference(base: Mapping[str, Any], other: Mapping[str, Any], mine: Mapping
         if was == now or now == here or (was is not _GONE and here is _GONE):
             continue
         if now is _GONE:
-            named = isinstance(was, Mapping) and not {"use", "method"} & set(
+            names = isinstance(was, Mapping) and not {"use", "method"} & set(
                 was
-            )  # a table of names: no part, and no stage
-            if named and isinstance(here, Mapping) and set(here) - set(was):
+            )  # a table of names, no part and no stage
+            if names and isinstance(here, Mapping) and set(here) - set(was):
                 removed += [f"{key}.{inner}" for inner in was if inner in here]  # what was added here stays
             else:
                 removed.append(key)
