@@ -61,13 +61,14 @@ def test_about_the_camera_a_turned_object_leaves_its_place():
     torch.testing.assert_close(pose_from_viewpoint(w, centre_depth=0.5) @ ahead, ahead[:3])
 
 
-def test_view_keeps_to_its_ranges():
-    head = View.build(ViewConfig(), inputs={"feature": (None, 4)}, outputs={})
+@pytest.mark.parametrize(("along", "z"), [(None, 0.1), (0.02, 0.02), (0.0, 0.0)])
+def test_view_keeps_to_its_ranges(along, z):
+    head = View.build(ViewConfig(depth_translation_range=along), inputs={"feature": (None, 4)}, outputs={})
     with torch.no_grad():
         head.last.weight.normal_(0, 100, generator=torch.Generator().manual_seed(0))
     outputs = head(feature=torch.randn(50, 4, generator=torch.Generator().manual_seed(1)))
     largest = outputs["viewpoint"].abs().amax(0)
-    assert largest.tolist() == pytest.approx([SIXTY] * 3 + [0.1] * 3, rel=1e-3)
+    assert largest.tolist() == pytest.approx([SIXTY] * 3 + [0.1] * 2 + [z], rel=1e-3)
     torch.testing.assert_close(outputs["pose"], pose_from_viewpoint(outputs["viewpoint"], centre_depth=0.0))
 
 
@@ -91,6 +92,21 @@ def test_bulge_by_hand():
     assert (depth[:8] == depth[0, 0]).all()
     assert depth[8:24, 8:24].mean().item() == pytest.approx(0.5, abs=1e-3)  # the middle of the range
     assert "start" not in head.state_dict()
+
+
+def test_a_centred_map_stays_about_the_middle_of_its_range():
+    """Whatever is added to the whole map, the picture's frame is the same, and its tanh's argument has mean 0."""
+    torch.manual_seed(0)
+    head = DepthMap(16, features=8, width=4, depth_min=0.4, depth_max=0.6, bulge=0.05, centred=True).eval()
+    feature = torch.randn(3, 8)
+    before = head(feature)["depth"]
+    argument = torch.atanh((before[..., 8:24, 8:24] - 0.5) / 0.1)
+    torch.testing.assert_close(argument.mean(dim=(-2, -1)), torch.zeros(3, 1), atol=1e-5, rtol=0)
+    decode = head.decoder.forward
+    head.decoder.forward = lambda feature: decode(feature) + 0.3
+    torch.testing.assert_close(head(feature)["depth"], before)
+    head.centred = False
+    assert (head(feature)["depth"] > before).all()
 
 
 def test_flat_start_is_the_published_run():

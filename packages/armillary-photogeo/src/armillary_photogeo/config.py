@@ -68,6 +68,15 @@ class DepthMapConfig:
         validator=ge(0),
     )
 
+    centred: bool = param(
+        False,
+        source="ours; False is the published run, True the authors' later code",
+        help=(
+            "take the mean off each map before it is bounded, so that the object stays about the middle of the range; where it "
+            "turns about a point there, it would otherwise drift before that point, and swing aside instead of turning"
+        ),
+    )
+
     def __attrs_post_init__(self) -> None:
         if not self.depth_min < self.depth_max:
             raise ValueError(f"depth_min {self.depth_min} must be below depth_max {self.depth_max}")
@@ -112,6 +121,13 @@ class ViewConfig:
     )
     translation_range: float = param(
         0.1, unit="scene", source=_TABLE_6, help="largest component of the translation, either way", validator=ge(0)
+    )
+    depth_translation_range: float | None = param(
+        None,
+        unit="scene",
+        source=f"{_TABLE_6}: as the others",
+        validator=attrs.validators.optional(ge(0)),
+        help="largest translation along z, either way; not given: translation_range",
     )
     centre_depth: float = param(
         0.0,

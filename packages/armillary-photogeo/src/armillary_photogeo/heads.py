@@ -70,18 +70,28 @@ class DepthMap(nn.Module, Head):
         depth_max: largest depth.
         bulge: how far the shape at which learning starts comes towards the viewer in the middle of the picture; about the
             middle of the depth, so that what is to turn about a point there has a front and a back.
+        centred: take the mean over the picture's frame off each map before it is bounded.
     """
 
     start: Tensor
 
     def __init__(
-        self, size: int, *, features: int, width: int, depth_min: float, depth_max: float, bulge: float = 0.0
+        self,
+        size: int,
+        *,
+        features: int,
+        width: int,
+        depth_min: float,
+        depth_max: float,
+        bulge: float = 0.0,
+        centred: bool = False,
     ) -> None:
         super().__init__()
         self.decoder = MapDecoder(size, features=features, width=width, channels=1)
         self.depth_min = depth_min
         self.depth_max = depth_max
-        margin = size // 2
+        self.centred = centred
+        self.margin = margin = size // 2
         shape = paraboloid(size, size)
         shape = functional.pad(shape, (margin, margin, margin, margin)) - shape.mean()
         self.register_buffer("start", -2 * bulge / (depth_max - depth_min) * shape, persistent=False)
@@ -96,11 +106,15 @@ class DepthMap(nn.Module, Head):
             depth_min=config.depth_min,
             depth_max=config.depth_max,
             bulge=config.bulge,
+            centred=config.centred,
         )
 
     def forward(self, feature: Float[Tensor, "batch feature"]) -> dict[str, Float[Tensor, "batch 1 height width"]]:
         """Return ``depth`` in scene units."""
         raw = self.decoder(feature) + self.start
+        if self.centred:
+            inside = slice(self.margin, -self.margin)
+            raw = raw - raw[..., inside, inside].mean(dim=(-2, -1), keepdim=True)
         return {"depth": rescale(torch.tanh(raw), self.depth_min, self.depth_max)}
 
 
@@ -167,23 +181,34 @@ class View(nn.Module, Head):
     Args:
         features: length of the feature vector.
         rotation_range: largest component of the rotation vector, in radians.
-        translation_range: largest component of the translation, in scene units.
+        translation_range: largest translation in x and y, in scene units.
+        depth_translation_range: the same in z.
         centre_depth: z of the centre of rotation, in scene units; 0 is the camera.
     """
 
-    def __init__(self, *, features: int, rotation_range: float, translation_range: float, centre_depth: float) -> None:
+    def __init__(
+        self,
+        *,
+        features: int,
+        rotation_range: float,
+        translation_range: float,
+        depth_translation_range: float,
+        centre_depth: float,
+    ) -> None:
         super().__init__()
         self.last = nn.Linear(features, 6)
-        self.ranges = [rotation_range] * 3 + [translation_range] * 3
+        self.ranges = [rotation_range] * 3 + [translation_range] * 2 + [depth_translation_range]
         self.centre_depth = centre_depth
 
     @classmethod
     def build(cls, config: "ViewConfig", *, inputs: Shapes, outputs: Shapes) -> Self:
         """Return a head for the encoder's vector."""
+        along = config.depth_translation_range
         return cls(
             features=vector_length(inputs["feature"]),
             rotation_range=config.rotation_range,
             translation_range=config.translation_range,
+            depth_translation_range=config.translation_range if along is None else along,
             centre_depth=config.centre_depth,
         )
 
