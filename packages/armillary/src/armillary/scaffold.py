@@ -64,8 +64,8 @@ class Kind:
 
 _TORCH = ("attrs>=24.2", "jaxtyping>=0.2.36", "torch>=2.6")
 _SLOT = (
-    "A slot takes any part whose ports fit: `armillary recipes show {recipe}` shows the slots, `armillary components list` "
-    "the parts and their ports. What does not fit is refused before training, with both sides."
+    "A slot takes any part whose ports fit: `armillary recipes show {recipe}` shows the slots, and "
+    "`armillary components list --fits {recipe}.SLOT` what fits one, and why the rest do not."
 )
 KINDS: Mapping[str, Kind] = {
     "encoder": Kind(

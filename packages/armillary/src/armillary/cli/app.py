@@ -230,8 +230,8 @@ _verb(
     "NAME [FLAGS]",
     "Say whether a plugin is what it declares.\n\n"
     "Needs the conformance kit: pip install armillary-testing. Level 0 reads the metadata, 1 holds the plugin to what it "
-    "declares, 2 runs its parts on tiny tensors. The status is 1 where something failed, or where less could be looked at than "
-    "the plugin declares.",
+    "declares, 2 runs its parts on tiny tensors, 3 tries its recipes. The status is 1 where something failed, or where less "
+    "could be looked at than the plugin declares.",
     order=4,
 )
 

@@ -111,7 +111,9 @@ def verify(
     id: Annotated[str, Parameter(name="NAME", help="Of the plugin.")],
     /,
     *,
-    level: Annotated[int | None, Parameter(metavar="N", help="The highest level that is looked at.")] = None,
+    level: Annotated[
+        int | None, Parameter(metavar="N", help="The highest level that is looked at; not given: all.")
+    ] = None,
     known: Annotated[
         Path | None, Parameter(metavar="FILE", help='TOML file of known failures: "CHECK ID" = "reason".')
     ] = None,
