@@ -1,6 +1,7 @@
 """Every block of code on every page runs: commands in their order, programs, patches; made small, but otherwise as it stands."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -51,7 +52,7 @@ SMALLER = (
 """Less of the same: recipes that take seconds, fewer and smaller pictures, fewer steps."""
 
 BEFORE = {
-    ROOT / "docs/reference/files.md": ["armillary train labelling:smoke --data faces --out runs/labels"],
+    ROOT / "docs/reference/files.md": [("command", "armillary train labelling:smoke --data faces --out runs/labels")],
 }
 """What a page takes for granted beside the folders on the desk."""
 
@@ -108,39 +109,46 @@ def test_the_pages_were_read():
     assert sum(len(list(steps(page))) for page in RUN) > 50
 
 
-@pytest.fixture
-def desk(heads, tmp_path, clean_environment):
-    """A folder with what the pages take for granted: pictures of one's own, and annotations of somebody else's."""
-    shutil.copytree(heads, tmp_path / "faces")
+def lay(desk: Path, heads: Path) -> None:
+    """Put on a desk what the pages take for granted: pictures of one's own, and annotations of somebody else's."""
+    (desk / "docs/_static").mkdir(parents=True)
+    shutil.copytree(heads, desk / "faces")
     for name in ("a", "b"):
         picture = heads / f"images/00000{'ab'.index(name)}.png"
-        for folder in (tmp_path, tmp_path / "mine", tmp_path / "faces"):
+        for folder in (desk, desk / "mine", desk / "faces"):
             folder.mkdir(exist_ok=True)
             shutil.copy(picture, folder / f"{name}.png")
-    (tmp_path / "docs/_static").mkdir(parents=True)
-    shutil.copytree(heads / "images", tmp_path / "aflw2000")
-    ids = sorted(path.name for path in (tmp_path / "aflw2000").iterdir())
+    shutil.copytree(heads / "images", desk / "aflw2000")
+    ids = sorted(path.name for path in (desk / "aflw2000").iterdir())
     places = np.random.default_rng(0).uniform(4.0, 28.0, (len(ids), 5, 3))
-    np.savez(tmp_path / "aflw2000/annotations.npz", filename=np.array(ids), landmarks=places)
-    return tmp_path
+    np.savez(desk / "aflw2000/annotations.npz", filename=np.array(ids), landmarks=places)
+
+
+@pytest.fixture(scope="module")
+def desks(request, heads, home, tmp_path_factory):
+    """The desk of each page, after what it shows was run there; of those pages that are asked for."""
+    asked = {
+        item.callspec.params["page"] for item in request.session.items if "desks" in getattr(item, "fixturenames", ())
+    }
+    found, todo = {}, []
+    for page in RUN:
+        if page in asked:
+            found[page] = tmp_path_factory.mktemp("desk")
+            lay(found[page], heads)
+            shown = [(kind, smaller(text)) for kind, text in (*BEFORE.get(page, ()), *steps(page)) if kind != "toml"]
+            todo.append((str(found[page]), list(dict.fromkeys(shown))))  # what a page shows twice runs once
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ARMILLARY_")}
+    folders = {name: str(home) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME")}
+    command = [sys.executable, str(ROOT / "integration_tests/run_pages.py")]
+    env = environment | folders | {"OMP_NUM_THREADS": "1", "COLUMNS": "120"}
+    subprocess.run(command, input=json.dumps(todo), env=env, text=True, check=True, timeout=1800)
+    return found
 
 
 @pytest.mark.parametrize("page", RUN, ids=lambda page: str(page.relative_to(ROOT)))
-def test_what_the_page_shows_runs(page, desk, clean_environment):
-    todo = [("command", smaller(text)) for text in BEFORE.get(page, [])]
+def test_what_the_page_shows_runs(page, desks):
     for kind, text in steps(page):
         if kind == "toml":
             tomllib.loads(text)
-        else:
-            todo.append((kind, smaller(text)))
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "integration_tests/run_page.py")],
-        input=json.dumps(list(dict.fromkeys(todo))),  # what a page shows twice runs once
-        cwd=desk,
-        env=clean_environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
+    said = (desks[page] / "status").read_text(encoding="utf-8")
+    assert said == "ok", (desks[page] / "log").read_text(encoding="utf-8", errors="replace")[-4000:] + said
