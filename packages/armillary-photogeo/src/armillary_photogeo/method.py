@@ -67,10 +67,8 @@ class Photogeo(nn.Module, Method):
     @classmethod
     def build(cls, config: "PhotogeoConfig", *, parts: Mapping[str, nn.Module]) -> Self:
         """Return the method with its branches, each an encoder and a head."""
-        names = [slot.removesuffix(".encoder") for slot in parts if slot.endswith(".encoder")]
-        branches = {name: Branch(parts[f"{name}.encoder"], parts[f"{name}.head"]) for name in names}
         return cls(
-            **branches,
+            **Branch.among(parts),
             renderer=parts["renderer"],
             fov=config.fov,
             albedo_symmetry=config.albedo_symmetry,
@@ -172,7 +170,7 @@ class SupervisedDepth(nn.Module, Method):
     @classmethod
     def build(cls, config: "NoConfig", *, parts: Mapping[str, nn.Module]) -> Self:
         """Return the method with its one branch."""
-        return cls(depth=Branch(parts["depth.encoder"], parts["depth.head"]))
+        return cls(**Branch.among(parts))
 
     def forward(self, image: Float[Tensor, "batch 3 height width"]) -> dict[str, Tensor]:
         """Return ``depth`` in the picture's frame."""

@@ -75,10 +75,8 @@ class Unsup3d(nn.Module, Method):
     @classmethod
     def build(cls, config: "Unsup3dConfig", *, parts: Mapping[str, nn.Module]) -> Self:
         """Return the method with its branches, each an encoder and a head."""
-        names = [slot.removesuffix(".encoder") for slot in parts if slot.endswith(".encoder")]
-        branches = {name: Branch(parts[f"{name}.encoder"], parts[f"{name}.head"]) for name in names}
         return cls(
-            **branches,
+            **Branch.among(parts),
             renderer=parts["renderer"],
             fov=config.fov,
             border_depth=config.border_depth,

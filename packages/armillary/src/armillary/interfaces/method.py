@@ -16,6 +16,12 @@ class Branch(torch.nn.Module):
         self.encoder = encoder
         self.head = head
 
+    @classmethod
+    def among(cls, parts: Mapping[str, torch.nn.Module]) -> dict[str, Self]:
+        """Return a branch for each pair of slots ``NAME.encoder`` and ``NAME.head``, by its name."""
+        names = [slot.removesuffix(".encoder") for slot in parts if slot.endswith(".encoder")]
+        return {name: cls(parts[f"{name}.encoder"], parts[f"{name}.head"]) for name in names}
+
     def forward(self, **ports: Tensor) -> dict[str, Tensor]:
         """Return what the head returns."""
         return self.head(**self.encoder(**ports))
