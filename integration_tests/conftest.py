@@ -43,6 +43,29 @@ def say(pytestconfig: pytest.Config) -> Callable[[str], None]:
     return pytestconfig.stash.setdefault(SAID, []).append
 
 
+class Worlds(dict[str, Path]):
+    """World to a folder of a few small pictures of it, made when it is first asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __missing__(self, world: str) -> Path:
+        from armillary.host import Host
+        from armillary.run import data
+        from armillary.run.worlds import build_world
+
+        built = build_world(Host(), world, {}, size=32, seed=0)
+        place = self.folder / world.replace(":", "-")
+        data.make(built.world, place, name=built.id, settings=built.settings, size=32, seed=0, count=12, workers=0)
+        return self.setdefault(world, place)
+
+
+@pytest.fixture(scope="session")
+def small_worlds(tmp_path_factory: pytest.TempPathFactory) -> Worlds:
+    """Folders of twelve pictures of 32 x 32, by the id of their world. Read only."""
+    return Worlds(tmp_path_factory.mktemp("worlds"))
+
+
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home without settings."""

@@ -19,14 +19,11 @@ from armillary.errors import ArmillaryError
 from armillary.host import Host
 from armillary.layers import Merger
 from armillary.recipe import Recipe, complete, resolve
-from armillary.run import data as folders
 from armillary.run.train import train
-from armillary.run.worlds import build_world
 from armillary.settings import DeviceConfig
 from armillary.swaps import Fit, Place, fits, places
 
 SEED = 20
-ITEMS, SIZE = 12, 32
 CONVOLUTIONS = ("{at}.convolutions=[4, 4]",)
 RAYS = "{rays}.channels=2"
 MAPS = tuple(
@@ -157,21 +154,6 @@ def test_the_command_tells_what_the_matrix_holds(armillary, matrix):
     assert {row["id"] for row in told if row["fits"]} > {"keypoints:detector", "labelling:simple"}
 
 
-@pytest.fixture(scope="module")
-def worlds(host, tmp_path_factory) -> Mapping[str, Path]:
-    """World to a folder of small pictures of it, for each that a recipe names; made when asked for."""
-
-    class Worlds(dict):
-        def __missing__(self, world: str) -> Path:
-            built = build_world(host, world, {}, size=SIZE, seed=0)
-            place = tmp_path_factory.mktemp("worlds") / world.replace(":", "-")
-            about = {"name": built.id, "settings": built.settings}
-            folders.make(built.world, place, **about, size=SIZE, seed=0, count=ITEMS, workers=0)
-            return self.setdefault(world, place)
-
-    return Worlds()
-
-
 def small(host: Host) -> set[str]:
     """Return the recipe on which each method is tried: its smoke tier, or the last one installed where it has none."""
     found: dict[str, str] = {}
@@ -225,7 +207,7 @@ def remedies(host: Host, swap: Swap) -> list[str]:
     ]
 
 
-def test_what_fits_trains(host, matrix, worlds, tmp_path, say):
+def test_what_fits_trains(host, matrix, small_worlds, tmp_path, say):
     """A finite loss after a step of the real loop. A size that does not suit is refused in words before anything is
     written, and trains with the setting that the words ask for.
     """
@@ -237,12 +219,12 @@ def test_what_fits_trains(host, matrix, worlds, tmp_path, say):
     for index, swap in enumerate(asked):
         try:
             try:
-                trained(host, swap, worlds, tmp_path / f"{index}")
+                trained(host, swap, small_worlds, tmp_path / f"{index}")
             except ArmillaryError as refusal:
                 sets = remedies(host, swap)
                 if not sets or (tmp_path / f"{index}").exists() or swap.fit.id not in str(refusal):
                     raise
-                trained(host, swap, worlds, tmp_path / f"{index}", *sets)
+                trained(host, swap, small_worlds, tmp_path / f"{index}", *sets)
                 helped += 1
         except Exception as error:
             wrong.append(f"{swap}: {type(error).__name__}: {error}")
