@@ -128,6 +128,14 @@ def test_every_kernel_and_interface_is_documented():
     assert [name for name in sorted(modules) if f"automodule:: {name}\n" not in told] == []
 
 
+def test_every_environment_variable_is_documented():
+    source = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("packages/*/src/**/*.py"))
+    read = set(re.findall(r"\bARMILLARY_[A-Z]+\b", source))
+    told = (ROOT / "docs/reference/files.md").read_text(encoding="utf-8")
+    assert {"ARMILLARY_ONLY", "ARMILLARY_BLOCK"} <= read
+    assert [name for name in sorted(read) if f"`{name}=" not in told] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_links_lead_somewhere(page):
     """Relative links and pictures point to files that are there."""

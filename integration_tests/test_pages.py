@@ -112,6 +112,7 @@ def test_the_pages_were_read():
 def lay(desk: Path, heads: Path) -> None:
     """Put on a desk what the pages take for granted: pictures of one's own, and annotations of somebody else's."""
     (desk / "docs/_static").mkdir(parents=True)
+    (desk / "vgg16-397923af.pth").touch()
     shutil.copytree(heads, desk / "faces")
     for name in ("a", "b"):
         picture = heads / f"images/00000{'ab'.index(name)}.png"
