@@ -126,11 +126,12 @@ def test_invalid_pixels_do_not_count(name):
     given = case()
     outside = ~given["valid"][:, 0]
     elsewhere = torch.where(outside[..., None], 5.0, given["grid"])
+    nowhere = torch.where(outside[..., None], torch.nan, given["grid"])
     between = given["grid"].clone()
     between[:, 1::2] = 3.0
     total, count = LOSSES[name](**given)
     assert count.tolist() == given["valid"][:, 0, ::2, ::2].sum((1, 2)).tolist()
-    for grid in (elsewhere, between):
+    for grid in (elsewhere, nowhere, between):
         torch.testing.assert_close(LOSSES[name](**{**given, "grid": grid})[0], total)
     total, count = LOSSES[name](**{**given, "valid": torch.zeros_like(given["valid"])})
     assert not total.any()

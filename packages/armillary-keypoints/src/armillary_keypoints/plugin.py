@@ -34,7 +34,7 @@ _OWN_POINTS = Port("keypoints2d", kind="keypoints2d", shape="batch $points 2")
 _EDGE_MAP = Port("edge_map", kind="edge_map", shape=_MAP)
 _EDGE_WEIGHTS = Port("edge_weights", kind="feature_vector", shape="batch pairs")
 _MASKED = Port("masked_image", kind="image", shape=_PICTURE)
-_RECONSTRUCTION = Port("reconstruction", kind="image", shape=_PICTURE)
+_RECONSTRUCTION = Port("reconstruction", kind="image", shape=_PICTURE, unit="any")  # as published: not bounded
 _PROJECTED = Port("projected_keypoints2d", kind="keypoints2d", shape="batch points 2")
 _SHAPE = (
     # In units of the picture's [-1, 1]: larger z is farther.

@@ -67,14 +67,16 @@ def cells(source_labels: Labels, target_labels: Labels, *, grid: Grid, valid: Va
             f"{tuple(grid.shape)} and valid {tuple(valid.shape)} must be a whole multiple of them"
         )
     exact = source_labels.dtype
+    counts = valid[:, 0, ::stride, ::stride].flatten(1)
+    matches = matching.subsample_grid(grid.to(exact), stride=stride)
     return Cells(
         source=source_labels.flatten(2),
         target=target_labels.flatten(2),
-        matches=matching.subsample_grid(grid.to(exact), stride=stride),
+        matches=matches.where(counts[..., None], 0.0),  # where nothing is valid the grid may be nan
         positions=matching.lattice(
             rows, columns, stride=stride, height=height, width=width, dtype=exact, device=source_labels.device
         ),
-        weights=valid[:, 0, ::stride, ::stride].flatten(1).to(exact),
+        weights=counts.to(exact),
     )
 
 

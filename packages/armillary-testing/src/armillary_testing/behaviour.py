@@ -7,12 +7,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from armillary.host import first_line
 from armillary.run.build import declared
 from armillary_testing.cases import BATCH, Case, case, sized
 from armillary_testing.checks import Check, Failure, Skip, Subject
+from armillary_testing.ranges import out_of_kind
+from armillary_testing.values import singular
 
+METHODS_TOO = ("encoder", "head", "renderer", "loss", "method")
 NETWORKS = ("encoder", "head", "renderer", "loss")
 _ODD = (21, 27)
+_ELSEWHERE = "meta"
+_WILD = 20.0  # times as large as features that are drawn
 _RTOL, _ATOL = 1e-3, 1e-4  # sums in another order
 
 
@@ -24,6 +30,21 @@ def outputs(subject: Subject) -> None:
     wrong = [name for name, value in found.items() if isinstance(value, Tensor) and not _finite(value)]
     if wrong:
         raise Failure(f"{wrong[0]} is not finite")
+
+
+def ranges(subject: Subject) -> None:
+    """What comes out is of its kind: pictures in [0, 1], rotations of determinant +1, unit normals, masks of truth values."""
+    one = case(subject)
+    part = one.build()
+    for scale in (1.0, _WILD):
+        given = {
+            name: value * scale if one.consumed[name].kind in ("feature_vector", "feature_map") else value
+            for name, value in one.given().items()
+        }
+        for name, value in _called(one, part, given).items():
+            problem = out_of_kind(one.produced[name], value) if name in one.produced else ""
+            if problem:
+                raise Failure(f"{name} is {one.produced[name].kind}, but {problem}")
 
 
 def items_apart(subject: Subject) -> None:
@@ -88,7 +109,7 @@ def repeatable(subject: Subject) -> None:
 def seeded(subject: Subject) -> None:
     """The same seed gives the same weights."""
     one = case(subject)
-    first, second = one.build().state_dict(), one.build().state_dict()
+    first, second = one.build().state_dict(), one.anew().state_dict()
     if not first:
         raise Skip("it has no weights")
     _same(first, second, "for the same seed")
@@ -150,6 +171,51 @@ def dtype(subject: Subject) -> None:
         raise Failure(f"{wrong[0]} is {found[wrong[0]].dtype}, though every input was torch.float64")
 
 
+def device(subject: Subject) -> None:
+    """What a part makes for itself lies where its inputs lie: nothing changes under another default device."""
+    one = case(subject)
+    part, given = one.build(), one.given()
+    try:
+        with torch.no_grad(), torch.device(_ELSEWHERE):  # a tensor that is made without a device lies there
+            found = one.call(part, given)
+    except NotImplementedError as error:
+        raise Skip(f"it moves what it makes to its inputs afterwards, which cannot be seen here: {error}") from None
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise Failure(
+            f"it makes tensors on the default device, not on that of its inputs: {first_line(error)}"
+        ) from error
+    away = [name for name, value in found.items() if value.device.type == _ELSEWHERE]
+    if away:
+        raise Failure(f"{away[0]} lies on the default device, not on that of the inputs")
+
+
+def degenerate(subject: Subject) -> None:
+    """Of black pictures, points in one place, features of 0 and the like values and gradients are finite, or it says why not."""
+    one = case(subject)
+    part = one.build().train()
+    given = {name: singular(one.consumed[name], value) for name, value in one.given().items()}
+    given = {name: v.clone().requires_grad_() if v.is_floating_point() else v for name, v in given.items()}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        try:
+            found = one.call(part, given)
+        except ValueError as error:
+            if not str(error).strip():
+                raise Failure("it refuses without a word") from error
+            return
+    wrong = [name for name, value in found.items() if not _finite(value)]
+    if wrong:
+        raise Failure(f"{wrong[0]} is not finite")
+    values = [value for value in found.values() if value.is_floating_point() and value.requires_grad]
+    if not values:
+        return
+    torch.stack([value.sum() for value in values]).sum().backward()
+    grads = {name: value.grad for name, value in (*part.named_parameters(), *given.items()) if value.grad is not None}
+    wrong = [name for name, value in grads.items() if not _finite(value)]
+    if wrong:
+        raise Failure(f"the gradient at {wrong[0]} is not finite")
+
+
 def empty(subject: Subject) -> None:
     """A batch without items gives an empty result, or an error that says what is wrong."""
     one = case(subject)
@@ -162,6 +228,22 @@ def empty(subject: Subject) -> None:
     long = [name for name, value in found.items() if value.ndim and len(value)]
     if long:
         raise Failure(f"of a batch of none {long[0]} is {list(found[long[0]].shape)}")
+
+
+def predicts(subject: Subject) -> None:
+    """What a method predicts has the declared names and shapes, and is of its kind."""
+    one = case(subject)
+    found = one.predict()
+    ports, shapes = one.stage.predictions, one.stage.shapes
+    known = {name: shapes.get(name) or (None,) * len(port.shape.split()) for name, port in ports.items()}
+    problems = declared(
+        subject.id, found, {k: v for k, v in ports.items() if k in found or not v.optional}, known, batch=BATCH
+    )
+    problems += [
+        f"{k} is {ports[k].kind}, but {p}" for k, v in found.items() if k in ports and (p := out_of_kind(ports[k], v))
+    ]
+    if problems:
+        raise Failure("; ".join(problems))
 
 
 def _called(one: Case, part: torch.nn.Module, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -180,8 +262,7 @@ def _declared(one: Case, found: Any, batch: int) -> None:
                     f"it is a loss per {spec.per}, but of {batch} items its {name} is {got}, not {list(wanted)}"
                 )
         return
-    ports = {port.name: port for port in spec.produces if port.name in one.outputs}
-    problems = declared(one.subject.id, found, ports, one.outputs, batch=batch)
+    problems = declared(one.subject.id, found, one.produced, one.outputs, batch=batch)
     problems += [
         f"{name} is a {type(value).__name__}" for name, value in found.items() if not isinstance(value, Tensor)
     ]
@@ -214,8 +295,14 @@ def _state() -> dict[str, Any]:
     }
 
 
+_KINDS = {
+    "odd-sizes": NETWORKS,  # a method's sizes are its recipe's
+    "ranges": ("encoder", "head", "renderer", "method"),
+    "predicts": ("method",),
+}
 RUNS = {
     "outputs": outputs,
+    "ranges": ranges,
     "items-apart": items_apart,
     "odd-sizes": odd_sizes,
     "inputs-kept": inputs_kept,
@@ -226,8 +313,12 @@ RUNS = {
     "nothing-global": nothing_global,
     "gradients": gradients,
     "dtype": dtype,
+    "device": device,
+    "degenerate": degenerate,
     "empty": empty,
+    "predicts": predicts,
 }
 CHECKS = tuple(
-    Check(name=name, level=2, kinds=NETWORKS, claim=run.__doc__ or "", run=run) for name, run in RUNS.items()
+    Check(name=name, level=2, kinds=_KINDS.get(name, METHODS_TOO), claim=run.__doc__ or "", run=run)
+    for name, run in RUNS.items()
 )

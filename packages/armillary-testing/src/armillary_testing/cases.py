@@ -1,6 +1,7 @@
 """A part built small: with the settings and shapes of a recipe that uses it, smoke first, or else with defaults and small sizes."""
 
 import contextlib
+import copy
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Any
@@ -14,18 +15,19 @@ from armillary.config import structure
 from armillary.errors import ArmillaryError
 from armillary.host import first_line
 from armillary.interfaces import StepCache
-from armillary.plan import BoundPlan, PartPlan
+from armillary.plan import BoundPlan, PartPlan, Plan
 from armillary.ports import Axis, Port, Shape, Shapes
 from armillary.recipe import complete, resolve
 from armillary_testing.checks import Failure, Skip, Subject
-from armillary_testing.drawable import undrawable
+from armillary_testing.drawable import owned, undrawable
 from armillary_testing.settings import defaults
 from armillary_testing.values import drawn
 
 BATCH = 3
 _POINTS = 5
+_RANDOM = "random:0"
 _COEFFICIENTS = 64  # degrees below 8
-_EXTENTS = (16, 32, 64)
+EXTENTS = (16, 32, 64)
 _CHANNELS = (8, 64, 128)
 _POINT_KINDS = ("keypoints2d", "keypoints3d", "landmarks2d", "landmarks3d", "visibility", "heatmap")
 
@@ -47,9 +49,16 @@ class Case:
     inputs: Mapping[str, Shape]
     outputs: Mapping[str, Shape]
     settled: bool
+    built: dict[int, torch.nn.Module] = attrs.field(factory=dict, init=False)
 
     def build(self, *, seed: int = 0) -> torch.nn.Module:
-        """Return the part in eval mode, its weights drawn from ``seed``."""
+        """Return the part in eval mode, its weights drawn from ``seed``; built once, and copied."""
+        if seed not in self.built:
+            self.built[seed] = self.anew(seed=seed)
+        return copy.deepcopy(self.built[seed])
+
+    def anew(self, *, seed: int = 0) -> torch.nn.Module:
+        """Return the same, built for the purpose."""
         subject = self.subject
         resolved = subject.bench.host.resolve(subject.spec)
         config = structure(self.settings, resolved.config)
@@ -61,15 +70,19 @@ class Case:
             raise Failure(f"build returned {type(part).__name__}, not a torch.nn.Module")
         return part.eval()
 
-    def given(self, *, batch: int = BATCH, dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:
+    def given(self, *, batch: int = BATCH, dtype: torch.dtype = torch.float32, seed: int = 0) -> dict[str, Tensor]:
         """Return what the part is called with."""
-        ports = {port.name: port for port in self.subject.spec.consumes}
-        made = {}
-        for name, shape in self.inputs.items():
-            sizes = (batch, *(1 if size is None else size for size in shape[1:]))
-            value = drawn(ports[name], sizes, seed=0)
-            made[name] = value.to(dtype) if value.is_floating_point() else value
-        return made
+        return tensors(self.consumed, self.inputs, batch=batch, dtype=dtype, seed=seed)
+
+    @property
+    def consumed(self) -> Mapping[str, Port]:
+        """Return the ports that go in, by name."""
+        return {port.name: port for port in self.subject.spec.consumes if port.name in self.inputs}
+
+    @property
+    def produced(self) -> Mapping[str, Port]:
+        """Return the ports that come out, by name."""
+        return {port.name: port for port in self.subject.spec.produces if port.name in self.outputs}
 
     def call(self, part: torch.nn.Module, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return what comes out by name; of a loss ``value``, or ``sum`` and ``count``."""
@@ -80,7 +93,23 @@ class Case:
         return {"sum": found[0], "count": found[1]} if isinstance(found, tuple) else {"value": found}
 
 
-def case(subject: Subject) -> Case:
+def tensors(
+    ports: Mapping[str, Port],
+    shapes: Mapping[str, Shape],
+    *,
+    batch: int,
+    dtype: torch.dtype = torch.float32,
+    seed: int = 0,
+) -> dict[str, Tensor]:
+    """Return a tensor for each shape, of what its port says; what is not known is 1."""
+    made = {}
+    for name, shape in shapes.items():
+        value = drawn(ports[name], (batch, *(1 if size is None else size for size in shape[1:])), seed=seed)
+        made[name] = value.to(dtype) if value.is_floating_point() else value
+    return made
+
+
+def case(subject: Subject) -> Any:
     """Return the first case in which the part can be built and called.
 
     Raises:
@@ -89,7 +118,9 @@ def case(subject: Subject) -> Case:
     """
     key = ("case", subject.kind, subject.id)
     if key not in subject.bench.kept:
-        subject.bench.kept[key] = _found(subject)
+        from armillary_testing.method_cases import method_case
+
+        subject.bench.kept[key] = (method_case if subject.kind == "method" else _found)(subject)
     found = subject.bench.kept[key]
     if isinstance(found, Exception):
         raise found
@@ -111,13 +142,17 @@ def _found(subject: Subject) -> Case | Exception:
             return tried
     if subject.spec.assets:
         return Skip(f"it needs {', '.join(subject.spec.assets)}")
+    if owned(subject.spec):
+        return Skip(
+            f"its port {owned(subject.spec)} is of a kind of its own, which cannot be made up: {said[0] if said else ''}"
+        )
     return Failure(f"it cannot be built and called at any size that was tried: {said[0] if said else 'there was none'}")
 
 
 def _candidates(subject: Subject) -> Iterator[Case]:
     for settings, known in (*_used(subject), (None, {})):
-        own = settings or defaults(subject.bench.host.config(subject.spec))
-        for extent in _EXTENTS:
+        own = _without_files(subject, settings or defaults(subject.bench.host.config(subject.spec)))
+        for extent in EXTENTS:
             for channels in _CHANNELS:
                 for settled in (False, True):
                     with contextlib.suppress(ValueError):
@@ -126,6 +161,38 @@ def _candidates(subject: Subject) -> Iterator[Case]:
 
 def _used(subject: Subject) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Shape]]]:
     """Yield settings and shapes with which recipes of the same plugin use a component, smoke first."""
+    for part in uses(subject):
+        if subject.spec.assets:  # a large network inside: first with small pictures
+            yield part.settings, {}
+        yield part.settings, {**part.inputs, **getattr(part, "outputs", {})}
+        return
+
+
+def _without_files(subject: Subject, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return settings with random weights in place of those of a file, and small pictures, where a part may have them."""
+    if not subject.spec.assets:
+        return settings
+    small = {"weights": _RANDOM, "size": EXTENTS[1]}
+    return {**settings, **{name: value for name, value in small.items() if name in settings}}
+
+
+def uses(subject: Subject) -> "Iterator[PartPlan | BoundPlan]":
+    """Yield the places in recipes of the same plugin that use a component, smoke first."""
+    for plan in plans(subject):
+        for stage in plan.stages.values():
+            parts: list[PartPlan | BoundPlan] = [
+                *stage.slots.values(),
+                *stage.losses.values(),
+                *stage.evaluators.values(),
+                *stage.transforms,
+            ]
+            for part in parts:
+                if part.id == subject.id and subject.kind == part.spec.KIND and not getattr(part, "shares", ""):
+                    yield part
+
+
+def plans(subject: Subject) -> Iterator[Plan]:
+    """Yield the recipes of the same plugin that resolve, smoke first."""
     host, recipes = subject.bench.host, subject.bench.offer.components.get("recipe", {})
     for name in sorted(recipes, key=lambda name: (name != "smoke", name)):
         key = ("plan", name)
@@ -135,13 +202,8 @@ def _used(subject: Subject) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Sh
             except ArmillaryError:  # for another check to say
                 plan = None
             subject.bench.kept[key] = plan
-        plan = subject.bench.kept[key]
-        for stage in plan.stages.values() if plan else ():
-            parts: list[PartPlan | BoundPlan] = [*stage.slots.values(), *stage.losses.values()]
-            for part in parts:
-                if part.id == subject.id and subject.kind == part.spec.KIND and not getattr(part, "shares", ""):
-                    yield part.settings, {**part.inputs, **getattr(part, "outputs", {})}
-                    return
+        if subject.bench.kept[key] is not None:
+            yield subject.bench.kept[key]
 
 
 def sized(
@@ -167,11 +229,11 @@ def sized(
         sizes = known.get(port.name, ())
         for axis, size in zip(axes, sizes, strict=False):
             if size is not None:
-                _settle(shapes, axis, size)
+                settle(shapes, axis, size)
     for key, (port, axes) in ports.items():
         for place, axis in enumerate(axes if settled or key.endswith("False") else ()):
             if axis.symbol and axis.symbol != "batch" and shapes.resolve((axis,)) == (None,):
-                _settle(shapes, axis, _size(port, place, len(axes), extents, channels))
+                settle(shapes, axis, size_of(port, place, len(axes), extents, channels))
     given = {
         port.name for port in spec.consumes if not port.optional or (port.name in known and subject.kind == "loss")
     }
@@ -185,13 +247,19 @@ def sized(
     )
 
 
-def _settle(shapes: Shapes, axis: Axis, size: int) -> None:
+def settle(shapes: Shapes, axis: Axis, size: int) -> None:
+    """Give an axis a size.
+
+    Raises:
+        ValueError: it has another one.
+    """
     problem = shapes.unify((axis,), (Axis(Fraction(size)),))
     if problem:
         raise ValueError(problem)
 
 
-def _size(port: Port, place: int, rank: int, extents: tuple[int, int], channels: int) -> int:
+def size_of(port: Port, place: int, rank: int, extents: tuple[int, int], channels: int) -> int:
+    """Return a size that suits an axis of a port."""
     if port.kind == "sphere_coefficients" and place == rank - 1:
         return _COEFFICIENTS
     if port.kind in _POINT_KINDS and place == 1:

@@ -8,10 +8,10 @@ from typing import Any
 
 from armillary.discovery import STD
 from armillary_testing.checks import PLUGIN, RECIPE_TRIED, Subject
-from armillary_testing.drawable import undrawable
+from armillary_testing.drawable import owned, undrawable
 from armillary_testing.report import RAN, Floor, Outcome
 from armillary_testing.settings import needs_more
-from armillary_testing.worlds_of import absent, excuse
+from armillary_testing.worlds_of import absent, excuse, readers, users
 
 FLOORS: Mapping[int, Mapping[str, int]] = {
     0: {PLUGIN: 4},
@@ -28,7 +28,17 @@ FLOORS: Mapping[int, Mapping[str, int]] = {
         "method": 5,
         "recipe": 1,
     },
-    2: {"world": 4, "encoder": 9, "head": 9, "renderer": 9, "loss": 9},
+    2: {
+        "world": 4,
+        "dataset": 4,
+        "transform": 3,
+        "encoder": 11,
+        "head": 11,
+        "renderer": 12,
+        "loss": 11,
+        "evaluator": 2,
+        "method": 12,
+    },
     3: {PLUGIN: 1, "recipe": 3, RECIPE_TRIED: 3},
 }
 """Level to kind to the number of checks that must run; what has no number has no floor."""
@@ -56,8 +66,8 @@ def needed(subject: Subject, level: int) -> int:
         return floor - 2  # it has no distribution of its own
     if level == 1 and subject.kind not in (PLUGIN, "recipe") and needs_more(_config(subject)):
         return floor - 2  # nothing can stand in for a required setting: no round trip, no shapes
-    if level == 2 and floor and (_cannot_be_made_up(subject) or subject.spec.assets):
-        return 0  # what it is called with, or a file that it reads, cannot be made up
+    if level == 2 and floor:
+        return 0 if _cannot_be_made_up(subject) else floor + _claims(subject.spec)
     if level == 3 and floor:
         return 0 if _cannot_be_composed(subject) else floor
     return floor
@@ -72,7 +82,30 @@ def _cannot_be_composed(subject: Subject) -> bool:
 
 
 def _cannot_be_made_up(subject: Subject) -> bool:
-    return bool(needs_more(_config(subject)) if subject.kind == "world" else undrawable(subject.spec))
+    """Return whether what it is called with, or a file that it reads, cannot be made up."""
+    spec, host = subject.spec, subject.bench.host
+    if subject.kind == "world":
+        return bool(needs_more(_config(subject)) or spec.assets)
+    if subject.kind == "dataset":
+        return not readers(host, subject.id)
+    if subject.kind == "method":
+        return not users(subject.bench.offer, host, subject.id)
+    if subject.kind == "transform":
+        return (
+            False if not spec.consumes else bool(undrawable(spec)) and not users(subject.bench.offer, host, subject.id)
+        )
+    return bool(undrawable(spec) or spec.assets or owned(spec))
+
+
+def _claims(spec: Any) -> int:
+    """Return how many more checks must run for what one component declares beside its kind."""
+    consumed, produced = ({port.kind for port in ports} for ports in (spec.consumes, spec.produces))
+    more = 1 if getattr(spec, "symmetry", "") or getattr(spec, "moves", False) else 0
+    if spec.KIND == "renderer" and {"depth", "pose", "camera"} == consumed and "depth" in produced:
+        more += 4  # planes and a sphere
+    if spec.KIND == "loss" and consumed & {"mask", "visibility"}:
+        more += 1
+    return more
 
 
 def _config(subject: Subject) -> Any:

@@ -98,7 +98,7 @@ DRAWS: Mapping[str, Draw] = {
     "class_scores": _normal,
     "scalar": _uniform(0.1, 1),
 }
-"""Kind to how it is drawn; a kind that is missing is a record, or a plugin's own."""
+"""Kind to how it is drawn; a kind that is missing is a record. A plugin's own kinds are drawn as features are."""
 
 
 def drawn(port: Port, shape: tuple[int, ...], *, seed: int) -> Tensor:
@@ -107,10 +107,47 @@ def drawn(port: Port, shape: tuple[int, ...], *, seed: int) -> Tensor:
     Raises:
         KeyError: nothing can be drawn of this kind.
     """
-    draw: Any = DRAWS[port.kind]
+    draw: Any = DRAWS["feature_vector"] if port.kind.startswith("x.") else DRAWS[port.kind]
     words = sum(ord(letter) * (place + 1) for place, letter in enumerate(port.name))
     items = [
         draw((1, *shape[1:]), torch.Generator().manual_seed(_BIG * _BIG * seed + _BIG * item + words))
         for item in range(shape[0])
     ]
     return torch.cat(items) if items else draw((1, *shape[1:]), torch.Generator())[:0]
+
+
+_ZERO = (
+    "image",
+    "albedo",
+    "edge_map",
+    "shading",
+    "keypoints2d",
+    "keypoints3d",
+    "landmarks2d",
+    "landmarks3d",
+    "grid",
+    "label_map",
+    "coordinate_map",
+    "sphere_signal",
+    "sphere_coefficients",
+    "feature_map",
+    "feature_vector",
+    "class_label",
+    "class_scores",
+    "scalar",
+    "mask",
+    "visibility",
+)
+
+
+def singular(port: Port, value: Tensor) -> Tensor:
+    """Return a tensor of the same shape in which nothing differs from anything; as it is, where its kind allows no such thing."""
+    if port.kind in _ZERO:
+        return torch.zeros_like(value)
+    if port.kind == "depth":
+        return torch.ones_like(value)
+    if port.kind in ("rotation", "pose"):
+        return torch.eye(3, value.shape[-1]).expand_as(value).to(value)
+    if port.kind == "heatmap":
+        return torch.full_like(value, 1 / max(value[0, 0].numel() if len(value) else 1, 1))
+    return value

@@ -21,7 +21,7 @@ TIMEOUT = 120.0
 _ROOMS: Mapping[int, tuple[str, ...]] = {
     0: ("metadata",),
     1: ("declaration",),
-    2: ("worlds", "behaviour"),
+    2: ("worlds", "behaviour", "slopes", "losses", "rendering", "evaluators", "transforms", "datasets", "symmetry"),
     3: ("composition",),
 }
 

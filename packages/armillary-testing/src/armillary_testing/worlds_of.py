@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from armillary.errors import ArmillaryError
-from armillary.host import Host
+from armillary.host import Host, Offer
 from armillary.recipe import Recipe, resolve
 
 SMOKE = "smoke"
@@ -45,6 +45,32 @@ def excuse(host: Host, id: str) -> str:
         return f"its world needs the file {spec.assets[0]}" if spec.assets else ""
     except ArmillaryError:  # for the checks to say
         return ""
+
+
+def readers(host: Host, id: str) -> list[str]:
+    """Return the installed recipes called smoke that read a data set and can be tried here."""
+    found = []
+    for recipe in host.components("recipe"):
+        if recipe.endswith(f":{SMOKE}") and not excuse(host, recipe):
+            try:
+                bodies = resolve(host, recipe).bodies.values()
+            except ArmillaryError:
+                continue
+            found += [recipe] if any(body.get("data", {}).get("use") == id for body in bodies) else []
+    return found
+
+
+def users(offer: Offer, host: Host, id: str) -> list[str]:
+    """Return the recipes of a plugin that use a method or a transform, and take no parts of other runs."""
+    found = []
+    for name in offer.components.get("recipe", {}):
+        recipe = f"{offer.record.id}:{name}"
+        try:
+            table = resolve(host, recipe).table
+        except ArmillaryError:
+            continue
+        found += [recipe] if id in _ids(table) and not any(_runs(table)) else []
+    return found
 
 
 def _runs(value: Any) -> Iterator[str]:

@@ -105,18 +105,41 @@ class TransformSpec(ComponentSpec):
     moves: bool = False
 
 
+SYMMETRIES = ("so2z", "so3", "o3")
+"""Groups of turns, each in the next: about the z axis; all; with mirrors."""
+
+
+def _check_symmetry(_: Any, attribute: Any, value: str) -> None:
+    if value and value not in SYMMETRIES:
+        raise ValueError(f"{attribute.name} {value!r}: it is one of {', '.join(SYMMETRIES)}, or empty")
+
+
 @attrs.frozen(kw_only=True)
 class EncoderSpec(ComponentSpec):
-    """A network from pictures to features."""
+    """A network from pictures to features.
+
+    Args:
+        symmetry: largest group of :data:`SYMMETRIES` under which it is equivariant: when the signals on the sphere that it
+            takes turn, those that it gives turn with them, rotations are multiplied from the left, and everything else
+            stays. Empty where it claims none.
+    """
 
     KIND: ClassVar[str] = "encoder"
+
+    symmetry: str = attrs.field(default="", validator=_check_symmetry)
 
 
 @attrs.frozen(kw_only=True)
 class HeadSpec(ComponentSpec):
-    """A network from features to geometry, light or appearance."""
+    """A network from features to geometry, light or appearance.
+
+    Args:
+        symmetry: as of an encoder.
+    """
 
     KIND: ClassVar[str] = "head"
+
+    symmetry: str = attrs.field(default="", validator=_check_symmetry)
 
 
 @attrs.frozen(kw_only=True)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from armillary.interfaces import Encoder, Head, Loss, Method
 from armillary.interfaces.world import World
+from armillary.std.images import Images
 
 
 class Colours(World):
@@ -30,6 +31,20 @@ class Colours(World):
     def describe(self) -> dict[str, Any]:
         """Return the settings."""
         return {}
+
+
+class Pictures(Images):
+    """A folder of pictures."""
+
+    @classmethod
+    def build(cls, config: Any, *, root: Any, split: str) -> Self:
+        """Return one split."""
+        return super().build(config, root=root, split=split)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """Return one picture."""
+        item = super().__getitem__(index)
+        return {**item, "image": item["image"]}
 
 
 class Mean(torch.nn.Module, Encoder):
@@ -98,3 +113,7 @@ class Colouring(torch.nn.Module, Method):
         """Return the picture that is explained."""
         picture = self.head(**self.encoder(image=image))["picture"]
         return {"reconstruction": picture}
+
+    def predict(self, **ports: Tensor) -> dict[str, Tensor]:
+        """Return the same."""
+        return self.forward(**ports)

@@ -2,7 +2,7 @@
 
 from armillary.hookspecs import hookimpl
 from armillary.ports import Port
-from armillary.specs import EncoderSpec, HeadSpec, LossSpec, MethodSpec, RecipeSpec, Slot, WorldSpec
+from armillary.specs import DatasetSpec, EncoderSpec, HeadSpec, LossSpec, MethodSpec, RecipeSpec, Slot, WorldSpec
 from armillary_sound.recipes import RECIPES  # type: ignore[import-not-found]  # laid under a name of its own
 
 _IMAGE = Port("image", kind="image", shape="batch 3 height width")
@@ -21,6 +21,20 @@ def armillary_worlds() -> list[WorldSpec]:
             target="armillary_sound.parts:Colours",
             config="armillary_sound.config:ColoursConfig",
             produces=(_IMAGE,),
+            **_ABOUT,
+        )
+    ]
+
+
+@hookimpl
+def armillary_datasets() -> list[DatasetSpec]:
+    """Return the data set."""
+    return [
+        DatasetSpec(
+            name="pictures",
+            target="armillary_sound.parts:Pictures",
+            config="armillary.std.config:ImagesConfig",
+            produces=(Port("image", kind="image", shape="batch 3 $size $size"),),
             **_ABOUT,
         )
     ]

@@ -8,7 +8,7 @@ PAPER = RecipeSpec(
     source="ours",
     method="sound:colouring",
     slots={"encoder": Use("sound:mean"), "head": Use("sound:plain")},
-    data=Use("std:images", settings={"size": 16}),
+    data=Use("sound:pictures", settings={"size": 16}),
     world=Use("sound:colours"),
     losses={"square": LossUse("sound:square", weight=1.0)},
     optimiser={"use": "adam", "lr": 1e-2},

@@ -62,6 +62,7 @@ def show_(id: Annotated[str, Parameter(name="ID", help="plugin:component")], /, 
             "from": f"{owner.distribution} {owner.version}" if owner else "",
             "class": spec.target,
             "protocol": getattr(spec, "protocol", ""),
+            "symmetry": getattr(spec, "symmetry", ""),
             "files": [f"{name}: armillary assets add {name} FILE" for name in spec.assets],
         }
     )
@@ -180,4 +181,5 @@ def _plain(kind: str, id: str, spec: Any) -> dict[str, Any]:
         "consumes": [attrs.asdict(port) for port in spec.consumes],
         "produces": [attrs.asdict(port) for port in spec.produces],
         "assets": [*spec.assets],
+        **({"symmetry": spec.symmetry} if getattr(spec, "symmetry", "") else {}),
     }

@@ -193,12 +193,12 @@ class PerceptualL2(nn.Module, Loss):
         cache: StepCache | None = None,
     ) -> Pooled:
         """Return for each item the sum over layers, as a share of the picture, and the visible share of the picture."""
-        total, share = 0.0, image.new_zeros(image.shape[0])
+        total, share = image.new_zeros(image.shape[0]), image.new_zeros(image.shape[0])
         for found, target, weight in self.features(reconstruction, image, visible, cache):
             positions = weight.shape[-2] * weight.shape[-1]
             layer, seen = weigh((found - target).square().mean(dim=1, keepdim=True), weight)
             total, share = total + layer / positions, seen / positions  # every layer sees the same share
-        return torch.as_tensor(total), share
+        return total, share
 
 
 class Smoothness(nn.Module, Loss):

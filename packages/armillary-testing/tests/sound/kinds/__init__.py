@@ -1,0 +1,1 @@
+"""A part of each kind, that keeps every claim of the kit."""
