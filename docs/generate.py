@@ -199,10 +199,14 @@ def _default(field: attrs.Attribute) -> str:
 
 
 def limits_of(host: Host, plugin: str) -> str:
-    """Return what the methods of a plugin declare that they are not good for, each sentence once."""
-    specs = [spec for id, spec in host.components("method").items() if id.split(":")[0] == plugin]
-    limits = dict.fromkeys(limit for spec in specs for limit in getattr(spec, "limits", ()))
-    return "".join(f"- {limit}\n" for limit in limits)
+    """Return what the methods of a plugin declare that they are not good for, each sentence once, with whose it is."""
+    specs = {id: spec for id, spec in host.components("method").items() if id.split(":")[0] == plugin}
+    owners: dict[str, list[str]] = {}
+    for id, spec in specs.items():
+        for limit in getattr(spec, "limits", ()):
+            owners.setdefault(limit, []).append(f"`{id}`")
+    whose = {limit: f" ({', '.join(ids)})" if len(ids) < len(specs) else "" for limit, ids in owners.items()}
+    return "".join(f"- {limit}{ids}\n" for limit, ids in whose.items())
 
 
 # --- recipes -------------------------------------------------------------------------------------------------------
