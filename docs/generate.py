@@ -140,6 +140,7 @@ def entry(id: str, spec: ComponentSpec, settings_table: str) -> str:
         "Protocol": getattr(spec, "protocol", ""),
         "Passes": ", then ".join(f"{name} on {split}" for name, split in getattr(spec, "passes", ())),
         "Works on": {"item": "each item", "batch": "the whole batch"}.get(getattr(spec, "per", ""), ""),
+        "Equivariant under": f"`{group}`" if (group := getattr(spec, "symmetry", "")) else "",
         "Needs files": ", ".join(f"`{name}`" for name in spec.assets),
         "Reads": ", ".join(f"`{ending}`" for ending in getattr(spec, "endings", ())),
         "Class": f"`{spec.target}`",
