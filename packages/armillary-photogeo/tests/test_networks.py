@@ -45,12 +45,12 @@ def test_depth_encoder_is_table_4():
 
 def test_depth_decoder_is_the_encoder_the_other_way_round_and_one_doubling_more():
     assert layers(MapDecoder(64, features=128, width=64, channels=1)) == [
-        *[("deconv", 128, 512, 2, 1, 0), "bn", "relu"],
-        *[("deconv", 512, 512, 4, 2, 1), "bn", "relu"],
-        *[("deconv", 512, 256, 4, 2, 1), "bn", "relu"],
-        *[("deconv", 256, 128, 4, 2, 1), "bn", "relu"],
-        *[("deconv", 128, 64, 4, 2, 1), "bn", "relu"],
-        *[("deconv", 64, 64, 4, 2, 1), "bn", "relu"],
+        *[("deconv", 128, 512, 2, 1, 0), "bn", "leaky"],
+        *[("deconv", 512, 512, 4, 2, 1), "bn", "leaky"],
+        *[("deconv", 512, 256, 4, 2, 1), "bn", "leaky"],
+        *[("deconv", 256, 128, 4, 2, 1), "bn", "leaky"],
+        *[("deconv", 128, 64, 4, 2, 1), "bn", "leaky"],
+        *[("deconv", 64, 64, 4, 2, 1), "bn", "leaky"],
         ("deconv", 64, 1, 4, 2, 1),
     ]
 

@@ -150,6 +150,7 @@ SUPERVISED_L2 = RecipeSpec(
 )
 
 _CHOSEN = "ours: chosen, not searched"
+_SEARCH = "ours: short runs in the package's README"
 _AS_UNSUP3D = "ours: as unsup3d:quick"
 _CAMERA = "ours: the camera and the depth of worlds:heads and worlds:morphable"
 
@@ -163,6 +164,14 @@ def _small(*, width: int, plain_width: int, convolutions: tuple[int, ...]) -> di
         "depth_min": cited(0.9, source=_CAMERA),
         "depth_max": cited(1.1, source=_CAMERA),
         "bulge": cited(0.1, source=_AS_UNSUP3D),
+        "centred": cited(
+            True, source=f"{_SEARCH}: else the head drifts before its centre, and swings aside for turning"
+        ),
+    }
+    view = {
+        "centre_depth": cited(1.0, source=_CAMERA),
+        "translation_range": cited(0.03, source=f"{_SEARCH}: at 0.1 the head could leave the picture, and did"),
+        "depth_translation_range": cited(0.0, source=f"{_SEARCH}: every head came nearer by the whole range"),
     }
     head = {"width": cited(width, source=_AS_UNSUP3D)}
     return {
@@ -172,7 +181,7 @@ def _small(*, width: int, plain_width: int, convolutions: tuple[int, ...]) -> di
         "albedo.head": Use("photogeo:albedo-map", settings=head | blocks),
         "light.encoder": Use("std:plain-encoder", settings=plain),
         "view.encoder": Use("std:plain-encoder", settings=plain),
-        "view.head": Use("photogeo:view", settings={"centre_depth": cited(1.0, source=_CAMERA)}),
+        "view.head": Use("photogeo:view", settings=view),
     }
 
 
@@ -186,7 +195,7 @@ QUICK = RecipeSpec(
     data=Use("std:images", settings={"size": cited(32, source=_AS_UNSUP3D)}),
     losses={
         "gradient": LossUse(
-            "std:multiscale-gradient", weight=cited(1.0, source=f"{_CHOSEN}; in place of the perceptual loss")
+            "std:multiscale-gradient", weight=cited(10.0, source=f"{_AS_UNSUP3D}; in place of the perceptual loss")
         ),
         "viewpoint": LossUse(
             weight=cited(
@@ -195,7 +204,9 @@ QUICK = RecipeSpec(
         ),
         "smoothness": LossUse(
             "std:smoothness",
-            weight=cited(0.6, source=f"{_CHOSEN}: at 0.2 the relief came out too deep, and the turns too small"),
+            weight=cited(
+                2.0, source=f"{_SEARCH}; of a map four times as large as that of unsup3d:quick, most of it flat"
+            ),
             bind={"depth": "wide_depth"},
         ),
     },
