@@ -191,9 +191,10 @@ def _same(whole: Evaluation, merged: Evaluation) -> None:
         for name, figure in one.items():
             for what in ("value", "count"):
                 a, b = getattr(figure, what), getattr(other[name], what)
-                if a is None and b is None:
-                    continue
-                if not math.isclose(a, b, rel_tol=_SLACK, abs_tol=_SLACK) and not (math.isnan(a) and math.isnan(b)):
+                if a is None or b is None:
+                    if a is not b:
+                        raise Failure(f"the {what} of {name}{where} is {b} of parts, and {a} of the whole")
+                elif not math.isclose(a, b, rel_tol=_SLACK, abs_tol=_SLACK) and not (math.isnan(a) and math.isnan(b)):
                     raise Failure(f"the {what} of {name}{where} is {b:.8g} of parts, and {a:.8g} of the whole")
 
 
