@@ -25,6 +25,14 @@ def test_a_ball_gives_the_functions_of_its_radius():
     torch.testing.assert_close(found["class_features"], torch.tensor([wanted, wanted]), atol=2e-6, rtol=0)
 
 
+def test_rays_that_meet_nothing_have_a_finite_gradient():
+    nothing = torch.zeros(1, 1, 32, 32, requires_grad=True)
+    found = Pointwise.build(PointwiseConfig(), **_SHAPES)(sphere=nothing)
+    found["features"].sum().backward()
+    assert nothing.grad.isfinite().all()
+    assert found["features"][:, :3].abs().max() < 1e-6
+
+
 def test_maps_turn_with_a_smooth_shape():
     """A shape of degrees below 3; what is left of the error is what sampling the functions costs."""
     generator = torch.Generator().manual_seed(0)

@@ -54,7 +54,9 @@ class Pointwise(nn.Module, Encoder):
         """Return ``features``, which turn with the shape, and ``class_features``, their means, which do not."""
         length = sphere[:, :1].to(torch.promote_types(sphere.dtype, torch.float32)).clamp_min(0)
         steps = [torch.sigmoid(_STEEPNESS * (length - threshold)) for threshold in _THRESHOLDS]
-        maps = torch.cat((length, length.square(), length.sqrt(), *steps), dim=1)
+        met = length > 0  # the slope of the root is infinite where a ray meets nothing
+        root = length.where(met, 1.0).sqrt().where(met, 0.0)
+        maps = torch.cat((length, length.square(), root, *steps), dim=1)
         low = coefficients_from_signal(maps, grid=self.grid, bandwidth=self.grid_out.bandwidth)
         features = signal_from_coefficients(low, grid=self.grid_out)
         return {"features": features, "class_features": area_mean(features, grid=self.grid_out)}
