@@ -84,7 +84,9 @@ class DetectorConfig:
 class KeypointsHeadConfig:
     """From features to key points."""
 
-    points: int = param(8, source=f"{_PAPER}, Tables 2 and 3: 8, 16, 24, 32", validator=ge(2), help="how many key points: K")
+    points: int = param(
+        8, source=f"{_PAPER}, Tables 2 and 3: 8, 16, 24, 32", validator=ge(2), help="how many key points: K"
+    )
     temperature: float = param(
         1.0,
         source=f"{_ENCODER}: none",
