@@ -3,6 +3,7 @@
 import pytest
 
 from armillary.ports import FRAMES, KINDS, UNITS, Port, Shapes, known_kind, misfit, parse_shape
+from armillary.specs import MethodSpec, Slot
 
 
 def unified(*pairs, settings=None):
@@ -124,3 +125,23 @@ def test_a_setting_stands_for_an_axis():
     for wrong in ({}, {"points": 1.5}, {"points": True}):
         with pytest.raises(ValueError, match=r"port points has \$points"):
             shapes.bind(port, "p", wrong)
+
+
+def test_a_method_s_settings_stand_for_axes_of_its_slots():
+    """A slot may take pictures of a size of its own: everything the method declares is rewritten, symbols stay."""
+    small = Port("image", kind="image", shape="batch 3 $side $side")
+    found = Port("depth", kind="depth", shape="batch 1 height*2 $side")
+    method = MethodSpec(
+        name="two-sizes",
+        target="m:M",
+        slots={"depth": Slot(kind="encoder", consumes=(small,), produces=(found,))},
+        trains_on=("image",),
+        predicts_from=("image",),
+        produces=(found,),
+    )
+    sized = method.sized({"side": 32})
+    assert sized.slots["depth"].consumes[0].shape == "batch 3 32 32"
+    assert sized.slots["depth"].produces[0].shape == sized.produces[0].shape == "batch 1 height*2 32"
+    assert sized.trains_on == method.trains_on
+    with pytest.raises(ValueError, match=r"two-sizes: port image has \$side, but that setting is None"):
+        method.sized({})

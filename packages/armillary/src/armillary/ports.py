@@ -2,7 +2,7 @@
 
 A part declares what it consumes and produces as :class:`Port`. Kinds are a closed vocabulary, each convention stated once in
 :data:`KINDS`; a plugin may add ``x.<plugin>.<kind>``, which connects only to itself. A shape is a string of tokens: an integer,
-a symbol (``height``), ``symbol/2``, ``symbol*2``, or ``$field`` of the part's config. :class:`Shapes` unifies them.
+a symbol (``height``), ``symbol/2``, ``symbol*2``, or ``$field`` of the part's or the method's config. :class:`Shapes` unifies them.
 """
 
 import re
