@@ -96,7 +96,7 @@ def test_a_broken_claim_is_found_by_its_own_check(lay, alone, check):
 
 def test_a_symmetry_that_is_not_there_is_found(lay, alone):
     """The other side of the claim: what is declared must be followed."""
-    along = "features = (self.gain * sphere).square() * torch.arange(sphere.shape[-1]).cos()"
+    along = "features = (self.gain * sphere).square() * torch.arange(sphere.shape[-1], device=sphere.device).cos()"
     report = report_of(lay, alone, "kinds", parts(TURN, along))
     assert {outcome.check for outcome in report.failures} == {"symmetry"}
     assert any("declares o3, but under" in outcome.reason for outcome in report.failures)
