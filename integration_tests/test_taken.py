@@ -22,10 +22,11 @@ def test_the_trunk_of_labelling_measures_features_of_key_points(armillary, heads
 
 
 def test_key_points_are_lifted_by_the_depth_of_another_method(armillary, heads, tmp_path):
-    """Nothing is trained; both runs may go; the measures in space run on what comes out."""
+    """Nothing is trained; each run sees pictures of its own size; both may go; the measures in space run on what comes out."""
     armillary("train", "keypoints:smoke", "--data", heads, "--out", "points", *ONE)
-    armillary("train", "unsup3d:smoke", "--data", heads, "--out", "depth", "--set", "data.size=32", *ONE)
-    both = ("--from", "points=points", "--from", "depth=depth", "--set", "data.size=32")
+    armillary("train", "unsup3d:smoke", "--data", heads, "--out", "depth", *ONE)
+    sizes = ("--set", "settings.points_size=32", "--set", "settings.depth_size=16")
+    both = ("--from", "points=points", "--from", "depth=depth", *sizes)
     armillary("train", "keypoints:lifted", "--data", heads, "--out", "lifted", *both)
     for run in ("points", "depth"):
         shutil.rmtree(tmp_path / run)
