@@ -114,9 +114,7 @@ class Photogeo(nn.Module, Method):
         look = self.renderer(canonical_depth=depth, pose=pose, camera=wide_camera)
         rendered, seen = middle(look["depth"]), middle(look["visible"])
         grid = depth_mesh.inverse_warp_grid(rendered, pose, camera)
-        visible = (
-            seen.detach()
-        )  # all of it: where only what falls on the canonical image counted, moving out of it paid
+        visible = seen.detach()  # beyond the canonical image too: else it may pay to move out of it
         found = sampling.sample(canonical_image, grid)
         reconstruction = torch.where(visible, found, _MID_GREY)
 
