@@ -12,7 +12,7 @@ from armillary.host import Host
 from armillary.kernels.cameras import intrinsics
 from armillary.recipe import Overrides, complete, resolve
 from armillary.taking import kept
-from armillary_keypoints.lifted import Lifted, lift
+from armillary_keypoints.lifted import Lifted, lift, resized
 from armillary_keypoints.lifted_specs import LiftedConfig
 
 
@@ -99,6 +99,16 @@ def test_each_method_sees_pictures_of_its_own_size():
     assert found["depth"].shape == (1, 1, 9, 9)
     same = Lifted(Points(), Depth(**camera), points_size=9, depth_size=9, fov=0.1)(image=image[..., ::2, ::2])
     torch.testing.assert_close(found["keypoints3d"], same["keypoints3d"])
+
+
+def test_small_pictures_are_averages_of_large_ones():
+    """Every third column white: a picture a third as large is grey where single pixels read would all be white."""
+    stripes = torch.zeros(1, 3, 27, 27)
+    stripes[..., 1::3] = 1.0
+    small = resized(stripes, 9)
+    assert small.shape == (1, 3, 9, 9)
+    assert ((small > 0.2) & (small < 0.5)).all()
+    assert resized(stripes, 27) is stripes
 
 
 def test_the_recipe_is_checked_without_the_runs_and_refuses_what_gives_no_points():
