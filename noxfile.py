@@ -20,7 +20,7 @@ nox.options.sessions = ["lint", "types", "tests"]
 ROOT = Path(__file__).parent
 CORE = "armillary"
 PROJECTS = {p.parent.name: nox.project.load_toml(p) for p in sorted(ROOT.glob("packages/*/pyproject.toml"))}
-TEMPLATES = ROOT / "packages/armillary/src/armillary/templates/plugin"
+TEMPLATES = ROOT / "packages/armillary/src/armillary/plugins/templates/plugin"
 KINDS = sorted({folder.name for folder in TEMPLATES.iterdir()} - {"common"})
 PLUGINS = [name for name, project in PROJECTS.items() if "entry-points" in project["project"]]
 
@@ -193,7 +193,7 @@ def build(session: nox.Session) -> None:
     empty.run("python", "benchmarks/footprint.py", CORE, "armillary-unsup3d")
     empty.run("armillary", "plugins", "doctor")
     empty.run("armillary", "recipes", "check")
-    empty.run("armillary", "data", "make", "worlds:heads", str(data), "--count", "16", "--size", "32", "--seed", "0")
+    empty.run("armillary", "data", "make", "synthetic:heads", str(data), "--count", "16", "--size", "32", "--seed", "0")
     empty.run("armillary", "train", "unsup3d:smoke", "--data", str(data), "--out", str(out))
     empty.run("armillary", "evaluate", str(out), "--data", str(data))
 
@@ -202,7 +202,7 @@ def build(session: nox.Session) -> None:
 @nox.parametrize("kind", [nox.param(name, id=name) for name in KINDS])
 def template(session: nox.Session, kind: str) -> None:
     """Write a plugin of one kind, and run its own noxfile: each session in an environment of its own, from wheels of this tree."""
-    wheels, pins = from_wheels(session, CORE, "armillary-testing", "armillary-worlds", "armillary-unsup3d")
+    wheels, pins = from_wheels(session, CORE, "armillary-testing", "armillary-synthetic", "armillary-unsup3d")
     session.install("nox", "ruff", "attrs", "cyclopts", "packaging", "pluggy", "rich")
     session.install("--no-deps", str(wheels[CORE]))  # without torch: writing a plugin needs none
     desk = Path(session.create_tmp()).resolve() / "desk"
@@ -219,7 +219,7 @@ def template(session: nox.Session, kind: str) -> None:
 @nox.session
 def tutorial(session: nox.Session) -> None:
     """Do what the page about plugins says, its environment and its installs too, with wheels of this tree."""
-    names = [f"armillary-{name}" for name in ("testing", "worlds", "unsup3d", "photogeo", "keypoints")]
+    names = [f"armillary-{name}" for name in ("testing", "synthetic", "unsup3d", "photogeo", "keypoints")]
     _, pins = from_wheels(session, CORE, *names)
     session.install(*constraints(), "pytest>=9", "attrs")
     command = ("python", "-m", "pytest", "integration_tests/test_tutorial.py", *session.posargs)

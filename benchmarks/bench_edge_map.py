@@ -27,7 +27,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from armillary.kernels.edge_map import edge_map, naive_edge_map
+from armillary_keypoints.kernels.edge_map import edge_map, naive_edge_map
 
 ROW = tuple[str, int, int, int, float]
 ROWS: list[ROW] = [  # where the points are, batch, points, rows and columns, thickness

@@ -24,7 +24,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from armillary.kernels import matching
+from armillary_labelling.kernels import matching
 
 ROWS = [  # what, batch, rows and columns of the map, channels
     ("distance", 1, 70, 3),

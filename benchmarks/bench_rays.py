@@ -20,10 +20,10 @@ import numpy as np
 import torch
 import trimesh
 
-from armillary.kernels.spheres.grids import SphereGrid, points
 from armillary.kernels.triangle_mesh import TriangleMesh
+from armillary.nn.spheres.grids import SphereGrid, points
 from armillary_spherical.rays import Caster, _scene
-from armillary_worlds.solids_shapes import KINDS, Traits
+from armillary_synthetic.solids_shapes import KINDS, Traits
 
 SIZES = (1_000, 5_000, 20_000, 80_000)
 

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 
 from armillary.kernels.rotations import geodesic_angle, random_rotation
-from armillary.kernels.spheres import alignment, convolution, correlation, grids, harmonics, rotation, transforms
+from armillary.nn.spheres import alignment, convolution, correlation, grids, harmonics, rotation, transforms
 
 ROWS = [  # kernel, bandwidth, items or channels, peer
     ("transform", 16, 512, "torch-harmonics"),

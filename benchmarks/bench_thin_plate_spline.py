@@ -25,7 +25,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from armillary.kernels import sampling, thin_plate_spline
+from armillary.kernels import sampling
+from armillary_labelling.kernels import thin_plate_spline
 
 ROW = tuple[str, int, int, int]
 ROWS: list[ROW] = [  # what, batch, rows and columns of the picture, rows and columns of control points

@@ -2,7 +2,7 @@
 
     python benchmarks/equivariance.py
 
-Residual spherical CNNs with random weights, their normalisation warmed up on the shapes, look at solids of ``worlds:solids`` and
+Residual spherical CNNs with random weights, their normalisation warmed up on the shapes, look at solids of ``synthetic:solids`` and
 at the same solids turned. Relative error of the features, root mean square over items: ``|turned features - features of the
 turned| / |features of the turned|``, means over the sphere taken out. Four columns take the causes away one by one: the mesh is
 turned and cast again; its signal, cut to the degrees that the grid carries, is turned in the spectrum, so that the ray casting
@@ -15,14 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from armillary.kernels.rotations import random_rotation
-from armillary.kernels.spheres.grids import points, soft
-from armillary.kernels.spheres.transforms import coefficients_from_signal, signal_from_coefficients
+from armillary.nn.spheres.grids import points, soft
+from armillary.nn.spheres.transforms import coefficients_from_signal, signal_from_coefficients
 from armillary_spherical.meshes import PosedMesh
 from armillary_spherical.method import turned
 from armillary_spherical.rays import Casters, spherical_signal
 from armillary_spherical.shape_networks import ResidualCnn
-from armillary_worlds.config import SolidsConfig
-from armillary_worlds.solids import Solids
+from armillary_synthetic.config import SolidsConfig
+from armillary_synthetic.solids import Solids
 
 _ITEMS = 20
 
@@ -34,8 +34,8 @@ def main() -> None:
     items = parser.parse_args().items
     generator = torch.Generator().manual_seed(0)
     turns = random_rotation(items, generator=generator, dtype=torch.float64)
-    world = Solids.build(SolidsConfig(), size=16, seed=0)
-    meshes = [PosedMesh(world.mesh(index), closed=True) for index in range(items)]
+    solids = Solids.build(SolidsConfig(), size=16, seed=0)
+    meshes = [PosedMesh(solids.mesh(index), closed=True) for index in range(items)]
     print(f"{items} solids, float32; relative error")
     print(
         f"{'bandwidth':>9}  {'pooling':8}  {'cast again':>10}  {'in the spectrum':>15}  {'no rectifier':>12}  {'input':>6}"

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import torch
 
-from armillary.run.checkpoint import found, newest
+from armillary.training.checkpoint import found, newest
 
 
 def main() -> int:
@@ -32,7 +32,7 @@ def main() -> int:
     draw = random.Random(arguments.seed)
     with tempfile.TemporaryDirectory() as scratch:
         data, out, whole = Path(scratch) / "data", Path(scratch) / "run", Path(scratch) / "whole"
-        armillary("data", "make", "worlds:heads", str(data), "--count", "48", "--size", "16").check_returncode()
+        armillary("data", "make", "synthetic:heads", str(data), "--count", "48", "--size", "16").check_returncode()
         begin = [
             *("train", "unsup3d:smoke", "--data", str(data), "--steps", str(arguments.steps)),
             *("--set", "cadence.checkpoint=2", "--set", "cadence.log=1", "--set", "cadence.preview=10000"),

@@ -11,6 +11,8 @@ import torch
 from drawing import AXES, INK, PALE, Drawing, Point
 from torch import Tensor
 
+from armillary.drawing.picture_items import image_picture
+from armillary.drawing.sheets import Picture, contact_sheet, write_png
 from armillary.kernels.cameras import (
     back_project,
     intrinsics,
@@ -23,11 +25,9 @@ from armillary.kernels.mesh_pictures import CAMERA_FROM_WORLD, rotation_of_view
 from armillary.kernels.rotations import rotation_from_euler_zyx
 from armillary.kernels.sampling import identity_grid, resize_points
 from armillary.kernels.shading import lambert, normals_from_depth
-from armillary.kernels.spheres.grids import SphereGrid, driscoll_healy, points, soft
-from armillary.kernels.spheres.harmonics import spherical_harmonics
-from armillary.kernels.spheres.rotation import rotation_from_euler_zyz
-from armillary.run.picture_items import image_picture
-from armillary.run.sheets import Picture, contact_sheet, write_png
+from armillary.nn.spheres.grids import SphereGrid, driscoll_healy, points, soft
+from armillary.nn.spheres.harmonics import spherical_harmonics
+from armillary.nn.spheres.rotation import rotation_from_euler_zyz
 
 _LIGHT = "#e08a00"
 # The sphere as it is looked at: z up, x to the left and near.
@@ -215,7 +215,7 @@ def rotations() -> Drawing:
     """Angles one after the other, each about an axis that stays where it is."""
     sheet = Drawing(680, 400, title="Rotations are read from right to left, about axes that stay")
     camera_turn = rotation_from_euler_zyx(_angles(0.35, 0.0, 0.0)) @ rotation_from_euler_zyx(_angles(0.0, 0.6, 0.0))
-    world_turn = torch.from_numpy(_SPHERE_TURN)
+    generator_turn = torch.from_numpy(_SPHERE_TURN)
     a, b, c = (math.radians(degrees) for degrees in (40.0, 30.0, 55.0))
     rows = (
         (
@@ -228,7 +228,7 @@ def rotations() -> Drawing:
             "Sphere, z up. R = Rz(a) Ry(b) Rz(g): rotation_from_euler_zyz((a, b, g))",
             ("R = 1", "g = 40° about z", "then b = 30° about y", "then a = 55° about z"),
             [rotation_from_euler_zyz(_angles(*some)) for some in ((0, 0, 0), (0, 0, a), (0, b, a), (c, b, a))],
-            world_turn,
+            generator_turn,
         ),
     )
     for row, (words, captions, steps, turn) in enumerate(rows):

@@ -1,20 +1,20 @@
-"""Draw the pictures of the READMEs: what a run finds in a few pictures of a procedural world.
+"""Draw the pictures of the READMEs: what a run finds in a few pictures of a procedural generator.
 
-armillary data make worlds:heads heads --count 4000 --size 64 --seed 0
-armillary data make worlds:heads fresh --count 200 --size 64 --seed 1
+armillary data make synthetic:heads heads --count 4000 --size 64 --seed 0
+armillary data make synthetic:heads fresh --count 200 --size 64 --seed 1
 armillary train unsup3d:quick --data heads --out runs/heads
 python docs/figure.py runs/heads docs/_static/unsup3d-heads.png fresh/images/000003.png ...
 
-armillary data make worlds:globe globe --count 2000 --size 48 --seed 0
-armillary data make worlds:globe other --count 400 --size 48 --seed 1
+armillary data make synthetic:globe globe --count 2000 --size 48 --seed 0
+armillary data make synthetic:globe other --count 400 --size 48 --seed 1
 armillary train labelling:quick --data globe --out runs/globe --set data.split_by=all
 python docs/figure.py runs/globe docs/_static/labelling-globe.png other/images/000003.png ...
 
 armillary train keypoints:quick --data heads --out runs/points --steps 2000
 python docs/figure.py runs/points docs/_static/keypoints-heads.png fresh/images/000000.png ...
 
-armillary data make worlds:solids solids --count 600 --seed 0
-armillary data make worlds:solids fresh --count 60 --seed 1
+armillary data make synthetic:solids solids --count 600 --seed 0
+armillary data make synthetic:solids fresh --count 60 --seed 1
 armillary train spherical:quick --data solids --out runs/solids
 python docs/figure.py runs/solids docs/_static/spherical-solids.png fresh/images/000000.png fresh/images/000005.png ...
 
@@ -31,15 +31,8 @@ import torch
 from PIL import Image
 
 import armillary
-from armillary.host import Host
-from armillary.kernels.mesh_pictures import CAMERA_FROM_WORLD, Studio, take_picture
-from armillary.kernels.rotations import geodesic_angle
-from armillary.kernels.spheres.grids import soft
-from armillary.kernels.spheres.harmonics import spherical_harmonics
-from armillary.kernels.spheres.transforms import coefficients_from_signal
-from armillary.run.folder import RunFolder
-from armillary.run.picture_items import image_picture
-from armillary.run.pictures import (
+from armillary.drawing.picture_items import image_picture
+from armillary.drawing.pictures import (
     depth_picture,
     edge_map_picture,
     label_map_picture,
@@ -48,12 +41,19 @@ from armillary.run.pictures import (
     shading_picture,
     unwrapped_picture,
 )
-from armillary.run.point_pictures import keypoints_picture, strong_edges, structure_picture
-from armillary.run.predict import Geometry
-from armillary.run.relate import relate
-from armillary.run.restore import restore
-from armillary.run.sheets import Picture, contact_sheet, write_png
-from armillary.run.turntable import sweep, turntable
+from armillary.drawing.point_pictures import keypoints_picture, strong_edges, structure_picture
+from armillary.drawing.sheets import Picture, contact_sheet, write_png
+from armillary.inference.predict import Geometry
+from armillary.inference.relate import relate
+from armillary.inference.restore import restore
+from armillary.kernels.mesh_pictures import CAMERA_FROM_WORLD, Studio, take_picture
+from armillary.kernels.rotations import geodesic_angle
+from armillary.nn.spheres.grids import soft
+from armillary.nn.spheres.harmonics import spherical_harmonics
+from armillary.nn.spheres.transforms import coefficients_from_signal
+from armillary.pages.turntable import sweep, turntable
+from armillary.plugins.host import Host
+from armillary.training.folder import RunFolder
 from armillary_spherical.meshes import read_mesh
 
 _CELL = 120
@@ -147,7 +147,7 @@ def _solids(run: str, pairs: list[tuple[Path, Path]]) -> Picture:
 
 
 def _balls(signals: torch.Tensor) -> list[Picture]:
-    """Each map on its sphere, seen by the camera of the world; the same colour is the same feature in all."""
+    """Each map on its sphere, seen by the camera of the generator; the same colour is the same feature in all."""
     bandwidth = signals.shape[-1] // 2
     axis = torch.linspace(-1.04, 1.04, _CELL, dtype=torch.float64)
     down, right = torch.meshgrid(axis, axis, indexing="ij")

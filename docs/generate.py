@@ -14,16 +14,17 @@ import attrs
 from cyclopts import App
 from rich.console import Console
 
-from armillary import hookspecs, ports
-from armillary.catalogue import FIRST_PARTY
+from armillary import ports
 from armillary.cli.app import app
-from armillary.host import Host
+from armillary.plugins import hookspecs
+from armillary.plugins.catalogue import FIRST_PARTY
+from armillary.plugins.host import Host
 from armillary.ports import Port
 from armillary.specs import ComponentSpec, RecipeSpec
 
 _LINE = "<!-- Written by docs/generate.py; edit the plugin, not this page. -->\n"
 _WORDS_OF_KIND = {
-    "world": "Worlds",
+    "generator": "Generators",
     "dataset": "Data sets",
     "transform": "Transforms",
     "encoder": "Encoders",

@@ -43,27 +43,27 @@ def say(pytestconfig: pytest.Config) -> Callable[[str], None]:
     return pytestconfig.stash.setdefault(SAID, []).append
 
 
-class Worlds(dict[str, Path]):
-    """World to a folder of a few small pictures of it, made when it is first asked for."""
+class Generators(dict[str, Path]):
+    """Generator to a folder of a few small pictures of it, made when it is first asked for."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def __missing__(self, world: str) -> Path:
-        from armillary.host import Host
-        from armillary.run import data
-        from armillary.run.worlds import build_world
+    def __missing__(self, generator: str) -> Path:
+        from armillary.data import make as data
+        from armillary.data.generators import build_generator
+        from armillary.plugins.host import Host
 
-        built = build_world(Host(), world, {}, size=32, seed=0)
-        place = self.folder / world.replace(":", "-")
-        data.make(built.world, place, name=built.id, settings=built.settings, size=32, seed=0, count=12, workers=0)
-        return self.setdefault(world, place)
+        built = build_generator(Host(), generator, {}, size=32, seed=0)
+        place = self.folder / generator.replace(":", "-")
+        data.make(built.generator, place, name=built.id, settings=built.settings, size=32, seed=0, count=12, workers=0)
+        return self.setdefault(generator, place)
 
 
 @pytest.fixture(scope="session")
-def small_worlds(tmp_path_factory: pytest.TempPathFactory) -> Worlds:
-    """Folders of twelve pictures of 32 x 32, by the id of their world. Read only."""
-    return Worlds(tmp_path_factory.mktemp("worlds"))
+def small_generators(tmp_path_factory: pytest.TempPathFactory) -> Generators:
+    """Folders of twelve pictures of 32 x 32, by the id of their generator. Read only."""
+    return Generators(tmp_path_factory.mktemp("generators"))
 
 
 @pytest.fixture(scope="session")
@@ -92,7 +92,7 @@ def armillary(home: Path, tmp_path: Path) -> Armillary:
 def heads(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of 24 heads with ground truth. Read only."""
     folder = tmp_path_factory.mktemp("data")
-    make = ("data", "make", "worlds:heads", "heads", "--count", 24, "--size", 32, "--seed", 0)
+    make = ("data", "make", "synthetic:heads", "heads", "--count", 24, "--size", 32, "--seed", 0)
     call(*make, env=environment(home), cwd=folder)
     return folder / "heads"
 
@@ -101,7 +101,7 @@ def heads(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def globe(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of 40 pictures of a turning globe, with flow and object coordinates. Read only."""
     folder = tmp_path_factory.mktemp("data")
-    make = ("data", "make", "worlds:globe", "globe", "--count", 40, "--size", 32, "--seed", 0)
+    make = ("data", "make", "synthetic:globe", "globe", "--count", 40, "--size", 32, "--seed", 0)
     call(*make, env=environment(home), cwd=folder)
     return folder / "globe"
 

@@ -20,7 +20,7 @@ import attrs
 ROOT = Path(__file__).parent.parent
 LISTS = Path(__file__).parent / "surface"
 PACKAGES = tuple(sorted(path.parent.name for path in ROOT.glob("packages/*/pyproject.toml")))
-MODULES = ("armillary.specs", "armillary.ports", "armillary.config", "armillary.errors", "armillary.hookspecs")
+MODULES = ("armillary.specs", "armillary.ports", "armillary.config", "armillary.errors", "armillary.plugins.hookspecs")
 """Modules of the core, beside ``armillary``, its interfaces and its kernels, of which a plugin's author imports names."""
 
 
@@ -110,7 +110,7 @@ def _kinds() -> Iterator[str]:
 
 
 def _offered(plugin: str) -> Iterator[str]:
-    from armillary.host import Host
+    from armillary.plugins.host import Host
 
     host = Host()
     for kind, specs in host.load(plugin).components.items():

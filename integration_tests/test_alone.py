@@ -4,8 +4,8 @@ import pytest
 
 
 @pytest.mark.parametrize("method", ["keypoints", "labelling", "photogeo", "unsup3d"])
-def test_a_method_trains_without_the_package_of_worlds(armillary, heads, method):
-    """Recipes name a world for demonstrations; who brings pictures needs no world."""
+def test_a_method_trains_without_the_package_of_generators(armillary, heads, method):
+    """Recipes name a generator for demonstrations; who brings pictures needs no generator."""
     alone = {"ARMILLARY_ONLY": method}
     armillary("recipes", "check", env=alone)
     armillary("train", f"{method}:smoke", "--data", heads, "--out", "run", env=alone)

@@ -17,7 +17,7 @@ import attrs
 import pytest
 
 HEAD = """
-from armillary.hookspecs import hookimpl
+from armillary.plugins.hookspecs import hookimpl
 from armillary.specs import EncoderSpec
 
 def encoder(target="{package}.parts:Net"):
@@ -148,21 +148,21 @@ def armillary(*arguments: str, site: Path | None, **environ: str) -> subprocess.
 
 
 LIST = """
-from armillary.discovery import discover
+from armillary.plugins.discovery import discover
 print(json.dumps({"states": [[r.id, r.distribution, r.state] for r in discover()],
                   "imported": [name for name in sys.modules if name == "torch" or name.startswith("armillary_")]}))
 """
 EVERYTHING = """
-from armillary.host import Host, KINDS
+from armillary.plugins.host import Host, KINDS
 host = Host()
 ids = {kind: sorted(host.components(kind)) for kind in KINDS}
 print(json.dumps({"ids": ids, "failures": host.failures}))
 """
 RESOLVE = """
-from armillary.host import Host, KINDS
+from armillary.plugins.host import Host, KINDS
 host = Host()
 found = {}
-for plugin in ("std", "worlds", "unsup3d"):
+for plugin in ("std", "synthetic", "unsup3d"):
     for kind, specs in host.load(plugin).components.items():
         for name in specs:
             if kind != "recipe":
@@ -172,9 +172,9 @@ broken = [name for name in sys.modules if name.startswith("armillary_")]
 print(json.dumps({"found": found, "imported": sorted({name.partition(".")[0] for name in broken})}))
 """
 RECIPES = """
-from armillary.host import Host
-from armillary.check import check
-from armillary.recipe import complete, resolve
+from armillary.plugins.host import Host
+from armillary.recipes.check import check
+from armillary.recipes.recipe import complete, resolve
 host = Host()
 checked = {}
 for id in sorted(host.load("unsup3d").components["recipe"]):
@@ -208,7 +208,7 @@ def test_the_doctor_names_each_broken_plugin_with_its_distribution_and_reason(di
 def test_the_doctor_finds_nothing_wrong_with_the_good_ones(diagnoses):
     found = {entry["record"]["id"]: entry["findings"] for entry in diagnoses}
     good = {id: findings for id, findings in found.items() if id not in BROKEN}
-    assert set(good) >= {"std", "good", "keypoints", "labelling", "photogeo", "unsup3d", "worlds"}
+    assert set(good) >= {"std", "good", "keypoints", "labelling", "photogeo", "unsup3d", "synthetic"}
     assert not any(good.values()), good
 
 
@@ -218,7 +218,7 @@ def test_listing_reads_metadata_and_imports_nothing(site):
     states = {id: state for id, _, state in listed["states"]}
     assert {id for id, state in states.items() if state == "conflict"} == {"duplicate-id"}
     assert {id for id, state in states.items() if state == "incompatible"} == {"too-old", "too-new"}
-    assert all(states[id] == "ok" for id in ("std", "unsup3d", "worlds", "good"))
+    assert all(states[id] == "ok" for id in ("std", "unsup3d", "synthetic", "good"))
     assert {distribution for id, distribution, _ in listed["states"] if id == "duplicate-id"} == {
         "one-of-two",
         "two-of-two",
@@ -249,7 +249,7 @@ def test_asking_for_everything_gives_the_good_ones_as_if_they_were_alone(site):
 def test_first_party_components_resolve_beside_broken_plugins_and_import_none_of_them(site):
     beside = run(RESOLVE, site)
     assert beside["found"] == run(RESOLVE, None)["found"]
-    assert set(beside["imported"]) <= {"armillary_unsup3d", "armillary_worlds"}
+    assert set(beside["imported"]) <= {"armillary_unsup3d", "armillary_synthetic"}
 
 
 def test_recipes_are_checked_beside_broken_plugins_without_torch(site):
@@ -263,7 +263,7 @@ def test_recipes_are_checked_beside_broken_plugins_without_torch(site):
 def test_asking_for_a_component_of_a_broken_plugin_says_why(site, id):
     code = f"""
 from armillary.errors import ArmillaryError
-from armillary.host import Host
+from armillary.plugins.host import Host
 host = Host()
 try:
     host.resolve(host.component("encoder", "{id}:net"))
@@ -278,11 +278,11 @@ except ArmillaryError as error:
 
 
 def test_a_fork_that_claims_a_first_party_id_leaves_the_others_alone(tmp_path):
-    install(tmp_path, "worlds", Broken("", distributions=("worlds-fork",)))
+    install(tmp_path, "synthetic", Broken("", distributions=("synthetic-fork",)))
     found = run(EVERYTHING, tmp_path)
-    assert set(found["failures"]) == {"worlds"}
-    assert "armillary-worlds" in found["failures"]["worlds"]
-    assert "worlds-fork 1.0" in found["failures"]["worlds"]
+    assert set(found["failures"]) == {"synthetic"}
+    assert "armillary-synthetic" in found["failures"]["synthetic"]
+    assert "synthetic-fork 1.0" in found["failures"]["synthetic"]
     assert [id for id in found["ids"]["recipe"] if id.startswith("unsup3d:")]
 
 
@@ -294,7 +294,7 @@ def test_a_fork_that_claims_a_first_party_id_leaves_the_others_alone(tmp_path):
         "plugins show unsup3d",
         "components list",
         "components list --fits unsup3d:smoke.depth.head",
-        "components show worlds:heads",
+        "components show synthetic:heads",
         "recipes list",
         "recipes show unsup3d:quick",
         "recipes check unsup3d:smoke",
@@ -315,7 +315,7 @@ def test_commands_say_beside_broken_plugins_what_they_say_alone(site, command):
 def test_a_recipe_that_cannot_be_resolved_leaves_the_others_alone(tmp_path):
     """Its plugin loads; what it extends is not installed, which nobody can know before it is asked for."""
     lost = """
-from armillary.hookspecs import hookimpl
+from armillary.plugins.hookspecs import hookimpl
 from armillary.specs import RecipeSpec
 
 @hookimpl

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from armillary.host import Host
+from armillary.plugins.host import Host
 
 ROOT = Path(__file__).parent.parent
 METHODS = sorted({id.split(":")[0] for id in Host().components("method") if not id.startswith("std:")})

@@ -33,7 +33,7 @@ ELSEWHERE = {
 NOT_HERE = {
     r"python3 -m venv|python -m pip|pip install|git clone|pre-commit": "makes environments; nox and the workflows do so",
     r"armillary demo$": "minutes; the core's tests run it",
-    r"armillary data make worlds:morphable": "needs the file of a morphable model, which is not ours to give",
+    r"armillary data make synthetic:morphable": "needs the file of a morphable model, which is not ours to give",
     r"python benchmarks/": "minutes; nox bench runs them",
     r"test_conformance = ": "a test file; every package has one",
 }
@@ -47,7 +47,7 @@ SMALLER = (
     (r" --steps \d+", ""),
     (r"armillary (train|compare) (?!--resume)(.*)", r"armillary \1 \2 --steps 2"),
     (r"python docs/", f"python {ROOT}/docs/"),
-    (r"armillary plugins verify worlds", "armillary plugins verify worlds --level 0"),
+    (r"armillary plugins verify synthetic", "armillary plugins verify synthetic --level 0"),
 )
 """Less of the same: recipes that take seconds, fewer and smaller pictures, fewer steps."""
 

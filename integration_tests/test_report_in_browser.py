@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from armillary.run.report import loss_curves, write_report
-from armillary.run.sheets import png_bytes, webp_bytes
+from armillary.drawing.sheets import png_bytes, webp_bytes
+from armillary.pages.report import loss_curves, write_report
 
 pytestmark = pytest.mark.browser
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from armillary.catalogue import FIRST_PARTY, install_hint
+from armillary.plugins.catalogue import FIRST_PARTY, install_hint
 
 ROOT = Path(__file__).parent.parent
 PROJECTS = [
@@ -22,7 +22,7 @@ DISTRIBUTION_OF = {
     id: project["name"] for project in PROJECTS for id in project.get("entry-points", {}).get("armillary.plugins", {})
 }
 IDS = tuple(sorted(DISTRIBUTION_OF))
-METHODS = tuple(id for id in IDS if id != "worlds")
+METHODS = tuple(id for id in IDS if id != "synthetic")
 SUBSETS = {
     **{f"{id} alone": ({"ARMILLARY_ONLY": id}, {id}) for id in IDS},
     **{f"all but {id}": ({"ARMILLARY_BLOCK": id}, {*IDS} - {id}) for id in IDS},
@@ -65,7 +65,7 @@ def test_a_subset_offers_what_its_plugins_offer(armillary, everything, name):
 @pytest.fixture(scope="module")
 def everything():
     """Ids of all components and of all recipes, read without the command."""
-    from armillary.host import KINDS, Host
+    from armillary.plugins.host import KINDS, Host
 
     host = Host()
     components = {id for kind in KINDS if kind != "recipe" for id in host.components(kind)}
@@ -105,11 +105,11 @@ def test_a_recipe_of_a_plugin_that_is_not_installed_says_what_to_type(clean_envi
     assert f"no plugin '{id}' is installed; {install_hint(id)}" in done.stderr
 
 
-def test_without_the_worlds_the_data_say_what_to_type(clean_environment):
-    hidden = DISTRIBUTION_OF["worlds"]
-    made = without(hidden, words=("data", "make", "worlds:heads", "heads"), env=clean_environment)
+def test_without_the_generators_the_data_say_what_to_type(clean_environment):
+    hidden = DISTRIBUTION_OF["synthetic"]
+    made = without(hidden, words=("data", "make", "synthetic:heads", "heads"), env=clean_environment)
     assert made.returncode == 1
-    assert install_hint("worlds") in made.stderr
+    assert install_hint("synthetic") in made.stderr
     checked = without(hidden, words=("recipes", "check"), env=clean_environment)
     assert checked.returncode == 0, checked.stdout
 

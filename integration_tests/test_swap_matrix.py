@@ -14,14 +14,14 @@ from pathlib import Path
 import attrs
 import pytest
 
-from armillary.check import check
 from armillary.errors import ArmillaryError
-from armillary.host import Host
-from armillary.layers import Merger
-from armillary.recipe import Recipe, complete, resolve
-from armillary.run.train import train
-from armillary.settings import DeviceConfig
-from armillary.swaps import Fit, Place, fits, places
+from armillary.plugins.host import Host
+from armillary.recipes.check import check
+from armillary.recipes.layers import Merger
+from armillary.recipes.recipe import Recipe, complete, resolve
+from armillary.recipes.settings import DeviceConfig
+from armillary.recipes.swaps import Fit, Place, fits, places
+from armillary.training.train import train
 
 SEED = 20
 CONVOLUTIONS = ("{at}.convolutions=[4, 4]",)
@@ -164,14 +164,14 @@ def small(host: Host) -> set[str]:
     return {recipe for recipe in found.values() if not check(host, complete(host, resolve(host, recipe))).missing}
 
 
-def trained(host: Host, swap: Swap, worlds: Mapping[str, Path], out: Path, *more: str) -> None:
+def trained(host: Host, swap: Swap, generators: Mapping[str, Path], out: Path, *more: str) -> None:
     """Build the swap, make one optimiser step of each stage, and hold what is written to it."""
     recipe = swap.recipe(host)
     stages = [f"stages.{name}." for name in recipe.bodies] if "stages" in recipe.table else [""]
     sets = [f"{stage}{text}" for stage in stages for text in ("budget.steps=1", "cadence.log=1", "batch_size=2")]
-    world = next(body["world"]["use"] for body in recipe.bodies.values() if "world" in body)
+    generator = next(body["generator"]["use"] for body in recipe.bodies.values() if "generator" in body)
     device = DeviceConfig(accelerator="cpu", threads=1)
-    train(swap.recipe(host, *sets, *more), data=worlds[world], out=out, host=host, device=device)
+    train(swap.recipe(host, *sets, *more), data=generators[generator], out=out, host=host, device=device)
     rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [row["step"] for row in rows] == [1] * len(stages)
     assert all(math.isfinite(row["loss"]) for row in rows), rows
@@ -207,7 +207,7 @@ def remedies(host: Host, swap: Swap) -> list[str]:
     ]
 
 
-def test_what_fits_trains(host, matrix, small_worlds, tmp_path, say):
+def test_what_fits_trains(host, matrix, small_generators, tmp_path, say):
     """A finite loss after a step of the real loop. A size that does not suit is refused in words before anything is
     written, and trains with the setting that the words ask for.
     """
@@ -219,12 +219,12 @@ def test_what_fits_trains(host, matrix, small_worlds, tmp_path, say):
     for index, swap in enumerate(asked):
         try:
             try:
-                trained(host, swap, small_worlds, tmp_path / f"{index}")
+                trained(host, swap, small_generators, tmp_path / f"{index}")
             except ArmillaryError as refusal:
                 sets = remedies(host, swap)
                 if not sets or (tmp_path / f"{index}").exists() or swap.fit.id not in str(refusal):
                     raise
-                trained(host, swap, small_worlds, tmp_path / f"{index}", *sets)
+                trained(host, swap, small_generators, tmp_path / f"{index}", *sets)
                 helped += 1
         except Exception as error:
             wrong.append(f"{swap}: {type(error).__name__}: {error}")

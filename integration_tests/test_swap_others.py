@@ -14,12 +14,12 @@ from typing import Any
 import attrs
 import pytest
 
-from armillary.check import check
 from armillary.errors import ArmillaryError
-from armillary.host import Host
-from armillary.recipe import Overrides, Recipe, complete, resolve
-from armillary.run.train import train
-from armillary.settings import DeviceConfig
+from armillary.plugins.host import Host
+from armillary.recipes.check import check
+from armillary.recipes.recipe import Overrides, Recipe, complete, resolve
+from armillary.recipes.settings import DeviceConfig
+from armillary.training.train import train
 
 SECTIONS = {"loss": "losses", "evaluator": "evaluators", "dataset": "data", "transform": "transforms"}
 NAME = "swapped"
@@ -122,7 +122,7 @@ def test_losses_go_from_method_to_method(matrix):
     assert foreign >= {"std", "keypoints", "photogeo", "spherical"}, foreign
 
 
-def test_each_loss_that_fits_trains(host, matrix, small_worlds, tmp_path, say):
+def test_each_loss_that_fits_trains(host, matrix, small_generators, tmp_path, say):
     """Added to a smoke recipe, of another plugin where there is one: a step of the real loop, with a finite value of its own."""
     began, draw = time.monotonic(), random.Random(SEED)
     smoke = [added for added in matrix if added.kind == "loss" and not added.reason and added.recipe.endswith(":smoke")]
@@ -131,7 +131,7 @@ def test_each_loss_that_fits_trains(host, matrix, small_worlds, tmp_path, say):
         mine = [added for added in smoke if added.part == part]
         foreign = [added for added in mine if added.recipe.partition(":")[0] != part.partition(":")[0]]
         try:
-            _train(host, draw.choice(foreign or mine), small_worlds, tmp_path / f"{index}")
+            _train(host, draw.choice(foreign or mine), small_generators, tmp_path / f"{index}")
         except Exception as error:
             wrong.append(f"{mine[0]}: {type(error).__name__}: {error}")
     rest = ", ".join(loss for loss in host.components("loss") if loss not in tried)
@@ -142,16 +142,16 @@ def test_each_loss_that_fits_trains(host, matrix, small_worlds, tmp_path, say):
     assert not wrong, "\n".join(wrong)
 
 
-def _train(host: Host, added: Added, worlds: Mapping[str, Any], out: Any) -> None:
+def _train(host: Host, added: Added, generators: Mapping[str, Any], out: Any) -> None:
     recipe = resolve(host, added.recipe)
     stages = [f"stages.{name}." for name in recipe.bodies] if "stages" in recipe.table else [""]
     at = f"stages.{added.stage}." if added.stage else ""
     sets = [f"{stage}{text}" for stage in stages for text in ("budget.steps=1", "cadence.log=1", "batch_size=2")]
     fields = attrs.fields_dict(host.config(host.component("loss", added.part)))
     sets += [f'{at}losses.{NAME}.{name}="{value}"' for name, value in FILES.items() if name in fields]
-    world = next(body["world"]["use"] for body in recipe.bodies.values() if "world" in body)
+    generator = next(body["generator"]["use"] for body in recipe.bodies.values() if "generator" in body)
     device = DeviceConfig(accelerator="cpu", threads=1)
-    train(added.resolved(host, *sets), data=worlds[world], out=out, host=host, device=device)
+    train(added.resolved(host, *sets), data=generators[generator], out=out, host=host, device=device)
     rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     own = [row[f"losses.{NAME}"] for row in rows if f"losses.{NAME}" in row]
     assert len(own) == 1, f"{added}: in {len(own)} rows"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from armillary.scaffold import KINDS
+from armillary.plugins.scaffold import KINDS
 
 TRAINED = ("dataset", "method")
 """Kinds that are trained here: those that most depends on. The others are put into a recipe, which is checked."""

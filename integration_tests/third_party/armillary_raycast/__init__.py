@@ -1,4 +1,4 @@
-from armillary.hookspecs import hookimpl
+from armillary.plugins.hookspecs import hookimpl
 from armillary.ports import Port
 from armillary.specs import LossSpec, RendererSpec
 

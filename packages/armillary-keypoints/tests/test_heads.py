@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from armillary.kernels.edge_map import naive_edge_map
 from armillary_keypoints.config import EdgesConfig, KeypointsHeadConfig
 from armillary_keypoints.heads import Edges, KeypointsHead
+from armillary_keypoints.kernels.edge_map import naive_edge_map
 
 
 def edges(points=4, **settings):

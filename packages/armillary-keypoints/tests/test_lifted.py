@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from armillary.check import check
 from armillary.errors import RecipeError
-from armillary.host import Host
 from armillary.kernels.cameras import intrinsics
-from armillary.recipe import Overrides, complete, resolve
-from armillary.taking import kept
+from armillary.plugins.host import Host
+from armillary.recipes.check import check
+from armillary.recipes.recipe import Overrides, complete, resolve
+from armillary.recipes.transfer import kept
 from armillary_keypoints.lifted import Lifted, lift, resized
 from armillary_keypoints.lifted_specs import LiftedConfig
 

@@ -3,14 +3,14 @@
 import pytest
 import torch
 
-from armillary.check import check
 from armillary.config import structure
-from armillary.host import Host
 from armillary.interfaces.loss import StepCache
-from armillary.recipe import Overrides, complete, resolve
-from armillary.run.build import build, build_transforms, call_method, dry_run, loss_terms
-from armillary.run.optimise import build_optimiser, weight_at
-from armillary.settings import OptimiserConfig
+from armillary.plugins.host import Host
+from armillary.recipes.check import check
+from armillary.recipes.recipe import Overrides, complete, resolve
+from armillary.recipes.settings import OptimiserConfig
+from armillary.training.build import build, build_transforms, call_method, dry_run, loss_terms
+from armillary.training.optimise import build_optimiser, weight_at
 from armillary_keypoints.recipes import RECIPES
 
 ALONE = [recipe.name for recipe in RECIPES if recipe.name != "quick-features"]  # which needs another run

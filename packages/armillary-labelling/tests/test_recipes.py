@@ -3,19 +3,19 @@
 import pytest
 import torch
 
-from armillary.check import check, fitting
 from armillary.config import structure
 from armillary.errors import RecipeError
-from armillary.host import Host
 from armillary.interfaces.loss import StepCache
 from armillary.kernels.sampling import identity_grid
+from armillary.plugins.host import Host
 from armillary.ports import Port, misfit
-from armillary.recipe import Overrides, complete, resolve
-from armillary.run.batches import collate
-from armillary.run.build import build, build_transforms, call_method, dry_run, loss_terms
-from armillary.run.optimise import build_optimiser
-from armillary.settings import OptimiserConfig
+from armillary.recipes.check import check, fitting
+from armillary.recipes.recipe import Overrides, complete, resolve
+from armillary.recipes.settings import OptimiserConfig
 from armillary.specs import EncoderSpec
+from armillary.training.batches import collate
+from armillary.training.build import build, build_transforms, call_method, dry_run, loss_terms
+from armillary.training.optimise import build_optimiser
 from armillary_labelling.recipes import RECIPES
 
 NAMES = [recipe.name for recipe in RECIPES]

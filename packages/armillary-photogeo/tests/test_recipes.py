@@ -5,11 +5,11 @@ import math
 import pytest
 import torch
 
-from armillary.check import check
-from armillary.host import Host
 from armillary.interfaces.loss import StepCache
-from armillary.recipe import Overrides, complete, resolve
-from armillary.run.build import build, call_method, dry_run, loss_terms
+from armillary.plugins.host import Host
+from armillary.recipes.check import check
+from armillary.recipes.recipe import Overrides, complete, resolve
+from armillary.training.build import build, call_method, dry_run, loss_terms
 from armillary_photogeo.recipes import RECIPES
 from armillary_photogeo.reported import RANGES, SETTINGS
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from armillary.kernels.rotations import random_rotation
-from armillary.kernels.spheres.grids import soft
-from armillary.kernels.spheres.rotation import rotate_coefficients
-from armillary.kernels.spheres.transforms import coefficients_from_signal, signal_from_coefficients
+from armillary.nn.spheres.grids import soft
+from armillary.nn.spheres.rotation import rotate_coefficients
+from armillary.nn.spheres.transforms import coefficients_from_signal, signal_from_coefficients
 from armillary_spherical.e3nn_encoder import E3nnCnn
 from armillary_spherical.network_config import E3nnCnnConfig
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from armillary.kernels.rotations import exp_map, random_rotation
-from armillary.kernels.spheres.grids import soft
-from armillary.kernels.spheres.rotation import rotate_coefficients
-from armillary.kernels.spheres.transforms import signal_from_coefficients
+from armillary.nn.spheres.grids import soft
+from armillary.nn.spheres.rotation import rotate_coefficients
+from armillary.nn.spheres.transforms import signal_from_coefficients
 from armillary_spherical.evaluator_config import EquivarianceConfig, RelativePoseConfig
 from armillary_spherical.evaluators import Classification, Equivariance, ImageToMesh, RelativePose, mirrored
 
@@ -16,7 +16,7 @@ ITEMS = [f"{category}/{index}" for category in ("aeroplane", "car") for index in
 PASSES = ("score", "second", "third", "fourth")
 
 
-def world(seed=0, *, bandwidth=4):
+def generator(seed=0, *, bandwidth=4):
     """Views of ten items, each a turned map; items of a category have the same map."""
     generator = torch.Generator().manual_seed(seed)
     maps = {name: torch.randn(3, bandwidth**2, generator=generator) for name in ("aeroplane", "car")}
@@ -51,7 +51,7 @@ def pose(**changes):
 
 def test_maps_that_turn_with_the_object_have_no_error():
     """Three instance and three category pairs an item, all found; random rotations are about 126 degrees off."""
-    found = fed(pose(), world()).result()
+    found = fed(pose(), generator()).result()
     assert found.figures["instance median"].value < 0.05
     assert found.figures["category median"].value < 0.05
     assert found.figures["instance acc@15"].value == 1.0
@@ -61,13 +61,13 @@ def test_maps_that_turn_with_the_object_have_no_error():
 
 def test_without_refinement_the_error_is_the_grids():
     """At a bandwidth of 8 a cell is 11.25 degrees in beta and 22.5 in the other angles."""
-    found = fed(pose(refine=False), world()).result()
+    found = fed(pose(refine=False), generator()).result()
     assert 1 < found.figures["instance median"].value < 20
 
 
 def test_the_order_of_arguments():
     """The estimate carries the first view onto the second: of rotations that are known, the error is exactly that added."""
-    seen = world()
+    seen = generator()
     added = exp_map(torch.tensor([0.0, 0.2, 0.0]))
     for phase, ports in seen.items():
         rotation = ports["true_rotation"]
@@ -78,7 +78,7 @@ def test_the_order_of_arguments():
 
 
 def test_shards_and_order_do_not_matter():
-    seen = world()
+    seen = generator()
     whole = fed(pose(), seen).result()
     one, other = pose(), pose()
     fed(one, seen, order=[7, 1, 4, 9])
@@ -89,7 +89,7 @@ def test_shards_and_order_do_not_matter():
 
 def test_a_symmetry_forgives_its_turns():
     """Cars given the wrong way round: half a turn about their own z axis, forgiven by c2z and by the published rule."""
-    seen = world()
+    seen = generator()
     half = torch.diag(torch.tensor([-1.0, -1, 1]))
     for phase, ports in seen.items():
         rotation = ports["true_rotation"]
@@ -103,7 +103,7 @@ def test_a_symmetry_forgives_its_turns():
 
 
 def test_rows_hold_every_error_and_the_histogram():
-    found = fed(pose(), world()).result()
+    found = fed(pose(), generator()).result()
     assert set(found.rows[ITEMS[0]]) == {f"{kind} {i}" for kind in ("instance", "category") for i in (1, 2, 3)}
     histogram = found.rows["histogram of instance pairs"]
     assert next(iter(histogram)) == "0 to 15"
@@ -113,7 +113,7 @@ def test_rows_hold_every_error_and_the_histogram():
 
 
 def test_category_pairs_never_pair_an_item_with_itself():
-    evaluator = fed(pose(), world())
+    evaluator = fed(pose(), generator())
     pairs = evaluator.views.pairs(partners=3, seed=0)
     category = [pair for pair in pairs if pair.kind == "category"]
     assert all(pair.first != pair.second for pair in category)
@@ -135,7 +135,7 @@ def test_a_method_without_poses_is_refused():
 
 def test_pictures_are_compared_with_meshes():
     """The second of a pair is the mesh: what its picture gives does not matter."""
-    seen = world()
+    seen = generator()
     for phase, ports in seen.items():
         noise = torch.randn(ports["embedding"].shape, generator=torch.Generator().manual_seed(0))
         ports["shape_embedding"] = ports["embedding"]
@@ -148,7 +148,9 @@ def test_pictures_are_compared_with_meshes():
 
 def test_equivariance_of_maps_that_turn_is_exact():
     """And the element of the next larger group, a mirror, is not: its error is of the order of 1."""
-    seen = {phase: {"features": p["embedding"], "true_rotation": p["true_rotation"]} for phase, p in world().items()}
+    seen = {
+        phase: {"features": p["embedding"], "true_rotation": p["true_rotation"]} for phase, p in generator().items()
+    }
     evaluator = fed(Equivariance.build(EquivarianceConfig(), inputs={}), seen, phases=PASSES[:2])
     found = evaluator.result()
     assert found.figures["relative error"].value < 1e-5
@@ -158,7 +160,9 @@ def test_equivariance_of_maps_that_turn_is_exact():
 
 def test_equivariance_counts_what_is_added():
     """Golden: a tenth of a map's own norm added to it makes an error of about a tenth."""
-    seen = {phase: {"features": p["embedding"], "true_rotation": p["true_rotation"]} for phase, p in world().items()}
+    seen = {
+        phase: {"features": p["embedding"], "true_rotation": p["true_rotation"]} for phase, p in generator().items()
+    }
     seen["score"]["features"] = 1.1 * seen["score"]["features"]
     found = fed(Equivariance.build(EquivarianceConfig(), inputs={}), seen, phases=PASSES[:2]).result()
     assert found.figures["relative error"].value == pytest.approx(0.1, abs=1e-5)

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from armillary.kernels.rotations import random_rotation
-from armillary.kernels.spheres.grids import points, soft
-from armillary.kernels.spheres.rotation import rotate_coefficients
-from armillary.kernels.spheres.transforms import signal_from_coefficients
+from armillary.nn.spheres.grids import points, soft
+from armillary.nn.spheres.rotation import rotate_coefficients
+from armillary.nn.spheres.transforms import signal_from_coefficients
 from armillary_spherical.heads import ClassScores, Frame, Pose
 from armillary_spherical.network_config import ClassScoresConfig, FrameConfig, PoseConfig
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from armillary.kernels.rotations import exp_map, random_rotation
-from armillary.kernels.spheres.grids import cell_areas, soft
+from armillary.nn.spheres.grids import cell_areas, soft
 from armillary_spherical.losses import Geodesic, Pixel, RotationVectorError, cross_entropy, huber_sphere
 
 

@@ -5,10 +5,10 @@ import torch
 from torch import nn
 
 from armillary.kernels.rotations import geodesic_angle, random_rotation
-from armillary.kernels.spheres.convolution import area_mean
-from armillary.kernels.spheres.grids import soft
-from armillary.kernels.spheres.rotation import rotate_coefficients
-from armillary.kernels.spheres.transforms import signal_from_coefficients
+from armillary.nn.spheres.convolution import area_mean
+from armillary.nn.spheres.grids import soft
+from armillary.nn.spheres.rotation import rotate_coefficients
+from armillary.nn.spheres.transforms import signal_from_coefficients
 from armillary_spherical.heads import ClassScores, Frame, Pose
 from armillary_spherical.image_networks import ImageToVector, VectorToSphere
 from armillary_spherical.method import Classifier, Embedding, Orientation, Regression, Views, standardised, turned

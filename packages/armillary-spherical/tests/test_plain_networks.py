@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from armillary.kernels.rotations import random_rotation
-from armillary.kernels.spheres.grids import soft
-from armillary.kernels.spheres.transforms import coefficients_from_signal, signal_from_coefficients
+from armillary.nn.spheres.grids import soft
+from armillary.nn.spheres.transforms import coefficients_from_signal, signal_from_coefficients
 from armillary_spherical.method import turned
 from armillary_spherical.network_config import PlainEncoderConfig, VectorToCoefficientsConfig
 from armillary_spherical.plain_networks import PlainEncoder, VectorToCoefficients

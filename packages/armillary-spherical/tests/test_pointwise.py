@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from armillary.kernels.rotations import random_rotation
-from armillary.kernels.spheres.grids import soft
-from armillary.kernels.spheres.transforms import signal_from_coefficients
+from armillary.nn.spheres.grids import soft
+from armillary.nn.spheres.transforms import signal_from_coefficients
 from armillary_spherical.method import turned
 from armillary_spherical.network_config import PointwiseConfig
 from armillary_spherical.pointwise import Pointwise

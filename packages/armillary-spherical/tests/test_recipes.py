@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from armillary.check import check
 from armillary.errors import RecipeError
-from armillary.host import Host
 from armillary.interfaces.loss import StepCache
-from armillary.recipe import Overrides, complete, resolve
-from armillary.run.build import build, call_method, dry_run, loss_terms
+from armillary.plugins.host import Host
+from armillary.recipes.check import check
+from armillary.recipes.recipe import Overrides, complete, resolve
+from armillary.training.build import build, call_method, dry_run, loss_terms
 from armillary_spherical.recipes import RECIPES
 
 NAMES = [recipe.name for recipe in RECIPES]
@@ -22,7 +22,7 @@ def host():
 def plan(host, name, **overrides):
     recipe = resolve(host, f"spherical:{name}", Overrides(**overrides))
     for body in (recipe.table, *recipe.table.get("stages", {}).values()):
-        body.pop("world", None)  # the worlds are another package's; nothing but a demonstration needs them
+        body.pop("generator", None)  # the generators are another package's; nothing but a demonstration needs them
     return check(host, complete(host, recipe))
 
 

@@ -7,10 +7,10 @@ import torch
 from e3nn import o3
 
 from armillary.kernels.rotations import random_rotation
-from armillary.kernels.spheres.convolution import interpolate_filters, mix_degrees, zonal_convolution
-from armillary.kernels.spheres.grids import colatitudes, soft
-from armillary.kernels.spheres.rotation import rotate_coefficients
-from armillary.kernels.spheres.transforms import coefficients_from_signal, signal_from_coefficients
+from armillary.nn.spheres.convolution import interpolate_filters, mix_degrees, zonal_convolution
+from armillary.nn.spheres.grids import colatitudes, soft
+from armillary.nn.spheres.rotation import rotate_coefficients
+from armillary.nn.spheres.transforms import coefficients_from_signal, signal_from_coefficients
 from armillary_spherical.network_config import ResidualCnnConfig, TwoBranchCnnConfig
 from armillary_spherical.shape_networks import (
     ResidualCnn,
@@ -93,7 +93,7 @@ def test_degree_major_is_a_reordering():
 
 def test_the_turned_components_are_e3nns():
     """Reference: in e3nn's order and one frame, a turn is ``D_from_matrix`` of the named irreps."""
-    from armillary.kernels.spheres.interchange import e3nn_from_coefficients
+    from armillary.nn.spheres.interchange import e3nn_from_coefficients
 
     coefficients = smooth(bandwidth=4, channels=2)
     turn = random_rotation(1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)[0]

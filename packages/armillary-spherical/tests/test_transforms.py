@@ -9,9 +9,9 @@ import trimesh
 
 from armillary.errors import DataError
 from armillary.kernels.mesh_pictures import CAMERA_FROM_WORLD
-from armillary.kernels.spheres.grids import GRID_NAMES, SphereGrid, points
 from armillary.kernels.triangle_mesh import TriangleMesh
-from armillary.run.batches import collate
+from armillary.nn.spheres.grids import GRID_NAMES, SphereGrid, points
+from armillary.training.batches import collate
 from armillary_spherical.config import RayCastConfig, RenderConfig, TurnConfig
 from armillary_spherical.meshes import PosedMesh
 from armillary_spherical.rays import Caster, spherical_signal

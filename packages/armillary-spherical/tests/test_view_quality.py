@@ -7,15 +7,15 @@ import pytest
 import torch
 import trimesh
 
-from armillary.check import check
-from armillary.host import Host
+from armillary.inference.evaluate import evaluate
+from armillary.inference.restore import restore
 from armillary.kernels.rotations import random_rotation, rotation_from_euler_zyx
-from armillary.recipe import Overrides, complete, resolve
-from armillary.run.build import build_transform
-from armillary.run.evaluate import evaluate
-from armillary.run.restore import restore
-from armillary.run.train import train
-from armillary.run.views import ViewMaker, grid_rotations
+from armillary.pages.views import ViewMaker, grid_rotations
+from armillary.plugins.host import Host
+from armillary.recipes.check import check
+from armillary.recipes.recipe import Overrides, complete, resolve
+from armillary.training.build import build_transform
+from armillary.training.train import train
 from armillary_spherical.config import MeshFolderConfig
 from armillary_spherical.mesh_folder import MeshFolder
 from armillary_spherical.pictures import take_picture
@@ -123,7 +123,7 @@ def meshes(tmp_path_factory):
 def recipe_of(host):
     recipe = resolve(host, "spherical:smoke", Overrides(sets=ADDED))
     for body in recipe.table["stages"].values():
-        body.pop("world", None)
+        body.pop("generator", None)
         body["data"]["settings"] = {"split_by": "all", "picture_size": 16}
     return recipe
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from armillary.host import Host
+from armillary.plugins.host import Host
 
 SOUND = Path(__file__).parent / "sound"
 Change = tuple[str, str]
@@ -20,7 +20,7 @@ _numbers = count()
 def lay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lay]:
     """Return a function that installs a plugin of ``sound/`` with lines of it changed, and returns its id.
 
-    ``lay("world", {"plugin.py": ("old", "new")})``: each old text must be there.
+    ``lay("generator", {"plugin.py": ("old", "new")})``: each old text must be there.
     """
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("ARMILLARY_SOUND", "0")  # a mutant changes it; so it is set back
@@ -55,6 +55,6 @@ def lay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lay]:
 @pytest.fixture
 def alone() -> Callable[[str], Host]:
     """Return a function that gives a host of one installed plugin and the built-in parts."""
-    from armillary.discovery import discover
+    from armillary.plugins.discovery import discover
 
     return lambda id: Host([record for record in discover() if record.id in (id, "std")])

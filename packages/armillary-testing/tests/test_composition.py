@@ -39,7 +39,7 @@ MUTANTS = {
         first("picture = picture if self.training else picture / self.calls"),
     ],
 }
-UNTRIED = ("recipes.py", ('cut to a moment"', "cut to a moment\", world=Use('elsewhere:clouds')"))
+UNTRIED = ("recipes.py", ('cut to a moment"', "cut to a moment\", generator=Use('elsewhere:clouds')"))
 """Where recipes alone are looked at, nothing is trained: that takes seconds."""
 
 
@@ -68,21 +68,26 @@ def test_a_sound_plugin_passes(lay, alone):
     assert report.counts()[3]["passed"] == report.counts()[3]["floor"] == 1 + 3 * 3 + 3
 
 
-def test_a_world_that_is_not_installed_is_a_reason(lay, alone):
+def test_a_generator_that_is_not_installed_is_a_reason(lay, alone):
     """The recipe is not tried, and nothing is below the floor."""
     id = lay(
         "whole",
-        {"recipes.py": ('world=Use("sound:colours"),\n    losses', 'world=Use("elsewhere:clouds"),\n    losses')},
+        {
+            "recipes.py": (
+                'generator=Use("sound:colours"),\n    losses',
+                'generator=Use("elsewhere:clouds"),\n    losses',
+            )
+        },
     )
     report = verify(id, levels=(3,), host=alone(id))
     assert report.ok, list(report.lines())
     assert {outcome.reason for outcome in report.outcomes if outcome.state == "skipped"} == {
-        "its world elsewhere:clouds is not installed"
+        "its generator elsewhere:clouds is not installed"
     }
 
 
-def test_a_recipe_without_a_world_fails(lay, alone):
+def test_a_recipe_without_a_generator_fails(lay, alone):
     """Else a method could pass of which nothing was tried."""
-    id = lay("whole", {"recipes.py": ('world=Use("sound:colours"),\n    losses', "losses")})
+    id = lay("whole", {"recipes.py": ('generator=Use("sound:colours"),\n    losses', "losses")})
     report = verify(id, levels=(3,), host=alone(id))
-    assert any("names no world" in outcome.reason for outcome in report.failures)
+    assert any("names no generator" in outcome.reason for outcome in report.failures)

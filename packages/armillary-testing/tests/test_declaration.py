@@ -45,7 +45,7 @@ MUTANTS = {
 
 @pytest.mark.parametrize("check", MUTANTS)
 def test_a_broken_claim_is_found_by_its_own_check_alone(lay, alone, check):
-    id = lay("world", MUTANTS[check])
+    id = lay("generator", MUTANTS[check])
     report = verify(id, level=1, host=alone(id))
     assert [outcome.check for outcome in report.failures] == [check]
     assert not report.ok
@@ -56,7 +56,7 @@ def test_every_check_has_a_mutant():
 
 
 def test_a_sound_plugin_passes(lay, alone):
-    id = lay("world")
+    id = lay("generator")
     report = verify(id, level=1, host=alone(id))
     assert report.ok, list(report.lines())
     assert {state for row in report.counts().values() for state in row if row[state]} == {"passed", "ran", "floor"}
@@ -64,7 +64,7 @@ def test_a_sound_plugin_passes(lay, alone):
 
 def test_a_plugin_that_hangs_or_dies_hurts_only_itself(lay, alone):
     for code, words in (("import os; os.kill(os.getpid(), 9)", "status -9"), ("import time; time.sleep(99)", "in 2 s")):
-        id = lay("world", adding(code))
+        id = lay("generator", adding(code))
         report = verify(id, level=1, host=alone(id), timeout=2 if "sleep" in code else 60)
         (outcome,) = report.failures
         assert outcome.check == "loads"
@@ -72,9 +72,9 @@ def test_a_plugin_that_hangs_or_dies_hurts_only_itself(lay, alone):
 
 
 def test_a_line_in_a_test_file(lay):
-    conformance(lay("world"), level=1)()
+    conformance(lay("generator"), level=1)()
     with pytest.raises(AssertionError, match="silent"):
-        conformance(lay("world", MUTANTS["silent"]), level=1)()
+        conformance(lay("generator", MUTANTS["silent"]), level=1)()
 
 
 def test_what_is_not_installed_is_refused():
@@ -85,7 +85,7 @@ def test_what_is_not_installed_is_refused():
 
 
 def _empty():
-    from armillary.discovery import discover
-    from armillary.host import Host
+    from armillary.plugins.discovery import discover
+    from armillary.plugins.host import Host
 
     return Host([record for record in discover() if record.id == "std"])

@@ -13,7 +13,7 @@ def report(lay, alone):
     """Of a sound plugin, its metadata alone."""
 
     def made(**arguments):
-        id = lay("world")
+        id = lay("generator")
         known = {name.replace("ID", id): reason for name, reason in arguments.pop("known", {}).items()}
         return verify(id, level=0, host=alone(id), known=known, **arguments)
 
@@ -44,7 +44,7 @@ def test_every_kind_has_a_floor():
 
 
 def test_a_known_failure_passes_with_its_reason(lay, alone):
-    id = lay("world", {"METADATA": (",<0.2", "")})
+    id = lay("generator", {"METADATA": (",<0.2", "")})
     report = verify(id, level=0, host=alone(id), known={f"core-range {id}": "the next core is ours too"})
     assert report.ok
     assert any("the next core is ours too" in line for line in report.lines())

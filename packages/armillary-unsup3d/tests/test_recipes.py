@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from armillary.check import check
-from armillary.host import Host
 from armillary.interfaces.loss import StepCache
-from armillary.recipe import Overrides, complete, resolve
-from armillary.run.build import build, call_method, dry_run, loss_terms
+from armillary.plugins.host import Host
+from armillary.recipes.check import check
+from armillary.recipes.recipe import Overrides, complete, resolve
+from armillary.training.build import build, call_method, dry_run, loss_terms
 from armillary_unsup3d.recipes import RECIPES
 
 NAMES = [recipe.name for recipe in RECIPES]

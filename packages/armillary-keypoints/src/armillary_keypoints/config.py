@@ -19,7 +19,7 @@ _LOSS = "xingzhehe/AutoLink, utils_/loss.py"
 _TRAIN = "xingzhehe/AutoLink, train.py"
 _OPEN = "ours: the paper leaves it to a supplement that is not public"
 
-_SEARCH = "ours: on true 2D landmarks of worlds:heads, in the package's README"
+_SEARCH = "ours: on true 2D landmarks of synthetic:heads, in the package's README"
 
 _COARSEST = 16
 

@@ -15,9 +15,9 @@ from torch.nn import functional
 
 from armillary.interfaces.head import Head
 from armillary.interfaces.renderer import Renderer
-from armillary.kernels.edge_map import Distance, edge_map
 from armillary.kernels.points import soft_argmax
 from armillary.ports import Shape
+from armillary_keypoints.kernels.edge_map import Distance, edge_map
 from armillary_keypoints.networks import kaiming
 
 if TYPE_CHECKING:

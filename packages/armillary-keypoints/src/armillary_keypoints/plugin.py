@@ -1,6 +1,6 @@
 """What this package adds. Imports no torch: ``armillary plugins list`` must stay instant."""
 
-from armillary.hookspecs import hookimpl
+from armillary.plugins.hookspecs import hookimpl
 from armillary.ports import Port
 from armillary.specs import (
     EncoderSpec,

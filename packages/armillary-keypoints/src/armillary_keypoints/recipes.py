@@ -39,7 +39,7 @@ AUTOLINK = RecipeSpec(
             "fit": cited("squash", source=f"{_DATASETS}/preprocess/celeba_wild_preprocess.py"),
         },
     ),
-    world=Use("worlds:heads"),
+    generator=Use("synthetic:heads"),
     transforms=(
         Use("std:horizontal-flip", settings={"probability": cited(0.5, source=f"{_DATASETS}/celeba_wild.py")}),
         Use("keypoints:random-mask"),
@@ -124,7 +124,7 @@ BIRDS = _collection("birds", what="birds that face one way", points=4, thickness
 _STIFF = "ours, not searched: at 0.1 each the points of faces were one stiff lattice after 1,000 steps"
 _BOX = {
     "normaliser": cited(
-        "box", source="ours: not every kind of thing has eyes, and of worlds:heads they are not the first points"
+        "box", source="ours: not every kind of thing has eyes, and of synthetic:heads they are not the first points"
     )
 }
 _SMALL = "ours: a step of 0.22 s of processor time; the published sizes take some 30 s"

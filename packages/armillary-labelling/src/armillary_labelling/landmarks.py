@@ -13,12 +13,12 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from armillary.interfaces import Evaluation, Evaluator, Points
-from armillary.kernels.matching import lattice
 from armillary.kernels.sampling import grid_to_pixels, pixels_to_grid
 from armillary.ports import Shape
 from armillary.std.annotation import MEAN_SHAPE, METHOD, ErrorTable, chosen_points, compare, drawn, evaluation
 from armillary_labelling.annotation import map_stride, read_labels
 from armillary_labelling.evaluator_config import LandmarksNearestConfig, LandmarksRegressedConfig
+from armillary_labelling.kernels.matching import lattice
 from armillary_labelling.regression import fit_regressor
 
 

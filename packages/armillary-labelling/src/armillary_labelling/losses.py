@@ -17,8 +17,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from armillary.interfaces.loss import Loss
-from armillary.kernels import matching
 from armillary.ports import Shape
+from armillary_labelling.kernels import matching
 
 if TYPE_CHECKING:
     from armillary.config import NoConfig

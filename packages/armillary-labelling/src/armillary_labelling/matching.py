@@ -8,12 +8,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from armillary.interfaces import Evaluation, Evaluator
-from armillary.kernels.matching import lattice
 from armillary.kernels.sampling import grid_to_pixels
 from armillary.ports import Shape
 from armillary.std.annotation import ErrorTable, chosen_points
 from armillary_labelling.annotation import map_stride
 from armillary_labelling.evaluator_config import MatchingConfig
+from armillary_labelling.kernels.matching import lattice
 from armillary_labelling.landmarks import nearest_cells
 
 _METHOD, _STAY, _ANY = "method", "stay", "any cell"

@@ -1,6 +1,6 @@
 """What this package adds. Imports no torch: ``armillary plugins list`` must stay instant."""
 
-from armillary.hookspecs import hookimpl
+from armillary.plugins.hookspecs import hookimpl
 from armillary.ports import Port
 from armillary.specs import (
     EncoderSpec,
@@ -120,7 +120,7 @@ def armillary_transforms() -> list[TransformSpec]:
                 Port("partner_valid", kind="mask", shape="batch 1 height width", optional=True),
             ),
             produces=_PAIR,
-            summary="a picture and its partner, with the flow that the data or the world brings",
+            summary="a picture and its partner, with the flow that the data or the generator brings",
             source=f"{_PAPER}, Section 4.1",
         ),
         TransformSpec(

@@ -34,7 +34,7 @@ PAPER = RecipeSpec(
             "box": cited([0, 30, 178, 178], source=f"{_LOADERS}: crop(im, 30, 0, 178, 178) of aligned CelebA"),
         },
     ),
-    world=Use("worlds:globe"),
+    generator=Use("synthetic:globe"),
     transforms=(
         Use("labelling:tps-pair", settings={"margin": cited(0.15, source=f"{_JSON}: crop 15 of 100")}),
         Use("labelling:photometric"),
@@ -166,7 +166,7 @@ ARM = RecipeSpec(
     remove=("data.settings.box",),
     slots={"encoder": Use("labelling:simple")},
     data=Use("std:images", settings={"size": cited(90, source=f"{_PAPER}, Section 4.1")}),
-    world=Use("worlds:arm"),
+    generator=Use("synthetic:arm"),
     transforms=(
         Use(
             "labelling:flow-pair",

@@ -21,8 +21,8 @@ from armillary.errors import DataError
 from armillary.interfaces.transform import Transform
 from armillary.kernels import sampling
 from armillary.kernels.sampling import grid_to_pixels, identity_grid, pixels_to_grid
-from armillary.kernels.thin_plate_spline import spline_grid, spline_inverse
 from armillary.ports import Shape
+from armillary_labelling.kernels.thin_plate_spline import spline_grid, spline_inverse
 
 if TYPE_CHECKING:
     from armillary_labelling.config import FlowPairConfig, PhotometricConfig, TpsPairConfig

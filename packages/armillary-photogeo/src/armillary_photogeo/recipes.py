@@ -31,7 +31,7 @@ PAPER = RecipeSpec(
         "renderer": Use("std:depth-mesh"),
     },
     data=Use("std:images", settings={"size": cited(64, source=f"{_PAPER}, Section 6.1")}),
-    world=Use("worlds:heads"),
+    generator=Use("synthetic:heads"),
     losses={
         "photometric": LossUse("std:photometric-l1", weight=cited(1.0, source=f"{_TABLE_6}; ours: a mean over pixels")),
         "perceptual": LossUse(
@@ -130,7 +130,7 @@ SUPERVISED_L1 = RecipeSpec(
     method="photogeo:supervised-depth",
     slots={"depth.encoder": Use("photogeo:conv-encoder"), "depth.head": Use("photogeo:depth-map")},
     data=PAPER.data,
-    world=PAPER.world,
+    generator=PAPER.generator,
     losses={"depth": LossUse("photogeo:depth-l1", weight=cited(1.0, source="ours: the only one"))},
     optimiser=PAPER.optimiser,
     schedule=PAPER.schedule,
@@ -152,7 +152,7 @@ SUPERVISED_L2 = RecipeSpec(
 _CHOSEN = "ours: chosen, not searched"
 _SEARCH = "ours: short runs in the package's README"
 _AS_UNSUP3D = "ours: as unsup3d:quick"
-_CAMERA = "ours: the camera and the depth of worlds:heads and worlds:morphable"
+_CAMERA = "ours: the camera and the depth of synthetic:heads and synthetic:morphable"
 
 
 def _small(*, width: int, plain_width: int, convolutions: tuple[int, ...]) -> dict[str, Use]:

@@ -17,9 +17,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from armillary.interfaces.encoder import Encoder
-from armillary.kernels.spheres.grids import soft
-from armillary.kernels.spheres.interchange import coefficients_from_e3nn, e3nn_from_coefficients
-from armillary.kernels.spheres.transforms import coefficients_from_signal, signal_from_coefficients
+from armillary.nn.spheres.grids import soft
+from armillary.nn.spheres.interchange import coefficients_from_e3nn, e3nn_from_coefficients
+from armillary.nn.spheres.transforms import coefficients_from_signal, signal_from_coefficients
 from armillary.ports import Shape
 from armillary_spherical.image_networks import square_side
 from armillary_spherical.shape_networks import degree_major, spectral_irreps

@@ -1,6 +1,6 @@
 """Measures of Esteves et al. 2019: relative poses, equivariance, categories. Angles are degrees.
 
-Rotations are world from object. Of two views of one object, turned by :math:`R_1` and :math:`R_2`, the second is the first turned
+Rotations are generator from object. Of two views of one object, turned by :math:`R_1` and :math:`R_2`, the second is the first turned
 by :math:`R_2 R_1^\\top`; of two objects of a category it is the same, since its shapes are aligned.
 """
 
@@ -16,11 +16,11 @@ from torch import Tensor
 
 from armillary.interfaces.evaluator import Evaluation, Evaluator, Figure
 from armillary.kernels.rotations import random_rotation
-from armillary.kernels.spheres.alignment import align
-from armillary.kernels.spheres.grids import soft
-from armillary.kernels.spheres.harmonics import bandwidth_of
-from armillary.kernels.spheres.rotation import rotate_coefficients
-from armillary.kernels.spheres.transforms import coefficients_from_signal
+from armillary.nn.spheres.alignment import align
+from armillary.nn.spheres.grids import soft
+from armillary.nn.spheres.harmonics import bandwidth_of
+from armillary.nn.spheres.rotation import rotate_coefficients
+from armillary.nn.spheres.transforms import coefficients_from_signal
 from armillary.ports import Shape
 from armillary_spherical.evaluator_config import EquivarianceConfig, RelativePoseConfig
 from armillary_spherical.mesh_folder import category_of

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from armillary.interfaces.head import Head
 from armillary.kernels.rotations import exp_map, gram_schmidt
-from armillary.kernels.spheres.grids import soft
-from armillary.kernels.spheres.interchange import e3nn_from_coefficients
-from armillary.kernels.spheres.transforms import coefficients_from_signal
+from armillary.nn.spheres.grids import soft
+from armillary.nn.spheres.interchange import e3nn_from_coefficients
+from armillary.nn.spheres.transforms import coefficients_from_signal
 from armillary.ports import Shape
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from armillary.interfaces.loss import Loss
 from armillary.kernels.rotations import geodesic_angle, log_map
-from armillary.kernels.spheres.grids import SphereGrid, cell_areas
+from armillary.nn.spheres.grids import SphereGrid, cell_areas
 from armillary.ports import Shape
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from armillary.data.folder import DataFolder, Splits
 from armillary.errors import DataError
 from armillary.interfaces.dataset import Examination, Finding
-from armillary.std.data_folder import DataFolder, Splits
 from armillary_spherical.config import MeshFolderConfig
 from armillary_spherical.mesh_folder import assign_splits, category_of, scan
 from armillary_spherical.meshes import ReadMesh, normalised, read_mesh
@@ -32,7 +32,7 @@ def examine(root: Path, config: MeshFolderConfig, *, progress: Callable[[int, in
     findings: list[Finding] = []
     if folder.unfinished is not None:
         findings.append(
-            Finding(".", f"not finished: {folder.unfinished} of {folder.world.get('count', '?')} are there")
+            Finding(".", f"not finished: {folder.unfinished} of {folder.generator.get('count', '?')} are there")
         )
     splits = _splits(folder, config, findings)
     good: dict[str, ReadMesh] = {}

@@ -2,7 +2,7 @@
 
 Layouts, told apart by the paths alone: ``category/name.off``; ModelNet's ``category/train/name.off``; ``train/category/name.off``;
 ShapeNet's ``category/name/models/model.obj``; a bare folder of meshes, which then has no labels; each of them also below
-``meshes/``, as a world writes it. The category is the first folder that does not name a split. An ID is the path without
+``meshes/``, as a generator writes it. The category is the first folder that does not name a split. An ID is the path without
 its suffix; splits are those of any data folder (``split.csv``, folders, or a hash).
 
 An item is ``id``, ``mesh`` (a :class:`~armillary_spherical.meshes.PosedMesh`, which no batch can stack: a transform turns it
@@ -17,14 +17,14 @@ from typing import Any, Self
 import attrs
 import torch
 
+from armillary.data import folder as data_folder
+from armillary.data.folder import SCRATCH, DataFolder, Entry, Splits
+from armillary.data.picture_file import SUFFIXES as PICTURE_SUFFIXES
 from armillary.errors import DataError, did_you_mean
 from armillary.interfaces.dataset import Dataset, Examination, Fingerprint
 from armillary.ports import Shape
-from armillary.std import data_folder
 from armillary.std.config import ImagesConfig
-from armillary.std.data_folder import SCRATCH, DataFolder, Entry, Splits
 from armillary.std.images import Images
-from armillary.std.picture_file import SUFFIXES as PICTURE_SUFFIXES
 from armillary_spherical.config import MeshFolderConfig
 from armillary_spherical.meshes import SUFFIXES, PosedMesh, normalised, read_mesh
 
@@ -199,7 +199,7 @@ def scan(root: Path) -> DataFolder:
         Entry(stem if stems.count(stem) == 1 else path, f"{_BASE}/{path}" if structured else path)
         for stem, path in zip(stems, sorted(paths), strict=True)
     )
-    return DataFolder(root, entries, structured, data_folder.read_world(root), unfinished)
+    return DataFolder(root, entries, structured, data_folder.read_generator(root), unfinished)
 
 
 def category_of(item: str) -> str:

@@ -18,10 +18,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from armillary.interfaces.method import Method
-from armillary.kernels.spheres.convolution import area_mean
-from armillary.kernels.spheres.grids import soft
-from armillary.kernels.spheres.rotation import rotate_coefficients
-from armillary.kernels.spheres.transforms import coefficients_from_signal, signal_from_coefficients
+from armillary.nn.spheres.convolution import area_mean
+from armillary.nn.spheres.grids import soft
+from armillary.nn.spheres.rotation import rotate_coefficients
+from armillary.nn.spheres.transforms import coefficients_from_signal, signal_from_coefficients
 
 if TYPE_CHECKING:
     from armillary.config import NoConfig

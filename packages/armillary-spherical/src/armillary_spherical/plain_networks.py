@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from armillary.interfaces.encoder import Encoder
 from armillary.interfaces.head import Head
-from armillary.kernels.spheres.grids import soft
-from armillary.kernels.spheres.transforms import signal_from_coefficients
+from armillary.nn.spheres.grids import soft
+from armillary.nn.spheres.transforms import signal_from_coefficients
 from armillary.ports import Shape
 from armillary_spherical.image_networks import square_side
 

@@ -14,9 +14,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from armillary.interfaces.encoder import Encoder
-from armillary.kernels.spheres.convolution import area_mean
-from armillary.kernels.spheres.grids import soft
-from armillary.kernels.spheres.transforms import coefficients_from_signal, signal_from_coefficients
+from armillary.nn.spheres.convolution import area_mean
+from armillary.nn.spheres.grids import soft
+from armillary.nn.spheres.transforms import coefficients_from_signal, signal_from_coefficients
 from armillary.ports import Shape
 from armillary_spherical.image_networks import square_side
 

@@ -88,7 +88,7 @@ class Caster:
 
         Args:
             directions: unit vectors of the world's frame.
-            matrix: world from object, invertible: the mesh that is met is ``mesh.moved(matrix)``. Default: as it is.
+            matrix: generator from object, invertible: the mesh that is met is ``mesh.moved(matrix)``. Default: as it is.
             through: rays go on behind the origin; otherwise they end there, and every radius is positive or -inf.
         """
         directions = np.asarray(directions, dtype=np.float64)
@@ -174,7 +174,7 @@ def spherical_signal(
         directions: unit vectors of the world's frame.
         convention: as the module says.
         channels: 1 to 3.
-        matrix: world from object.
+        matrix: generator from object.
 
     Raises:
         ValueError: a convention or a number of channels that there is not.

@@ -20,7 +20,7 @@ _STRETCH = cited(0.25, source="ours; the paper stretches meshes at random, its t
 _RATE = cited(1e-3, source="ours; the number is lost in the text at hand; 2018's public run has 1e-3")
 _DROP = cited(0.2, source=f"ours; the numbers are lost in the text at hand; {_CODE} drops to a fifth")
 _DATA = Use("spherical:mesh-folder")
-_WORLD = Use("worlds:solids")
+_GENERATOR = Use("synthetic:solids")
 _TURN = Use("spherical:turn", settings={"stretch": _STRETCH})
 _CAST = Use("spherical:ray-cast", settings={"grid": _GRID})
 _RENDER = Use("spherical:render")
@@ -37,7 +37,7 @@ _SHAPES_BODY = {
     "method": "spherical:classifier",
     "slots": {"encoder": Use("spherical:residual-cnn"), "head": Use("spherical:class-scores")},
     "data": _DATA,
-    "world": _WORLD,
+    "generator": _GENERATOR,
     "transforms": (_TURN, _CAST),
     "losses": {"categories": LossUse("spherical:cross-entropy", weight=cited(1.0, source=_SHAPES))},
     "optimiser": {"use": cited("adam", source=_SHAPES), "lr": _RATE},
@@ -68,7 +68,7 @@ def _embedding(target: str) -> dict:
             "target": Take(stage="shapes", slot="encoder", frozen=True),
         },
         "data": _DATA,
-        "world": _WORLD,
+        "generator": _GENERATOR,
         "transforms": (_TURN, _CAST, _RENDER),
         "losses": {"map": LossUse("spherical:huber-sphere", weight=cited(1.0, source=f"{_PAPER}, Eq. 5"))},
         "optimiser": {"use": cited("adam", source=_EMBEDDING), "lr": _RATE},
@@ -103,7 +103,7 @@ PAPER = RecipeSpec(
                 "renderer": Use("spherical:synthesiser"),
             },
             data=_DATA,
-            world=_WORLD,
+            generator=_GENERATOR,
             transforms=(_TURN, _RENDER),
             losses={"pixels": LossUse("spherical:pixel", weight=cited(1.0, source=_VIEWS))},
             optimiser={"use": cited("adam", source=_VIEWS), "lr": _RATE},
@@ -153,7 +153,7 @@ REGRESSION = RecipeSpec(
     method="spherical:regression",
     slots={"encoder": Use("spherical:image-to-vector"), "head": Use("spherical:pose")},
     data=_DATA,
-    world=_WORLD,
+    generator=_GENERATOR,
     transforms=(_TURN, _RENDER),
     losses={
         "vector": LossUse(
@@ -176,7 +176,7 @@ REGRESSION = RecipeSpec(
 
 _OURS = "ours: what two cores do in the time"
 _STANDARDISED = (
-    "ours: of maps learnt on worlds:solids 0.91 of the variance lay in the means over the sphere, and after 600 steps "
+    "ours: of maps learnt on synthetic:solids 0.91 of the variance lay in the means over the sphere, and after 600 steps "
     "the pictures' maps knew the means alone"
 )
 _SMALL_IMAGE = {"size": cited(48, source=f"{_OURS}; 64 takes twice as long")}
@@ -191,9 +191,9 @@ _SMALL_CNN = {
     ),
     "class_features": cited(128, source="ours: what the other settings give"),
 }
-_CLASSES = {"classes": cited(8, source="ours: room for the categories of worlds:solids")}
+_CLASSES = {"classes": cited(8, source="ours: room for the categories of synthetic:solids")}
 _BY_TIME = (
-    "ours: of maps of unseen worlds:solids, after 170 s of one core, the published encoder with width 8 explains as much "
+    "ours: of maps of unseen synthetic:solids, after 170 s of one core, the published encoder with width 8 explains as much "
     "in 1,400 steps as this one in 2,800, after 90 s"
 )
 _PLAIN = Use(
@@ -312,7 +312,7 @@ _ONE_CATEGORY = {
             "categories": cited(
                 ["mug"],
                 source="ours: after 1,200 steps on mugs alone the median is 18 degrees, on mugs and quadrupeds 29; on all "
-                "five categories of worlds:solids poses are at chance after 2,000",
+                "five categories of synthetic:solids poses are at chance after 2,000",
             )
         },
     ),

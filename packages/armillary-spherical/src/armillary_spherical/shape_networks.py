@@ -6,7 +6,7 @@ with it, up to what sampling a nonlinearity costs.
 
 In the spectrum a map of C channels below degree B is the representation ``Cx0e + Cx1o + ... `` of O(3), and a zonal
 convolution is a linear map of it that commutes with the group: ``e3nn.o3.Linear``, one matrix a degree. e3nn's polar axis is
-another one than ours, which mixing by degree does not see (:mod:`armillary.kernels.spheres.interchange`).
+another one than ours, which mixing by degree does not see (:mod:`armillary.nn.spheres.interchange`).
 
 The residual network of 2019 is not in the authors' code, and the figure with its sizes is not in the text at hand: the order of
 layers and their widths are ours, ten layers and bottlenecks of a quarter of the channels are the text's.
@@ -23,9 +23,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from armillary.interfaces.encoder import Encoder
-from armillary.kernels.spheres.convolution import area_mean, interpolate_filters
-from armillary.kernels.spheres.grids import cell_areas, soft
-from armillary.kernels.spheres.transforms import coefficients_from_signal, signal_from_coefficients
+from armillary.nn.spheres.convolution import area_mean, interpolate_filters
+from armillary.nn.spheres.grids import cell_areas, soft
+from armillary.nn.spheres.transforms import coefficients_from_signal, signal_from_coefficients
 from armillary.ports import Shape
 from armillary_spherical.image_networks import square_side
 

@@ -24,9 +24,9 @@ def angle_up_to_symmetry(
     :math:`T R g R^\top`, g in G.
 
     Args:
-        estimate: of the turn, world to world.
+        estimate: of the turn, generator to generator.
         truth: T.
-        object_rotation: R, world from object.
+        object_rotation: R, generator from object.
         group: ``none``; ``cNa``, turns by 1/N about the object's axis a, as in ``c2z``; ``so2z``, any turn about its z axis;
             ``half-turn``, the published rule for aeroplanes: e or pi - e, whichever is less, about whatever axis.
 

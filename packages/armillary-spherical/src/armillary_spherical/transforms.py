@@ -11,7 +11,7 @@ from armillary.errors import DataError
 from armillary.interfaces.transform import Transform
 from armillary.kernels.mesh_pictures import Studio, rotation_of_view
 from armillary.kernels.rotations import random_rotation
-from armillary.kernels.spheres.grids import SphereGrid, points
+from armillary.nn.spheres.grids import SphereGrid, points
 from armillary.ports import Shape
 from armillary_spherical.config import RayCastConfig, RenderConfig, TurnConfig
 from armillary_spherical.meshes import PosedMesh, stretch_matrix
@@ -20,7 +20,7 @@ from armillary_spherical.rays import Casters, spherical_signal
 
 
 class Turn(Transform):
-    """The mesh in a random orientation, stretched before it is turned; ``true_rotation`` is world from object.
+    """The mesh in a random orientation, stretched before it is turned; ``true_rotation`` is generator from object.
 
     Args:
         config: the settings.

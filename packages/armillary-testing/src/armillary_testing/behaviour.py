@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from armillary.host import first_line
-from armillary.run.build import declared
+from armillary.plugins.host import first_line
+from armillary.training.build import declared
 from armillary_testing.cases import BATCH, Case, case, sized
 from armillary_testing.checks import Check, Failure, Skip, Subject
 from armillary_testing.ranges import out_of_kind

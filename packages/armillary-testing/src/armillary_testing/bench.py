@@ -5,11 +5,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from armillary.discovery import PluginRecord
-from armillary.host import Host, Offer
+from armillary.plugins.discovery import PluginRecord
+from armillary.plugins.host import Host, Offer
 from armillary_testing.checks import PLUGIN, RECIPE_TRIED, Subject
 from armillary_testing.child import Sighting, watch
-from armillary_testing.worlds_of import SMOKE
+from armillary_testing.generators_of import SMOKE
 
 
 class Bench:

@@ -10,14 +10,14 @@ import attrs
 import torch
 from torch import Tensor
 
-from armillary.check import check
 from armillary.config import structure
 from armillary.errors import ArmillaryError
-from armillary.host import first_line
 from armillary.interfaces import StepCache
-from armillary.plan import BoundPlan, PartPlan, Plan
+from armillary.plugins.host import first_line
 from armillary.ports import Axis, Port, Shape, Shapes
-from armillary.recipe import complete, resolve
+from armillary.recipes.check import check
+from armillary.recipes.plan import BoundPlan, PartPlan, Plan
+from armillary.recipes.recipe import complete, resolve
 from armillary_testing.checks import Failure, Skip, Subject
 from armillary_testing.drawable import owned, undrawable
 from armillary_testing.settings import defaults

@@ -18,10 +18,10 @@ from typing import Any
 
 import attrs
 
-from armillary.discovery import PluginRecord
-from armillary.doctor import HEAVY
 from armillary.errors import PluginError
-from armillary.host import Host, interface_of
+from armillary.plugins.discovery import PluginRecord
+from armillary.plugins.doctor import HEAVY
+from armillary.plugins.host import Host, interface_of
 
 _CHILD = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from armillary_testing.child import sight; sight(*sys.argv[2:])"
 _NETWORK = ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto", "socket.sendmsg")

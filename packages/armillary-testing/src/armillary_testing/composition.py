@@ -7,12 +7,12 @@ import torch
 
 from armillary.config import write_toml
 from armillary.errors import ArmillaryError
-from armillary.recipe import complete, from_table, resolve
-from armillary.run.train import plan_recipe
+from armillary.recipes.recipe import complete, from_table, resolve
+from armillary.training.train import plan_recipe
 from armillary_testing.checks import PLUGIN, RECIPE_TRIED, Check, Failure, Skip, Subject
+from armillary_testing.generators_of import SMOKE, absent
 from armillary_testing.reload import predict_anew
 from armillary_testing.trial import dry, measure, predicted, trained, trial
-from armillary_testing.worlds_of import SMOKE, absent
 
 _RTOL, _ATOL = 1e-5, 1e-6  # another process may lay its memory out in another way
 _LEAST = 1e-3
@@ -59,7 +59,7 @@ def empty_patch(subject: Subject) -> None:
 
 
 def builds(subject: Subject) -> None:
-    """A recipe called smoke can be built and run once on items of its world, and what comes out is what is declared."""
+    """A recipe called smoke can be built and run once on items of its generator, and what comes out is what is declared."""
     dry(subject)
 
 
@@ -119,7 +119,7 @@ def _can_be_built(subject: Subject) -> None:
 
 def _only_runs(subject: Subject) -> bool:
     """Return whether all that a recipe lacks are other runs, which nobody can give here."""
-    from armillary.check import check
+    from armillary.recipes.check import check
 
     host = subject.bench.host
     try:

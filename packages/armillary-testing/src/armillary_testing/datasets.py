@@ -1,12 +1,12 @@
-"""Level 2: readers of data, on a folder that a world was written to."""
+"""Level 2: readers of data, on a folder that a generator was written to."""
 
 from typing import Any
 
 from torch import Tensor
 
 from armillary.errors import DataError
-from armillary.run.batches import StepBatches, training_batches
-from armillary.run.build import build_dataset
+from armillary.training.batches import StepBatches, training_batches
+from armillary.training.build import build_dataset
 from armillary_testing.checks import Check, Failure, Skip, Subject
 from armillary_testing.ranges import out_of_kind
 from armillary_testing.samples import equal, trials
@@ -96,7 +96,7 @@ def _place(subject: Subject) -> Any:
             None,
         )
     if kept[key] is None:
-        raise Skip("no installed recipe called smoke reads it on a world that is installed")
+        raise Skip("no installed recipe called smoke reads it on a generator that is installed")
     return kept[key]
 
 

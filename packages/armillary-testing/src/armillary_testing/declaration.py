@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 
 from armillary.config import plain, structure, write_toml
-from armillary.host import KINDS
+from armillary.plugins.host import KINDS
 from armillary.ports import Shapes
 from armillary_testing.checks import PLUGIN, Check, Failure, Skip, Subject
 from armillary_testing.settings import defaults

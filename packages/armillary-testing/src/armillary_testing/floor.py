@@ -6,18 +6,18 @@ The numbers stand here, apart from the checks: a check that is lost, or that ski
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from armillary.discovery import STD
+from armillary.plugins.discovery import STD
 from armillary_testing.checks import PLUGIN, RECIPE_TRIED, Subject
 from armillary_testing.drawable import owned, undrawable
+from armillary_testing.generators_of import absent, excuse, readers, users
 from armillary_testing.report import RAN, Floor, Outcome
 from armillary_testing.settings import needs_more
-from armillary_testing.worlds_of import absent, excuse, readers, users
 
 FLOORS: Mapping[int, Mapping[str, int]] = {
     0: {PLUGIN: 4},
     1: {
         PLUGIN: 8,
-        "world": 5,
+        "generator": 5,
         "dataset": 5,
         "transform": 5,
         "encoder": 5,
@@ -29,7 +29,7 @@ FLOORS: Mapping[int, Mapping[str, int]] = {
         "recipe": 1,
     },
     2: {
-        "world": 4,
+        "generator": 4,
         "dataset": 4,
         "transform": 3,
         "encoder": 11,
@@ -84,7 +84,7 @@ def _cannot_be_composed(subject: Subject) -> bool:
 def _cannot_be_made_up(subject: Subject) -> bool:
     """Return whether what it is called with, or a file that it reads, cannot be made up."""
     spec, host = subject.spec, subject.bench.host
-    if subject.kind == "world":
+    if subject.kind == "generator":
         return bool(needs_more(_config(subject)) or spec.assets)
     if subject.kind == "dataset":
         return not readers(host, subject.id)

@@ -5,7 +5,7 @@ from importlib.metadata import entry_points
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from armillary.discovery import CORE, GROUP, STD
+from armillary.plugins.discovery import CORE, GROUP, STD
 from armillary_testing.checks import PLUGIN, Check, Failure, Skip, Subject
 
 

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from armillary.errors import ArmillaryError
-from armillary.host import first_line
-from armillary.plan import Plan, StagePlan
+from armillary.plugins.host import first_line
 from armillary.ports import Port, Shape
-from armillary.run.build import Model, build, call_method
+from armillary.recipes.plan import Plan, StagePlan
+from armillary.training.build import Model, build, call_method
 from armillary_testing.cases import BATCH, EXTENTS, plans, tensors
 from armillary_testing.checks import Failure, Skip, Subject
 from armillary_testing.drawable import STRANGE

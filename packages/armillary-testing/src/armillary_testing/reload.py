@@ -12,10 +12,10 @@ import attrs
 import torch
 from torch import Tensor
 
-from armillary.discovery import PluginRecord
-from armillary.host import Host
-from armillary.run.folder import RunFolder
-from armillary.run.restore import restore
+from armillary.inference.restore import restore
+from armillary.plugins.discovery import PluginRecord
+from armillary.plugins.host import Host
+from armillary.training.folder import RunFolder
 from armillary_testing.checks import Failure
 from armillary_testing.trial import predicted
 

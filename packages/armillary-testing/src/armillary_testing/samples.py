@@ -1,4 +1,4 @@
-"""Samples for data sets and transforms: items of a world that a recipe called smoke names, or else drawn."""
+"""Samples for data sets and transforms: items of a generator that a recipe called smoke names, or else drawn."""
 
 import copy
 from collections.abc import Mapping
@@ -10,14 +10,14 @@ from torch import Tensor
 
 from armillary.config import structure
 from armillary.ports import Shapes
-from armillary.run.batches import collate
-from armillary.run.build import build_dataset, build_transform
+from armillary.training.batches import collate
+from armillary.training.build import build_dataset, build_transform
 from armillary_testing.cases import settle, size_of, tensors
 from armillary_testing.checks import RECIPE_TRIED, Failure, Skip, Subject
 from armillary_testing.drawable import STRANGE
+from armillary_testing.generators_of import SMOKE, excuse
 from armillary_testing.settings import defaults
 from armillary_testing.trial import Trial, trial
-from armillary_testing.worlds_of import SMOKE, excuse
 
 _EXTENTS = (24, 32)
 _CHANNELS = 8
@@ -63,7 +63,7 @@ def trials(subject: Subject, *, everywhere: bool = False) -> list[Trial]:
 
 
 def from_recipes(subject: Subject) -> Sample | None:
-    """Return a transform in its place in a recipe, with an item of its world; None where no recipe that can be tried has it."""
+    """Return a transform in its place in a recipe, with an item of its generator; None where no recipe that can be tried has it."""
     host = subject.bench.host
     for one in trials(subject):
         for stage in one.plan.stages.values():

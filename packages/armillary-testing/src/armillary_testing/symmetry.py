@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 from armillary.kernels.rotations import exp_map
-from armillary.kernels.spheres.grids import colatitudes, points, soft
-from armillary.kernels.spheres.rotation import rotate_coefficients
-from armillary.kernels.spheres.transforms import coefficients_from_signal, signal_from_coefficients
+from armillary.nn.spheres.grids import colatitudes, points, soft
+from armillary.nn.spheres.rotation import rotate_coefficients
+from armillary.nn.spheres.transforms import coefficients_from_signal, signal_from_coefficients
 from armillary.specs import SYMMETRIES
 from armillary_testing.cases import Case, case
 from armillary_testing.checks import Check, Failure, Skip, Subject

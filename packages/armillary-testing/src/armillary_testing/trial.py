@@ -1,4 +1,4 @@
-"""A recipe called ``smoke``, tried on a few items of its world.
+"""A recipe called ``smoke``, tried on a few items of its generator.
 
 Its loss is measured on one batch that stays the same, with the same draws, before the first step and after the last: so what is
 found is whether the weights move the right way, and not whether the last batch happened to be easier than the first.
@@ -12,32 +12,24 @@ import attrs
 import torch
 from torch import Tensor
 
+from armillary.data import make as folders
+from armillary.data.generators import build_generator
 from armillary.errors import ArmillaryError, DataError
-from armillary.host import first_line
 from armillary.interfaces import StepCache
-from armillary.plan import Plan, StagePlan
-from armillary.recipe import Overrides, Recipe, resolve
-from armillary.run import data as folders
-from armillary.run.batches import StepBatches
-from armillary.run.build import (
-    Model,
-    build,
-    build_dataset,
-    build_transforms,
-    call_method,
-    dry_run,
-    loss_terms,
-    stream,
-)
-from armillary.run.folder import RunFolder
-from armillary.run.optimise import weight_at
-from armillary.run.train import needed_ports, plan_recipe, train
-from armillary.run.worlds import build_world
+from armillary.plugins.host import first_line
+from armillary.recipes.plan import Plan, StagePlan
+from armillary.recipes.recipe import Overrides, Recipe, resolve
+from armillary.seeds import seed_for
+from armillary.training.batches import StepBatches
+from armillary.training.build import Model, build, build_dataset, build_transforms, call_method, dry_run, loss_terms
+from armillary.training.folder import RunFolder
+from armillary.training.optimise import weight_at
+from armillary.training.train import needed_ports, plan_recipe, train
 from armillary_testing.checks import Failure, Skip, Subject
-from armillary_testing.worlds_of import excuse, world_of
+from armillary_testing.generators_of import excuse, generator_of
 
 ITEMS = 12
-_SIZE = 64  # of a world whose recipe does not say
+_SIZE = 64  # of a generator whose recipe does not say
 _SEED = 0
 _SECONDS = 600.0  # a slow machine must not end a stage before its steps are done
 
@@ -95,8 +87,8 @@ def trial(subject: Subject) -> Trial:
     """Return the trial of a recipe, its data made.
 
     Raises:
-        Skip: its world is not installed, or it needs what nobody can make up.
-        Failure: it names no world, or does not resolve.
+        Skip: its generator is not installed, or it needs what nobody can make up.
+        Failure: it names no generator, or does not resolve.
     """
     return _kept(subject, "trial", _tried)
 
@@ -158,10 +150,10 @@ def _tried(subject: Subject) -> Trial:
             raise Skip(reason)
         recipe = resolve(host, subject.id)
         plan = plan_recipe(host, recipe)
-        world = world_of(recipe)
-        if world is None:
-            raise Failure("it names no world, so there is nothing to try it on: world=Use(...)")
-        data = _data(subject, recipe, world)
+        generator = generator_of(recipe)
+        if generator is None:
+            raise Failure("it names no generator, so there is nothing to try it on: generator=Use(...)")
+        data = _data(subject, recipe, generator)
         small = plan_recipe(host, resolve(host, subject.id, _alike(subject, plan, data)))
     except ArmillaryError as error:
         raise Failure(str(error)) from error
@@ -169,18 +161,20 @@ def _tried(subject: Subject) -> Trial:
     return Trial(subject=subject, plan=small, recipe=small.recipe, data=data, batches=batches)
 
 
-def _data(subject: Subject, recipe: Recipe, world: Mapping[str, Any]) -> Path:
+def _data(subject: Subject, recipe: Recipe, generator: Mapping[str, Any]) -> Path:
     size = recipe.bodies[recipe.serves].get("data", {}).get("settings", {}).get("size", _SIZE)
-    key = ("data", world["use"], repr(world.get("settings")), size)
+    key = ("data", generator["use"], repr(generator.get("settings")), size)
     kept = subject.bench.kept
     if key not in kept:
         place = subject.bench.folder / f"data-{sum(isinstance(each, tuple) and each[0] == 'data' for each in kept)}"
         try:
-            built = build_world(subject.bench.host, world["use"], world.get("settings", {}), size=size, seed=_SEED)
+            built = build_generator(
+                subject.bench.host, generator["use"], generator.get("settings", {}), size=size, seed=_SEED
+            )
         except DataError as error:
-            raise Skip(f"its world cannot be made here: {error}") from error
+            raise Skip(f"its generator cannot be made here: {error}") from error
         folders.make(
-            built.world,
+            built.generator,
             place,
             name=built.id,
             settings=built.settings,
@@ -221,11 +215,11 @@ def _batch(subject: Subject, plan: Plan, stage: StagePlan, data: Path) -> dict[s
             batch_size=stage.body["batch_size"],
             draws=1,
             steps=1,
-            seed=stream(plan.recipe.seed, stage.name, "data"),
+            seed=seed_for(plan.recipe.seed, stage.name, "data"),
         )[0]
     except ArmillaryError as error:
         raise Failure(str(error)) from error
-    generator = torch.Generator().manual_seed(stream(plan.recipe.seed, stage.name, "batch", 0))
+    generator = torch.Generator().manual_seed(seed_for(plan.recipe.seed, stage.name, "batch", 0))
     for transform in build_transforms(host, stage, per="batch"):
         batch = transform(batch, kinds=kinds, generator=generator)
     return batch

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
 from armillary.errors import ArmillaryError
-from armillary.host import Host, first_line
+from armillary.plugins.host import Host, first_line
 from armillary_testing import declaration
 from armillary_testing.bench import Bench
 from armillary_testing.checks import PLUGIN, Check, Failure, Skip, Subject
@@ -21,7 +21,7 @@ TIMEOUT = 300.0
 _ROOMS: Mapping[int, tuple[str, ...]] = {
     0: ("metadata",),
     1: ("declaration",),
-    2: ("worlds", "behaviour", "slopes", "losses", "rendering", "evaluators", "transforms", "datasets", "symmetry"),
+    2: ("generators", "behaviour", "slopes", "losses", "rendering", "evaluators", "transforms", "datasets", "symmetry"),
     3: ("composition",),
 }
 

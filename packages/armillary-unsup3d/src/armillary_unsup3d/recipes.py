@@ -38,7 +38,7 @@ PAPER = RecipeSpec(
         "renderer": Use("std:depth-mesh"),
     },
     data=Use("std:images", settings={"size": cited(64, source=_YML)}),
-    world=Use("worlds:heads"),
+    generator=Use("synthetic:heads"),
     transforms=(Use("std:horizontal-flip", settings={"probability": cited(0.5, source="dataloaders.py: hflip")}),),
     losses={
         "photometric": LossUse("unsup3d:photometric", weight=cited(1.0, source=_MODEL)),
@@ -169,7 +169,7 @@ NO_CONFIDENCE = RecipeSpec(
     },
 )
 
-_SEARCH = "ours: search on 4,000 pictures of worlds:morphable"
+_SEARCH = "ours: search on 4,000 pictures of synthetic:morphable"
 _SMALL = f"{_SEARCH}: 24 takes 1.6 times as long and was no better after as many steps"
 _PLAIN = f"{_SEARCH}: 24 finds the view better than 8, at little cost"
 _BULGE = f"{_SEARCH}: from a flat start one seed of two ended in the hollow face, SIDE 2.7 of the baseline"

@@ -5,16 +5,17 @@ Light: importing this imports no torch. ``train``, ``load`` and ``compare`` impo
 
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from armillary.run.api import Run, compare, load, train
+from armillary.version import __version__
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from armillary.api import Run, compare, load, train
+
 __all__ = ["Run", "__version__", "compare", "load", "train"]
 
 
 def __getattr__(name: str) -> Any:
     if name in {"Run", "compare", "load", "train"}:
-        from armillary.run import api
+        from armillary import api
 
         return getattr(api, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

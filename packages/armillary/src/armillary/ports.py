@@ -83,7 +83,7 @@ KINDS: Mapping[str, Kind] = {
         "batch channel coefficient",
         "none",
         "real orthonormal spherical harmonics, degree l and order m at l^2 + l + m, z up; to e3nn's axes and back: "
-        "armillary.kernels.spheres.interchange",
+        "armillary.nn.spheres.interchange",
     ),
     "feature_map": Kind("batch channel height width", "any", "features of a network on a grid"),
     "feature_vector": Kind("batch channel", "any", "one vector of features an item"),

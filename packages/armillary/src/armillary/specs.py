@@ -71,10 +71,10 @@ class ComponentSpec:
 
 
 @attrs.frozen(kw_only=True)
-class WorldSpec(ComponentSpec):
+class GeneratorSpec(ComponentSpec):
     """A generator of pictures with ground truth."""
 
-    KIND: ClassVar[str] = "world"
+    KIND: ClassVar[str] = "generator"
 
 
 @attrs.frozen(kw_only=True)
@@ -357,7 +357,7 @@ class Body:
     method: str | None = None
     slots: Mapping[str, Use | Take | SameAs] = attrs.field(factory=dict)
     data: Use | None = None
-    world: Use | None = None
+    generator: Use | None = None
     transforms: tuple[Use, ...] | None = None
     losses: Mapping[str, LossUse] = attrs.field(factory=dict)
     optimiser: Mapping[str, Any] = attrs.field(factory=dict)
@@ -389,7 +389,7 @@ class RecipeSpec(Body):
         method: id of the method.
         slots: slot name to what fills it.
         data: the data set.
-        world: the procedural world on which tests and the demo run it.
+        generator: the procedural generator on which tests and the demo run it.
         transforms: in order.
         losses: instance name to loss.
         optimiser: ``use`` (adam, adamw, sgd), ``lr``, ``weight_decay``, ``clip_norm``, ``groups`` ...
@@ -438,7 +438,7 @@ def _body(body: Body) -> Iterator[tuple[str, Any]]:
             yield key, getattr(body, key)
     if body.slots:
         yield "slots", {name: _use(use) for name, use in body.slots.items()}
-    for key in ("data", "world"):
+    for key in ("data", "generator"):
         if getattr(body, key) is not None:
             yield key, _use(getattr(body, key))
     if body.transforms is not None:

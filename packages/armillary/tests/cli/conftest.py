@@ -14,17 +14,17 @@ TOY = Path(__file__).parents[1] / "toy"
 
 
 PLUGIN = """
-from armillary.hookspecs import hookimpl
+from armillary.plugins.hookspecs import hookimpl
 from armillary.ports import Port
-from armillary.specs import Budget, RecipeSpec, Use, WorldSpec
+from armillary.specs import Budget, RecipeSpec, Use, GeneratorSpec
 
 
 @hookimpl
-def armillary_worlds():
+def armillary_generators():
     return [
-        WorldSpec(name="noise", target="armillary_noise.world:Noise", config="armillary_noise.config:NoiseConfig",
+        GeneratorSpec(name="noise", target="armillary_noise.generator:Noise", config="armillary_noise.config:NoiseConfig",
                   produces=(Port("image", kind="image"),)),
-        WorldSpec(name="file", target="armillary_noise.world:Noise", config="armillary_noise.config:FileConfig",
+        GeneratorSpec(name="file", target="armillary_noise.generator:Noise", config="armillary_noise.config:FileConfig",
                   produces=(Port("image", kind="image"),), assets=("model",)),
     ]
 
@@ -32,7 +32,7 @@ def armillary_worlds():
 @hookimpl
 def armillary_recipes():
     return [
-        RecipeSpec(name="demo", extends="toy:smoke", world=Use("noise:noise"), budget=Budget(steps=2)),
+        RecipeSpec(name="demo", extends="toy:smoke", generator=Use("noise:noise"), budget=Budget(steps=2)),
         RecipeSpec(name="homeless", extends="toy:smoke"),
     ]
 """
@@ -53,12 +53,12 @@ class NoiseConfig:
 class FileConfig(NoiseConfig):
     model: str = param(help="a file")
 """
-WORLD = """
+GENERATOR = """
 import numpy as np
-from armillary.interfaces.world import World
+from armillary.interfaces.generator import Generator
 
 
-class Noise(World):
+class Noise(Generator):
     @classmethod
     def build(cls, config, *, size, seed):
         self = cls()
@@ -143,11 +143,11 @@ def run(armillary: Command, pictures: Path) -> Answer:
 
 
 @pytest.fixture
-def world(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def generator(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The plugin ``noise`` beside the toy."""
     package = toy / "armillary_noise"
     package.mkdir()
-    for name, text in {"__init__": "", "plugin": PLUGIN, "config": CONFIG, "world": WORLD}.items():
+    for name, text in {"__init__": "", "plugin": PLUGIN, "config": CONFIG, "generator": GENERATOR}.items():
         (package / f"{name}.py").write_text(text)
     info = toy / "armillary_noise-1.0.dist-info"
     info.mkdir()

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from armillary.run.compare_table import Cell, Column, Comparison, Row
+from armillary.comparison.table import Cell, Column, Comparison, Row
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def made(monkeypatch):
         asked.update(rest, recipes=recipes)
         return table
 
-    monkeypatch.setattr("armillary.run.compare.compare", compare)
+    monkeypatch.setattr("armillary.comparison.compare.compare", compare)
     return asked
 
 

@@ -1,4 +1,4 @@
-"""``armillary data``, on a world of coloured noise."""
+"""``armillary data``, on a generator of coloured noise."""
 
 import json
 
@@ -6,9 +6,9 @@ import pytest
 
 
 @pytest.fixture
-def make(armillary, world, monkeypatch):
+def make(armillary, generator, monkeypatch):
     """``data make`` in this process."""
-    del world
+    del generator
 
     def call(*arguments, status=0):
         return armillary("data", "make", *arguments, "--workers", 0, status=status)
@@ -20,7 +20,7 @@ def test_make_writes_pictures_and_goes_on(make, tmp_path):
     answer = make("noise:noise", "out", "--count", 3, "--size", 8, "--set", "strength=0.5", "--set", "colour=grey")
     assert answer.out == ""
     assert "out: 3 pictures made" in answer.err
-    about = json.loads((tmp_path / "work" / "out" / "world.json").read_text())
+    about = json.loads((tmp_path / "work" / "out" / "generator.json").read_text())
     assert about["settings"] == {"strength": 0.5, "colour": "grey"}
     again = make("noise:noise", "out", "--count", 3, "--size", 8, "--set", "strength=0.5", "--set", "colour=grey")
     assert "0 pictures made, 3 were there" in again.err
@@ -50,12 +50,12 @@ def test_what_make_refuses(make, arguments, status, said):
     assert said in make(*arguments, status=status).err
 
 
-def test_a_world_finds_its_file_in_the_register(make, armillary, tmp_path):
+def test_a_generator_finds_its_file_in_the_register(make, armillary, tmp_path):
     model = tmp_path / "model.npz"
     model.write_bytes(b"weights")
     armillary("assets", "add", "model", model)
     make("noise:file", "out", "--count", 1, "--size", 8)
-    text = (tmp_path / "work" / "out" / "world.json").read_text()
+    text = (tmp_path / "work" / "out" / "generator.json").read_text()
     assert json.loads(text)["settings"]["model"]["file"] == "model.npz"
     assert str(tmp_path) not in text
 
@@ -83,7 +83,7 @@ def test_check_asks_other_readers(armillary, pictures, tmp_path, monkeypatch):
         Finding("c.off", "open", "warning"),
     ]
     said = {"toy:meshes": Examination(name="shapes", facts={"meshes": "2 of 3 can be read"}, findings=tuple(found))}
-    monkeypatch.setattr("armillary.run.data_readers.examine_all", lambda host, root, *, progress: said)
+    monkeypatch.setattr("armillary.data.readers.examine_all", lambda host, root, *, progress: said)
     both = armillary("data", "check", pictures, status=1)
     assert "6 of 6 can be read" in both.out
     assert "toy:meshes" in both.out

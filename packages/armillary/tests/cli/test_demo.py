@@ -1,14 +1,14 @@
-"""``armillary demo``, on a world of coloured noise."""
+"""``armillary demo``, on a generator of coloured noise."""
 
 import json
 
 
-def test_the_demo_makes_one_page_of_what_works(armillary, world, monkeypatch, tmp_path):
+def test_the_demo_makes_one_page_of_what_works(armillary, generator, monkeypatch, tmp_path):
     """A method without an evaluator or a surface is shown, too; what fails is said and hurts nothing."""
-    del world
+    del generator
     for name, number in {"TRAINING": 6, "FRESH": 2}.items():
-        monkeypatch.setattr(f"armillary.run.demo.{name}", number)
-    monkeypatch.setattr("armillary.run.data.os.cpu_count", lambda: 1)
+        monkeypatch.setattr(f"armillary.comparison.demo.{name}", number)
+    monkeypatch.setattr("armillary.data.make.os.cpu_count", lambda: 1)
     answer = armillary("demo", "--out", "all", "--seconds", 60)
     page = tmp_path / "work" / "all" / "index.html"
     assert f"open this file: {page}" in answer.err

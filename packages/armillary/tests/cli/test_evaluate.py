@@ -22,7 +22,7 @@ def test_evaluate_prints_the_run_above_its_baselines(run, armillary, monkeypatch
             }
         },
     }
-    monkeypatch.setattr("armillary.run.evaluate.evaluate", lambda folder, **rest: entry)
+    monkeypatch.setattr("armillary.inference.evaluate.evaluate", lambda folder, **rest: entry)
     out = armillary("evaluate", "run", "--data", "heads").out.splitlines()
     assert out == [
         "depth (std:side-mad/1) on 3 items of heads, split test, step 2",

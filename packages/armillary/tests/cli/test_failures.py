@@ -40,7 +40,7 @@ def test_an_interrupt_ends_as_by_its_signal(armillary, monkeypatch, capsys):
     """Also through the parser, which would swallow it."""
     assert reported(raising(KeyboardInterrupt()), typed=()) == 128 + signal.SIGINT
     assert "interrupted" in capsys.readouterr().err
-    monkeypatch.setattr("armillary.discovery.discover", raising(KeyboardInterrupt(signal.SIGTERM)))
+    monkeypatch.setattr("armillary.plugins.discovery.discover", raising(KeyboardInterrupt(signal.SIGTERM)))
     assert "interrupted" in armillary("plugins", "list", status=128 + signal.SIGTERM).err
 
 

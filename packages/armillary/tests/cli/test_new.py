@@ -2,7 +2,7 @@ import typing
 from pathlib import Path
 
 from armillary.cli import new
-from armillary.scaffold import KINDS
+from armillary.plugins.scaffold import KINDS
 
 
 def test_what_is_written_and_what_to_type_next(armillary):

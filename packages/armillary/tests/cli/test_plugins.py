@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from armillary.catalogue import FIRST_PARTY
-from armillary.discovery import PluginRecord
-from armillary.doctor import Diagnosis, Finding
+from armillary.plugins.catalogue import FIRST_PARTY
+from armillary.plugins.discovery import PluginRecord
+from armillary.plugins.doctor import Diagnosis, Finding
 
 
 def install(site, id, source, **metadata):
@@ -92,7 +92,7 @@ def test_doctor_names_what_is_broken(armillary, toy, monkeypatch):
 def test_doctor_in_json(armillary, monkeypatch):
     record = PluginRecord(id="a", distribution="armillary-a", version="1", module="a", location="here")
     ill = Diagnosis(record=record, findings=(Finding(level="error", text="cannot be imported"),))
-    monkeypatch.setattr("armillary.doctor.doctor", lambda records, timeout: (Diagnosis(record=record), ill))
+    monkeypatch.setattr("armillary.plugins.doctor.doctor", lambda records, timeout: (Diagnosis(record=record), ill))
     found = json.loads(armillary("plugins", "doctor", "--json", status=1).out)
     assert found["healthy"] is False
     assert [each["findings"] for each in found["plugins"]] == [[], [{"level": "error", "text": "cannot be imported"}]]

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from armillary.cli import show
-from armillary.discovery import PluginRecord
+from armillary.plugins.discovery import PluginRecord
 
 
 def test_columns_are_as_wide_as_they_must_be_and_numbers_stand_right():

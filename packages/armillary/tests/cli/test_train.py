@@ -2,7 +2,7 @@
 
 import pytest
 
-from armillary.run.train import Trained
+from armillary.training.train import Trained
 
 FAST = ("--steps", 2, "--set", "cadence.preview=100")
 
@@ -58,11 +58,11 @@ def test_an_accelerator_that_is_not_there_is_refused(armillary, pictures, monkey
 
 def test_an_interrupted_training_ends_as_by_its_signal(armillary, pictures, monkeypatch):
     def interrupted(recipe, *, out, **rest):
-        from armillary.run.folder import RunFolder
+        from armillary.training.folder import RunFolder
 
         return Trained(folder=RunFolder(out), outcome="interrupted", signal=15)
 
-    monkeypatch.setattr("armillary.run.train.train", interrupted)
+    monkeypatch.setattr("armillary.training.train.train", interrupted)
     answer = armillary("train", "toy:smoke", "--data", pictures, "--out", "my run", status=143)
     assert f"armillary train --resume 'my run' --data {pictures}" in answer.err
 

@@ -64,7 +64,7 @@ def faces(tmp_path):
     (root / "poses.csv").write_text("\n".join([header, *poses]) + "\n")
     (root / "lights.csv").write_text("\n".join(["id,ambient,diffuse,x,y,z", *lights]) + "\n")
     camera = [[20, 0, 3.5], [0, 20, 3.5], [0, 0, 1]]
-    (root / "world.json").write_text(json.dumps({"camera": {"intrinsics": camera}, "points": ["nose", "eye"]}))
+    (root / "generator.json").write_text(json.dumps({"camera": {"intrinsics": camera}, "points": ["nose", "eye"]}))
     return root
 
 
@@ -123,7 +123,7 @@ def test_values_at_the_files_own_size_are_the_files(faces):
     assert item["camera"].tolist() == [[20, 0, 3.5], [0, 20, 3.5], [0, 0, 1]]
 
 
-def test_points_come_in_the_order_that_the_world_names(faces):
+def test_points_come_in_the_order_that_the_generator_names(faces):
     data = build(faces)
     assert data.point_names == ("nose", "eye")
     item = data[1]
@@ -377,8 +377,8 @@ def test_a_folder_that_is_not_finished(tmp_path):
     picture(tmp_path / "images/000000.png")
     (tmp_path / ".making/rows").mkdir(parents=True)
     (tmp_path / ".making/rows/000000.json").write_text("{}")
-    (tmp_path / "world.json").write_text(json.dumps({"world": "worlds:heads", "count": 9}))
-    with pytest.raises(DataError, match=r"not finished, 1 of 9 items.*armillary data make worlds:heads"):
+    (tmp_path / "generator.json").write_text(json.dumps({"generator": "synthetic:heads", "count": 9}))
+    with pytest.raises(DataError, match=r"not finished, 1 of 9 items.*armillary data make synthetic:heads"):
         build(tmp_path)
 
 
@@ -387,7 +387,7 @@ def test_a_folder_that_is_not_finished(tmp_path):
     [
         (("true_dept",), "a data folder has no 'true_dept'; did you mean 'true_depth'"),
         (("true_depth",), r"no picture has true_depth; it would stand in depth/ID.npy"),
-        (("camera",), r"no picture has camera; it would stand in world.json or cameras.csv"),
+        (("camera",), r"no picture has camera; it would stand in generator.json or cameras.csv"),
     ],
 )
 def test_ports_that_are_not_there(tmp_path, ports, message):
@@ -637,7 +637,7 @@ def test_coordinates_of_another_shape_pass_their_picture_over(faces):
 
 
 def test_no_camera_and_no_depth_of_points(tmp_path):
-    """What the worlds of pairs give: points without depth, poses without a camera."""
+    """What the generators of pairs give: points without depth, poses without a camera."""
     film(tmp_path, count=2)
     (tmp_path / "landmarks.csv").write_text("id,point,x,y,visible\n00,tip,4,5,1\n01,tip,7,3,0\n")
     eye = "1,0,0,0,1,0,0,0,1,0,0,0"

@@ -10,8 +10,8 @@ from armillary.interfaces.evaluator import Evaluation, Figure
 from armillary.interfaces.transform import Transform
 from armillary.kernels.depth_mesh import render_depth
 from armillary.kernels.sampling import identity_grid
-from armillary.kernels.spheres.convolution import area_mean
-from armillary.kernels.spheres.grids import soft
+from armillary.nn.spheres.convolution import area_mean
+from armillary.nn.spheres.grids import soft
 
 
 class Squares(torch.nn.Module, Encoder):

@@ -1,6 +1,6 @@
 """What the package adds."""
 
-from armillary.hookspecs import hookimpl
+from armillary.plugins.hookspecs import hookimpl
 from armillary.ports import Port
 from armillary.specs import EncoderSpec, EvaluatorSpec, HeadSpec, LossSpec, RendererSpec, TransformSpec
 

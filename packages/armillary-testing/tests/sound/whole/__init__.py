@@ -1,1 +1,1 @@
-"""A world, a method with its parts, and recipes, that keep every claim of the kit."""
+"""A generator, a method with its parts, and recipes, that keep every claim of the kit."""

@@ -1,4 +1,4 @@
-"""The world and the networks."""
+"""The generator and the networks."""
 
 from typing import Any, Self
 
@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from armillary.interfaces import Encoder, Head, Loss, Method
-from armillary.interfaces.world import World
+from armillary.interfaces.generator import Generator
 from armillary.std.images import Images
 
 
-class Colours(World):
+class Colours(Generator):
     """Pictures of one colour each."""
 
     def __init__(self, darkest: float, size: int, seed: int) -> None:
@@ -19,7 +19,7 @@ class Colours(World):
 
     @classmethod
     def build(cls, config: Any, *, size: int, seed: int) -> Self:
-        """Return the world."""
+        """Return the generator."""
         return cls(config.darkest, size, seed)
 
     def item(self, index: int) -> dict[str, np.ndarray]:

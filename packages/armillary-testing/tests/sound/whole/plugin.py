@@ -1,8 +1,8 @@
 """What the package adds."""
 
-from armillary.hookspecs import hookimpl
+from armillary.plugins.hookspecs import hookimpl
 from armillary.ports import Port
-from armillary.specs import DatasetSpec, EncoderSpec, HeadSpec, LossSpec, MethodSpec, RecipeSpec, Slot, WorldSpec
+from armillary.specs import DatasetSpec, EncoderSpec, GeneratorSpec, HeadSpec, LossSpec, MethodSpec, RecipeSpec, Slot
 from armillary_sound.recipes import RECIPES  # type: ignore[import-not-found]  # laid under a name of its own
 
 _IMAGE = Port("image", kind="image", shape="batch 3 height width")
@@ -13,10 +13,10 @@ _ABOUT = {"summary": "pictures of one colour each", "source": "ours"}
 
 
 @hookimpl
-def armillary_worlds() -> list[WorldSpec]:
-    """Return the world."""
+def armillary_generators() -> list[GeneratorSpec]:
+    """Return the generator."""
     return [
-        WorldSpec(
+        GeneratorSpec(
             name="colours",
             target="armillary_sound.parts:Colours",
             config="armillary_sound.config:ColoursConfig",

@@ -9,7 +9,7 @@ PAPER = RecipeSpec(
     method="sound:colouring",
     slots={"encoder": Use("sound:mean"), "head": Use("sound:plain")},
     data=Use("sound:pictures", settings={"size": 16}),
-    world=Use("sound:colours"),
+    generator=Use("sound:colours"),
     losses={"square": LossUse("sound:square", weight=1.0)},
     optimiser={"use": "adam", "lr": 1e-2},
     budget=Budget(steps=100),
@@ -20,7 +20,7 @@ BRIGHT = RecipeSpec(
     extends="sound:paper",
     summary="bright colours alone",
     source="ours",
-    world=Use("sound:colours", settings={"darkest": 0.5}),
+    generator=Use("sound:colours", settings={"darkest": 0.5}),
 )
 SMOKE = RecipeSpec(
     name="smoke", extends="sound:paper", summary="cut to a moment", source="ours", budget=Budget(steps=5)

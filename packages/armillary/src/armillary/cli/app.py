@@ -2,8 +2,8 @@
 
 from cyclopts import App
 
-from armillary import __version__
 from armillary.cli.help import HelpFormatter
+from armillary.version import __version__
 
 _FORMATTER = HelpFormatter()
 
@@ -54,7 +54,7 @@ _verb(
     "demo",
     "[FLAGS]",
     "Train every installed method on pictures that it makes itself; write one page.\n\n"
-    "Each method makes its own procedural world, learns from it, is measured on pictures that it has not seen, and "
+    "Each method makes its own procedural generator, learns from it, is measured on pictures that it has not seen, and "
     "exports a mesh if it makes surfaces: at most two minutes a method on two cores. What an earlier demo made is kept: its data are used "
     "again, its runs stay.",
     order=1,
@@ -132,10 +132,10 @@ _data = _group("data", "Make, convert, check and describe folders of pictures.",
 _verb(
     _data,
     "make",
-    "WORLD OUT [FLAGS]",
+    "GENERATOR OUT [FLAGS]",
     "Make pictures with ground truth: depth, masks, normals, albedo, poses, light, landmarks.\n\n"
     "The same seed gives the same bytes on one machine, whatever the number of workers and shards. A call that was "
-    "interrupted goes on where it was. What can be set: armillary components show WORLD",
+    "interrupted goes on where it was. What can be set: armillary components show GENERATOR",
     order=1,
 )
 _verb(

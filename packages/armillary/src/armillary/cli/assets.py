@@ -7,8 +7,8 @@ from cyclopts import Parameter
 
 from armillary.cli import show
 from armillary.cli.flags import Json
-from armillary.host import KINDS, Host
-from armillary.run import assets as register
+from armillary.data import assets as register
+from armillary.plugins.host import KINDS, Host
 
 
 def add(

@@ -73,10 +73,10 @@ def compare(
             raise UsageError(f"{flag} {value}: needs a number above 0")
     config, files = (device or DeviceFlags()).config(), assets(asset)
     torch_device(config.accelerator)
-    from armillary.host import Host
-    from armillary.run.compare import PAGE
-    from armillary.run.compare import compare as compare_all
-    from armillary.run.compare_table import as_csv
+    from armillary.comparison.compare import PAGE
+    from armillary.comparison.compare import compare as compare_all
+    from armillary.comparison.table import as_csv
+    from armillary.plugins.host import Host
 
     try:
         with progress() as bar:

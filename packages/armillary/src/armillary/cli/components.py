@@ -12,12 +12,12 @@ from armillary.cli import show
 from armillary.cli.failures import UsageError
 from armillary.cli.flags import Json
 from armillary.errors import UnknownNameError, did_you_mean
-from armillary.host import KINDS, Host, kind_of
+from armillary.plugins.host import KINDS, Host, kind_of
 
 
 def list_(
     *,
-    kind: Annotated[str | None, Parameter(metavar="KIND", help="Only these: encoder, loss, world ...")] = None,
+    kind: Annotated[str | None, Parameter(metavar="KIND", help="Only these: encoder, loss, generator ...")] = None,
     fits: Annotated[
         str | None,
         Parameter(
@@ -99,7 +99,7 @@ def _find(host: Host, id: str) -> tuple[str, Any]:
 
 
 def _list_fits(host: Host, text: str, *, json: bool) -> None:
-    from armillary.swaps import fits, place
+    from armillary.recipes.swaps import fits, place
 
     asked = place(host, text)
     found = sorted(fits(host, asked), key=lambda fit: (bool(fit.reasons), not fit.own))

@@ -34,7 +34,7 @@ def convert(
     ] = None,
 ) -> None:
     """Make a data folder of somebody's annotated pictures: images, landmarks, poses, cameras, and a split where asked for."""
-    from armillary.std.convert import convert as converted
+    from armillary.data.convert import convert as converted
 
     if block < 0:
         raise UsageError(f"--block {block}: needs at least 1")

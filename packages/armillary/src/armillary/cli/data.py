@@ -18,7 +18,7 @@ _SHOWN = 20
 
 
 def make(
-    world: Annotated[str, Parameter(name="WORLD", help="plugin:world, such as worlds:heads.")],
+    generator: Annotated[str, Parameter(name="GENERATOR", help="plugin:generator, such as synthetic:heads.")],
     out: Annotated[Path, Parameter(name="OUT", help="Folder to make.")],
     /,
     *,
@@ -27,7 +27,9 @@ def make(
     seed: Annotated[int, Parameter(metavar="N", help="The same seed gives the same bytes.")] = 0,
     set: Annotated[
         tuple[str, ...],
-        Parameter(name="--set", negative=(), metavar="NAME=VALUE", help="A setting of the world. May be given again."),
+        Parameter(
+            name="--set", negative=(), metavar="NAME=VALUE", help="A setting of the generator. May be given again."
+        ),
     ] = (),
     shard: Annotated[
         str, Parameter(metavar="I/N", help="Make part I of N; parts may be made at once, on several machines.")
@@ -36,11 +38,11 @@ def make(
 ) -> None:
     """Make pictures with ground truth: depth, masks, normals, albedo, poses, light, landmarks.
 
-    A call that was interrupted goes on where it was. The settings of a world: armillary components show worlds:heads
+    A call that was interrupted goes on where it was. The settings of a generator: armillary components show synthetic:heads
     """
-    from armillary.host import Host
-    from armillary.run import data
-    from armillary.run.worlds import build_world, world_settings
+    from armillary.data import make as data
+    from armillary.data.generators import build_generator, generator_settings
+    from armillary.plugins.host import Host
 
     parts = _shard(shard)
     if count < 1:
@@ -50,10 +52,10 @@ def make(
     if workers is not None and workers < 0:
         raise UsageError(f"--workers {workers}: needs at least 0")
     host = Host()
-    built = build_world(host, world, world_settings(host, world, set), size=size, seed=seed)
+    built = build_generator(host, generator, generator_settings(host, generator, set), size=size, seed=seed)
     with progress() as bar:
         made = data.make(
-            built.world,
+            built.generator,
             out,
             name=built.id,
             settings=built.settings,
@@ -74,15 +76,18 @@ def check(folder: AnyDir, /, *, json: Json = False) -> int:
 
     Pictures are read as std:images reads them. Other files, meshes say, are read where an installed data set knows them.
     """
-    from armillary.host import Host
-    from armillary.run import data
-    from armillary.run.data_readers import examine_all, has_pictures
+    from armillary.data import check as checking
+    from armillary.data.readers import examine_all, has_pictures
+    from armillary.plugins.host import Host
+    from armillary.std.config import ImagesConfig
 
     with progress() as bar:
         others = examine_all(Host(), folder, progress=lambda done, total: bar.count("files", done, total))
         report = None
         if has_pictures(folder) or not others:
-            report = data.check(folder, progress=lambda done, total: bar.count("pictures", done, total))
+            report = checking.check(
+                folder, config=ImagesConfig(), progress=lambda done, total: bar.count("pictures", done, total)
+            )
     reports = [*([report] if report else []), *others.values()]
     ok = all(each.ok for each in reports)
     if json:
@@ -128,9 +133,10 @@ def _findings(findings: Iterable[Any]) -> None:
 
 def info(folder: Dir, /, *, json: Json = False) -> None:
     """Say what is in a folder, without decoding its pictures."""
-    from armillary.run import data
+    from armillary.data import check as checking
+    from armillary.std.config import ImagesConfig
 
-    found = data.info(folder)
+    found = checking.info(folder, config=ImagesConfig())
     if json:
         show.as_json(found.plain())
         return
@@ -143,7 +149,7 @@ def info(folder: Dir, /, *, json: Json = False) -> None:
             "with": _ports(found.ports),
             "splits": {**found.splits, "by": found.split_rule},
             "landmarks": found.points,
-            "world": _world(found.world),
+            "generator": _generator(found.generator),
             "not finished": f"{found.unfinished} items so far" if found.unfinished is not None else "",
             "size": _bytes(found.size),
             "digest": found.digest,
@@ -167,11 +173,11 @@ def _first(counts: Any) -> str:
     return ", ".join(shown) + (f" and {len(counts) - 5} more" if len(counts) > 5 else "")
 
 
-def _world(world: Any) -> str:
-    if not world:
+def _generator(generator: Any) -> str:
+    if not generator:
         return ""
-    words = [f"{key} {world[key]}" for key in ("version", "seed", "size", "count") if key in world]
-    return f"{world.get('world', '')} {', '.join(words)}"
+    words = [f"{key} {generator[key]}" for key in ("version", "seed", "size", "count") if key in generator]
+    return f"{generator.get('generator', '')} {', '.join(words)}"
 
 
 def _bytes(number: int) -> str:

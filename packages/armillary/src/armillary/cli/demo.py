@@ -27,8 +27,8 @@ def demo(
 
     At most two minutes a method on two cores. Data that an earlier demo made are used again; its runs are kept.
     """
-    from armillary.host import Host
-    from armillary.run.demo import demo as show_all
+    from armillary.comparison.demo import demo as show_all
+    from armillary.plugins.host import Host
 
     with progress() as bar:
         made = show_all(Host(), out, methods=method, seconds=seconds, reporter=bar)

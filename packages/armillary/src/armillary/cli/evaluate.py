@@ -48,10 +48,10 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Measure a run by its recipe's evaluators, beside trivial baselines on the same pictures."""
-    from armillary.host import Host
-    from armillary.run.evaluate import evaluate as measure
-    from armillary.run.folder import RunFolder
-    from armillary.run.summary import summarise
+    from armillary.inference.evaluate import evaluate as measure
+    from armillary.pages.summary import summarise
+    from armillary.plugins.host import Host
+    from armillary.training.folder import RunFolder
 
     host, folder = Host(), RunFolder.open(run)
     with progress() as bar:

@@ -31,11 +31,11 @@ def export(
         raise UsageError(f"--out {out} and --format {format} disagree: give one of the two")
     if out is not None and out.suffix.lower() not in suffixes and format is None:
         raise UsageError(f"--out {out}: which format? end its name in .glb, .ply or .obj, or give --format")
-    from armillary.host import Host
-    from armillary.run.export import export_mesh
-    from armillary.run.folder import RunFolder
-    from armillary.run.predict import picture_files, predict
-    from armillary.run.restore import restore
+    from armillary.inference.export import export_mesh
+    from armillary.inference.predict import picture_files, predict
+    from armillary.inference.restore import restore
+    from armillary.plugins.host import Host
+    from armillary.training.folder import RunFolder
 
     host = Host()
     place = out or Path(f"{image.stem}.{format or 'glb'}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from armillary.errors import ArmillaryError
 
 if TYPE_CHECKING:
-    from armillary.discovery import PluginRecord
+    from armillary.plugins.discovery import PluginRecord
 
 OK, FAILED, USAGE = 0, 1, 2
 
@@ -107,7 +107,7 @@ def _usage(error: Any, typed: Sequence[str]) -> str:
 def _bug(error: BaseException) -> int:
     import traceback
 
-    from armillary import __version__
+    from armillary.version import __version__
 
     traceback.print_exception(error)
     plugin = _plugin_of(error.__traceback__)
@@ -121,7 +121,7 @@ def _bug(error: BaseException) -> int:
 
 def _plugin_of(trace: TracebackType | None) -> "PluginRecord | None":
     """Return the plugin, other than the core's own, in whose code the innermost such frame lies."""
-    from armillary.discovery import STD, discover
+    from armillary.plugins.discovery import STD, discover
 
     owners = {record.module.partition(".")[0]: record for record in discover() if record.id != STD}
     found = [owners[name] for name in _packages(trace) if name in owners]

@@ -10,7 +10,7 @@ from armillary.cli.failures import UsageError
 from armillary.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from armillary.recipe import Recipe
+    from armillary.recipes.recipe import Recipe
 
 Accelerator = Annotated[Literal["auto", "cpu", "cuda", "mps"], Parameter(metavar="NAME", help="Where to compute.")]
 Stage = Annotated[
@@ -55,7 +55,7 @@ class RecipeFlags:
 
     def resolve(self, host: Any, name: str, *, strict: bool = False) -> "Recipe":
         """Return the recipe with these flags on top of it."""
-        from armillary.recipe import Overrides, resolve
+        from armillary.recipes.recipe import Overrides, resolve
 
         overrides = Overrides(
             files=self.recipe_files,
@@ -91,7 +91,7 @@ class RecipeFlags:
             UsageError: not written as NAME=RUN, or one name twice.
             RunError: a path that is no run.
         """
-        from armillary.run.folder import other_runs
+        from armillary.training.folder import other_runs
 
         paths: dict[str, Path] = {}
         for text in self.named_runs:
@@ -139,7 +139,7 @@ class DeviceFlags:
             UsageError: a number that cannot be.
         """
         from armillary.config import structure
-        from armillary.settings import DeviceConfig
+        from armillary.recipes.settings import DeviceConfig
 
         table = {key: value for key, value in attrs.asdict(self).items() if value is not None}
         try:
@@ -155,7 +155,7 @@ def assets(given: tuple[str, ...]) -> dict[str, Path]:
         UsageError: not written that way.
         DataError: there is no such file.
     """
-    from armillary.run import assets as register
+    from armillary.data import assets as register
 
     return register.gather(dict(_asset(text) for text in given))
 

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from armillary.cli import show
 from armillary.cli.failures import UsageError
-from armillary.scaffold import NameRefusedError, new_plugin
+from armillary.plugins.scaffold import NameRefusedError, new_plugin
 
 Kind = Literal["encoder", "head", "renderer", "loss", "evaluator", "dataset", "transform", "method"]
 

@@ -20,7 +20,7 @@ _KIT = "armillary_testing"  # a package of its own, which the core finds but doe
 
 def list_(*, json: Json = False) -> None:
     """List what is installed, from metadata alone: no plugin is imported."""
-    from armillary.discovery import discover, unknown_switches
+    from armillary.plugins.discovery import discover, unknown_switches
 
     records = discover()
     if json:
@@ -33,7 +33,7 @@ def list_(*, json: Json = False) -> None:
 
 
 def _not_installed(ids: Container[str]) -> list[str]:
-    from armillary.catalogue import FIRST_PARTY, install_hint
+    from armillary.plugins.catalogue import FIRST_PARTY, install_hint
 
     return [
         f"not installed: {id}, {known.summary}: {install_hint(id)}"
@@ -44,7 +44,7 @@ def _not_installed(ids: Container[str]) -> list[str]:
 
 def show_(id: Annotated[str, Parameter(name="ID", help="Of the plugin.")], /, *, json: Json = False) -> None:
     """Print what a plugin offers: its components by kind, each with what it does."""
-    from armillary.host import Host
+    from armillary.plugins.host import Host
 
     offer = Host().load(id)
     parts = {
@@ -81,9 +81,9 @@ def doctor(
 
     The status is 1 where a plugin, or a part of one, cannot be used.
     """
-    from armillary.discovery import discover, unknown_switches
-    from armillary.doctor import TIMEOUT
-    from armillary.doctor import doctor as examine
+    from armillary.plugins.discovery import discover, unknown_switches
+    from armillary.plugins.doctor import TIMEOUT
+    from armillary.plugins.doctor import doctor as examine
 
     records = discover()
     if not json:

@@ -24,11 +24,11 @@ def pose(
     json: Json = False,
 ) -> None:
     """Say by which rotation the object of A becomes that of B."""
-    from armillary.host import Host
-    from armillary.run.folder import RunFolder
-    from armillary.run.predict import picture_files
-    from armillary.run.relate import relate
-    from armillary.run.restore import restore
+    from armillary.inference.predict import picture_files
+    from armillary.inference.relate import relate
+    from armillary.inference.restore import restore
+    from armillary.plugins.host import Host
+    from armillary.training.folder import RunFolder
 
     files = picture_files([first, second])
     if len(files) != 2:
@@ -58,8 +58,8 @@ def pose(
         rows += [[f"runner-up {number}", *_cells(each)] for number, each in enumerate(found.others, start=1)]
         show.table(rows, columns=["", "degrees", "about x", "about y", "about z", "score"])
     if out is not None:
-        from armillary.run.relate import relation_picture
-        from armillary.run.sheets import write_png
+        from armillary.drawing.sheets import write_png
+        from armillary.inference.relate import relation_picture
 
         show.message(str(write_png(out, relation_picture(found))))
 

@@ -42,20 +42,20 @@ def predict(
 
     A file that cannot be read is named and passed over; the status is 1 where none could be used.
     """
-    from armillary.host import Host
-    from armillary.run.folder import RunFolder
-    from armillary.run.predict import picture_files
-    from armillary.run.predict import predict as find
-    from armillary.run.prediction_files import write_predictions
-    from armillary.run.relight import animated, need_surface
-    from armillary.run.restore import restore
+    from armillary.inference.predict import picture_files
+    from armillary.inference.predict import predict as find
+    from armillary.inference.prediction_files import write_predictions
+    from armillary.inference.restore import restore
+    from armillary.pages.relight import animated, need_surface
+    from armillary.plugins.host import Host
+    from armillary.training.folder import RunFolder
 
     host, folder = Host(), RunFolder.open(run)
     files = picture_files(paths)
     device = torch_device(accelerator)
     if views:
-        from armillary.run.train import plan_recipe
-        from armillary.run.views import turning_stage
+        from armillary.pages.views import turning_stage
+        from armillary.training.train import plan_recipe
 
         stage = turning_stage(plan_recipe(host, folder.recipe()), wanted=stage)
     restored = restore(folder, host=host, stage=stage, checkpoint=checkpoint, device=device)
@@ -85,8 +85,8 @@ def predict(
 def _draw_views(
     restored: Any, files: list[Path], bad: list[Path], *, host: Any, device: Any, out: Path, bar: Any
 ) -> None:
-    from armillary.run.predict import distinct_names
-    from armillary.run.views import ViewMaker, write_views
+    from armillary.inference.predict import distinct_names
+    from armillary.pages.views import ViewMaker, write_views
 
     maker = ViewMaker(restored, host, device=device)
     good = [(file, name) for file, name in zip(files, distinct_names(files), strict=True) if file not in bad]

@@ -5,13 +5,13 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from armillary.check import check as fits
 from armillary.cli import show
 from armillary.cli.failures import FAILED, OK
 from armillary.cli.flags import Json, RecipeFlags
 from armillary.errors import ArmillaryError
-from armillary.host import Host
-from armillary.recipe import complete, default_sources
+from armillary.plugins.host import Host
+from armillary.recipes.check import check as fits
+from armillary.recipes.recipe import complete, default_sources
 
 Id = Annotated[str, Parameter(name="RECIPE", help="plugin:recipe, or a TOML file.")]
 

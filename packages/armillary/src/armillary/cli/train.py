@@ -67,9 +67,9 @@ def _train(
     strict: bool,
     device: DeviceFlags,
 ) -> Any:
-    from armillary.check import check
-    from armillary.host import Host
-    from armillary.recipe import complete
+    from armillary.plugins.host import Host
+    from armillary.recipes.check import check
+    from armillary.recipes.recipe import complete
 
     config, host = device.config(), Host()
     found = flags.resolve(host, recipe, strict=strict)
@@ -81,8 +81,8 @@ def _train(
         raise UsageError("\n".join(words))
     files = assets(asset)
     torch_device(config.accelerator)
-    from armillary.run import train as training
-    from armillary.run.folder import RunFolder
+    from armillary.training import train as training
+    from armillary.training.folder import RunFolder
 
     with progress() as bar:
         return training.train(
@@ -107,12 +107,12 @@ def _resume(
     asset: tuple[str, ...],
     device: DeviceFlags,
 ) -> Any:
-    from armillary.host import Host
+    from armillary.plugins.host import Host
 
     config, files = device.config(), assets(asset)
     torch_device(config.accelerator)
-    from armillary.run import train as training
-    from armillary.run.folder import RunFolder
+    from armillary.training import train as training
+    from armillary.training.folder import RunFolder
 
     with progress() as bar:
         return training.resume(

@@ -3,7 +3,7 @@
 A part is called by keyword, by port name, and returns a dict with exactly its declared names. ``build`` is given resolved
 shapes, so that a head learns the encoder's width. A concrete class is ``class X(torch.nn.Module, Encoder)`` and is final.
 
-Each name is imported when it is first asked for, so that a world, which is numpy alone, brings no torch.
+Each name is imported when it is first asked for, so that a generator, which is numpy alone, brings no torch.
 """
 
 from importlib import import_module
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from armillary.interfaces.dataset import Dataset, Examination, Finding, Fingerprint
     from armillary.interfaces.encoder import Encoder
     from armillary.interfaces.evaluator import Evaluation, Evaluator, Figure, Points
+    from armillary.interfaces.generator import Generator
     from armillary.interfaces.head import Head
     from armillary.interfaces.loss import Loss, StepCache
     from armillary.interfaces.method import Branch, Method
     from armillary.interfaces.renderer import Renderer
     from armillary.interfaces.transform import Transform
-    from armillary.interfaces.world import World
 
 _HOME = {
     "Branch": "method",
@@ -37,7 +37,7 @@ _HOME = {
     "Renderer": "renderer",
     "StepCache": "loss",
     "Transform": "transform",
-    "World": "world",
+    "Generator": "generator",
 }
 
 __all__ = [
@@ -50,6 +50,7 @@ __all__ = [
     "Figure",
     "Finding",
     "Fingerprint",
+    "Generator",
     "Head",
     "Loss",
     "Method",
@@ -57,7 +58,6 @@ __all__ = [
     "Renderer",
     "StepCache",
     "Transform",
-    "World",
 ]
 
 

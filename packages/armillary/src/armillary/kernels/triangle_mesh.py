@@ -1,4 +1,4 @@
-"""Triangle meshes as plain arrays: the record that readers, worlds, ray casting and pictures share. numpy only.
+"""Triangle meshes as plain arrays: the record that readers, generators, ray casting and pictures share. numpy only.
 
 Vertices are float64, in the object's own frame. Corners that run counter-clockwise seen from outside give outward normals;
 meshes in the wild keep no such promise, so what reads them says whether it relies on it.

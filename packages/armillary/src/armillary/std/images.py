@@ -20,15 +20,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from armillary.errors import DataError, did_you_mean
-from armillary.interfaces.dataset import Dataset, Fingerprint
-from armillary.ports import Shape
-from armillary.std import data_folder
-from armillary.std.config import ImagesConfig
-from armillary.std.data_folder import FLOW_FOLDER, RASTERS, DataFolder, Entry, Splits
-from armillary.std.pairs import PAIR_PORTS
-from armillary.std.picture_file import Picture, PictureError, picture_size, read_picture
-from armillary.std.placing import (
+from armillary.data import folder as data_folder
+from armillary.data.folder import FLOW_FOLDER, RASTERS, DataFolder, Entry, Splits
+from armillary.data.pairs import PAIR_PORTS
+from armillary.data.picture_file import Picture, PictureError, picture_size, read_picture
+from armillary.data.placing import (
     Placement,
     no_flow,
     place,
@@ -41,7 +37,7 @@ from armillary.std.placing import (
     placed_landmarks,
     placed_normals,
 )
-from armillary.std.truth import (
+from armillary.data.truth import (
     CHANNELS,
     LANDMARK_PORTS,
     NUMBER_PORTS,
@@ -51,6 +47,10 @@ from armillary.std.truth import (
     read_array,
     read_flow,
 )
+from armillary.errors import DataError, did_you_mean
+from armillary.interfaces.dataset import Dataset, Fingerprint
+from armillary.ports import Shape
+from armillary.std.config import ImagesConfig
 
 PORTS = ("image", "camera", *RASTERS, *NUMBER_PORTS, *LANDMARK_PORTS, *PAIR_PORTS)
 """All ports that a data folder can offer."""
@@ -481,7 +481,7 @@ def _place_of(port: str) -> str:
     if port in RASTERS:
         return f"{RASTERS[port][0]}/ID{RASTERS[port][1]}"
     if port == "camera":
-        return "world.json or cameras.csv"
+        return "generator.json or cameras.csv"
     if port in PAIR_PORTS:
         return f"{FLOW_FOLDER}/ID.npy or {FLOW_FOLDER}/ID.flo, beside a partner (pairs.csv, or the next picture)"
     return f"{NUMBER_PORTS.get(port, 'landmarks')}.csv"

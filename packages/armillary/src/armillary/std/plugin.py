@@ -1,6 +1,6 @@
 """What the core itself offers, as the built-in plugin ``std``. Light."""
 
-from armillary.hookspecs import hookimpl
+from armillary.plugins.hookspecs import hookimpl
 from armillary.ports import Port
 from armillary.specs import DatasetSpec, EncoderSpec, EvaluatorSpec, LossSpec, RendererSpec, TransformSpec
 

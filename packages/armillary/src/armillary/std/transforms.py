@@ -1,4 +1,4 @@
-"""Geometric transforms of one sample; what they do to each port stands in :mod:`armillary.std.geometry`."""
+"""Geometric transforms of one sample; what they do to each port stands in :mod:`armillary.data.geometry`."""
 
 from collections.abc import Mapping
 from typing import Any, Self
@@ -6,11 +6,11 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from armillary.data.geometry import Crop, Flip, move
 from armillary.errors import DataError
 from armillary.interfaces.transform import Transform
 from armillary.ports import Shape
 from armillary.std.config import CropConfig, HorizontalFlipConfig
-from armillary.std.geometry import Crop, Flip, move
 
 
 class HorizontalFlip(Transform):

@@ -1,6 +1,6 @@
 """What the toy plugin offers: the two recipes on which the contract was drawn, small enough to train in a second."""
 
-from armillary.hookspecs import hookimpl
+from armillary.plugins.hookspecs import hookimpl
 from armillary.ports import Port
 from armillary.specs import (
     Budget,

@@ -1,0 +1,1 @@
+"""Kernels that this method alone uses."""

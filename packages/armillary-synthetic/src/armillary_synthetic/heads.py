@@ -1,0 +1,147 @@
+"""Procedural heads: bilaterally symmetric in shape and colour, but for what the settings of asymmetry say."""
+
+from typing import Any, Self
+
+import numpy as np
+
+from armillary.interfaces.generator import Generator
+from armillary_synthetic.anatomy import NOISE_COLUMNS, NOISE_ROWS, POINTS, UNIT
+from armillary_synthetic.colour import add_marks
+from armillary_synthetic.config import HeadsConfig
+from armillary_synthetic.head_colour import draw_palette, hair_cover, texture_of
+from armillary_synthetic.head_shape import (
+    Form,
+    Lopsided,
+    draw_traits,
+    form_of,
+    locate,
+    make_grid,
+    make_triangles,
+    mouth_line,
+    normals_of,
+    points_of,
+    read_grid,
+    to_scene,
+    window,
+)
+from armillary_synthetic.raster import Floats
+from armillary_synthetic.scene import (
+    Surface,
+    check_numbers,
+    describe_scene,
+    draw_background,
+    draw_view,
+    stream,
+    take_picture,
+)
+
+_FINE = 2  # texels a cell of the mesh
+_MARKED = (5.0, 6.0)  # marks stand up to this far from the middle, across and down
+_SOFT_VOLUME, _SOFT_COLOUR = 1.6, 0.5  # width of the edge of the hair, in units of the anatomy
+
+
+class Heads(Generator):
+    """Random heads."""
+
+    VERSION = "1"
+
+    def __init__(self, config: HeadsConfig, *, size: int, seed: int) -> None:
+        self.config = config
+        self.size = size
+        self.seed = seed
+        self._mesh, self._texels = make_grid(1), make_grid(_FINE)
+        rows, columns = len(self._mesh.sections), len(self._mesh.across)
+        self._triangles = make_triangles(rows, columns)
+        row, column = np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij")
+        self._texture_positions = _FINE * np.stack([row.ravel(), column.ravel()], axis=1).astype(np.float64)
+
+    @classmethod
+    def build(cls, config: HeadsConfig, *, size: int, seed: int) -> Self:
+        """Return the generator; raise ValueError for a size or a seed that cannot be."""
+        check_numbers(size=size, seed=seed)
+        return cls(config, size=size, seed=seed)
+
+    def item(self, index: int) -> dict[str, np.ndarray]:
+        """Return head ``index`` with its ground truth."""
+        surface = self.surface(index)
+        view = draw_view(self.config, self.seed, index)
+        background = draw_background(self.config, self.seed, index, self.size)
+        return take_picture(surface, view, background, self.config, size=self.size)
+
+    def surface(self, index: int) -> Surface:
+        """Return head ``index`` in its object frame."""
+        config = self.config
+        traits = draw_traits(stream(self.seed, index, "shape"), variation=config.variation)
+        palette = draw_palette(stream(self.seed, index, "colour"), variation=config.variation)
+        uneven = stream(self.seed, index, "asymmetry")
+        lopsided = _draw_lopsided(uneven, config)
+        own = config.blotches * uneven.standard_normal((3, NOISE_ROWS, NOISE_COLUMNS))
+
+        form, fine = form_of(traits, lopsided, self._mesh), form_of(traits, lopsided, self._texels)
+        points = points_of(form, hair_cover(form, palette, soft=_SOFT_VOLUME))
+        hair = hair_cover(fine, palette, soft=_SOFT_COLOUR)
+        texture = texture_of(fine, palette, hair, own)
+        landmarks = read_grid(points, *locate(form, *_named_points(form)))
+        return Surface(
+            points=to_scene(points).reshape(-1, 3),
+            normals=normals_of(points).reshape(-1, 3),
+            triangles=self._triangles,
+            colours=self._marked(stream(self.seed, index, "marks"), fine, texture, hair),
+            texture_positions=self._texture_positions,
+            landmarks=to_scene(landmarks),
+        )
+
+    def _marked(self, generator: np.random.Generator, form: Form, texture: Floats, hair: Floats) -> Floats:
+        """Return the texture [3, R, C] with moles and patches on the skin of the face."""
+        part, (_, rows, columns) = window(form, -_MARKED[1], _MARKED[1] + 1)
+        face = np.stack([part.x.ravel(), part.y.ravel()], axis=1) * UNIT
+        flat = texture[:, rows, columns].reshape(3, -1).T
+        extent = (_MARKED[0] * UNIT, _MARKED[1] * UNIT)
+        marked = add_marks(generator, flat, face, mean_count=self.config.marks, extent=extent)
+        shown = form.grid.front[columns] * (1 - hair[rows, columns])
+        texture[:, rows, columns] += shown * (marked - flat).T.reshape(3, *shown.shape)
+        return texture
+
+    def describe(self) -> dict[str, Any]:
+        """Return camera, conventions and names of landmarks."""
+        return {**describe_scene(self.config, size=self.size), "points": list(POINTS)}
+
+
+def _draw_lopsided(generator: np.random.Generator, config: HeadsConfig) -> Lopsided:
+    """Return the asymmetry of one head; the same draws whatever the settings."""
+    mouth, brow, lid, gaze = config.expression * generator.uniform(-1, 1, 4)
+    parted, where = generator.random(), generator.uniform(-1, 1)
+    parting = 0.0 if parted >= config.parting else float(np.copysign(1.2 + 1.6 * abs(where), where))
+    return Lopsided(mouth_tilt=0.7 * mouth, brow_tilt=0.5 * brow, lid=0.9 * lid, gaze=gaze, parting=parting)
+
+
+def _named_points(form: Form) -> tuple[Floats, Floats]:
+    """Return (x, y) on the face of :data:`POINTS`, in their order."""
+    t = form.traits
+    tip, eye, eye_y, corner = 2.45 + t["nose_length"], t["eye_distance"], t["eye_y"], t["mouth_width"]
+    mouth = mouth_line(form, np.array([0.0, corner, -corner]))
+    brow = eye_y - t["brow_height"]
+    middle = [
+        (0, tip),
+        (0, eye_y - 0.3),
+        (0, tip + 0.75),
+        (0, 7.3 + t["chin_drop"]),
+        (0, -5.0),
+        (0, mouth[0] - 0.4),
+        (0, mouth[0] + 0.45),
+        (corner, mouth[1]),
+        (-corner, mouth[2]),
+    ]
+    pairs = [
+        (eye, eye_y, 0.0),
+        (eye - 1.25 * t["eye_size"], eye_y, 0.0),
+        (eye + 1.25 * t["eye_size"], eye_y, 0.0),
+        (eye, brow, form.lopsided.brow_tilt),
+        (1.1, tip + 0.2, 0.0),
+        (4.1, 1.6, 0.0),
+        (4.4, 5.2, 0.0),
+    ]
+    both = [(side * x, y - side * lift) for x, y, lift in pairs for side in (1, -1)]
+    both += [(20.0, 0.6), (-20.0, 0.6)]  # the ears: where a section is widest
+    x, y = np.array(middle + both, dtype=np.float64).T
+    return x, y

@@ -1,0 +1,1 @@
+"""A generator of one colour, that keeps every claim of the kit."""

@@ -1,1 +1,0 @@
-"""A world of one colour, that keeps every claim of the kit."""

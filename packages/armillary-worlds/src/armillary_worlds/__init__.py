@@ -1,1 +1,0 @@
-"""Worlds: procedural pictures with full ground truth, for methods that learn geometry without labels."""

@@ -1,0 +1,166 @@
+"""The same in Python: train, load, evaluate, predict, compare."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from armillary.data import assets as asset_register
+from armillary.inference import evaluate as evaluation
+from armillary.inference import predict as prediction
+from armillary.inference.predict import Geometry
+from armillary.inference.restore import restore
+from armillary.plugins.host import Host
+from armillary.recipes.recipe import Overrides, resolve
+from armillary.recipes.settings import DeviceConfig
+from armillary.training import train as training
+from armillary.training.folder import RunFolder, other_runs
+from armillary.training.reporter import Reporter
+
+if TYPE_CHECKING:
+    from armillary.comparison.table import Comparison
+
+
+@attrs.define(eq=False)
+class Run:
+    """A trained run.
+
+    Args:
+        folder: its files.
+        data: folder that it was trained on in this session, if it was.
+        host: where parts come from.
+    """
+
+    folder: RunFolder
+    data: Path | None = None
+    host: Host = attrs.field(factory=Host)
+
+    def evaluate(
+        self, data: str | Path | None = None, *, split: str | None = None, stage: str | None = None
+    ) -> dict[str, Any]:
+        """Return the evaluators' figures beside the trivial baselines; see :func:`armillary.inference.evaluate.evaluate`.
+
+        Raises:
+            ValueError: no data is given, and the run was not trained in this session.
+        """
+        where = Path(data) if data is not None else self.data
+        if where is None:
+            raise ValueError('a run does not remember where its data lies: run.evaluate("DIR")')
+        return evaluation.evaluate(self.folder, data=where, host=self.host, stage=stage, split=split)
+
+    def predict(self, picture: str | Path, *, stage: str | None = None) -> Geometry:
+        """Return the geometry of one picture, by the stage that serves or another."""
+        restored = restore(self.folder, host=self.host, stage=stage)
+        return next(iter(prediction.predict(restored, [Path(picture)], host=self.host)))
+
+
+def train(
+    recipe: str,
+    *,
+    data: str | Path,
+    out: str | Path,
+    sets: Mapping[str, Any] | None = None,
+    assets: Mapping[str, str | Path] | None = None,
+    init: str | Path | None = None,
+    runs: Mapping[str, str | Path] | None = None,
+    takes: Mapping[str, str] | None = None,
+    device: DeviceConfig | None = None,
+    observers: Sequence[str] = (),
+    reporter: Reporter | None = None,
+) -> Run:
+    """Train ``recipe`` (``"unsup3d:quick"``, or a TOML file) on a folder of pictures.
+
+    Args:
+        recipe: id or file.
+        data: folder of pictures.
+        out: where the run goes.
+        sets: settings by path: ``{"optimiser.lr": 1e-4}``.
+        assets: files that parts ask for, by name.
+        init: a run whose trained weights are the start.
+        runs: other runs of which parts are taken, by name: ``{"labels": "runs/labels"}``.
+        takes: slots that trained parts of these fill: ``{"features": "labels:encoder"}``.
+        device: where to compute.
+        observers: ids of plugins that want to be told.
+        reporter: where words go; the logger ``armillary`` where none is given.
+    """
+    host = Host()
+    folders, tables = other_runs({name: Path(path) for name, path in (runs or {}).items()})
+    overrides = Overrides(
+        sets=tuple(f"{path}={_toml(value)}" for path, value in (sets or {}).items()),
+        takes=tuple(f"{slot}={part}" for slot, part in (takes or {}).items()),
+        runs=tables,
+    )
+    trained = training.train(
+        resolve(host, recipe, overrides),
+        data=Path(data),
+        out=Path(out),
+        host=host,
+        device=device,
+        init=RunFolder.open(Path(init)) if init is not None else None,
+        runs=folders,
+        assets=asset_register.gather({name: Path(path) for name, path in (assets or {}).items()}),
+        observers=observers,
+        reporter=reporter,
+    )
+    return Run(trained.folder, Path(data), host)
+
+
+def compare(
+    *recipes: str,
+    data: str | Path,
+    out: str | Path,
+    test_data: str | Path | None = None,
+    seeds: Sequence[int] = (0,),
+    sets: Mapping[str, Any] | None = None,
+    steps: int | None = None,
+    seconds: float | None = None,
+    only: Sequence[str] = (),
+    assets: Mapping[str, str | Path] | None = None,
+    device: DeviceConfig | None = None,
+    reporter: Reporter | None = None,
+) -> "Comparison":
+    """Train several recipes on the same data with the same budget, and measure them by the same evaluators.
+
+    Args:
+        recipes: ids, files, ``NAME=RECIPE``, patterns such as ``*:quick``; each with patches (``unsup3d:quick+no-light``).
+        data: folder that all are trained on.
+        out: folder of the comparison; the same one goes on.
+        test_data: folder that all are measured on; the test split of ``data`` where it is not given.
+        seeds: a run each.
+        sets: settings of all recipes, by path.
+        steps: of each run in all.
+        seconds: the same in seconds.
+        only: evaluators, by id or by name in a recipe.
+        assets: files that parts ask for, by name.
+        device: where to compute.
+        reporter: where words go; the logger ``armillary`` where none is given.
+    """
+    from armillary.comparison import compare as comparing
+
+    return comparing.compare(
+        recipes,
+        data=Path(data),
+        out=Path(out),
+        host=Host(),
+        test_data=Path(test_data) if test_data is not None else None,
+        seeds=seeds,
+        sets=tuple(f"{path}={_toml(value)}" for path, value in (sets or {}).items()),
+        steps=steps,
+        seconds=seconds,
+        only=only,
+        device=device,
+        assets=asset_register.gather({name: Path(path) for name, path in (assets or {}).items()}),
+        reporter=reporter,
+    )
+
+
+def load(run: str | Path) -> Run:
+    """Return a run that was trained before."""
+    return Run(RunFolder.open(Path(run)))
+
+
+def _toml(value: Any) -> str:
+    from armillary.config import write_toml
+
+    return write_toml({"v": value}).removeprefix("v = ").strip()

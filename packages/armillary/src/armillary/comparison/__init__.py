@@ -1,0 +1,1 @@
+"""Comparison of recipes, and the demo: many trainings in child processes."""

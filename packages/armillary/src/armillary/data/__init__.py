@@ -1,0 +1,1 @@
+"""Data folders: reading, writing, checking, conversion."""

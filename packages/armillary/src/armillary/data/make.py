@@ -1,0 +1,195 @@
+"""Making, checking and describing data folders. No printing, and no torch.
+
+What a data folder is stands in :mod:`armillary.data.folder`.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from armillary.data import writer as data_writer
+from armillary.data.folder import SCRATCH, read_generator
+from armillary.data.workers import crew
+from armillary.data.writer import Layout
+from armillary.errors import DataError
+from armillary.interfaces.generator import Generator
+
+__all__ = ["Made", "make"]
+
+
+@attrs.frozen
+class Made:
+    """What a call of :func:`make` did.
+
+    Args:
+        root: the data folder.
+        made: items written now.
+        found: items of this shard that were there before.
+        missing: items of other shards that are not there yet; the folder is whole when it is 0.
+    """
+
+    root: Path
+    made: int
+    found: int
+    missing: int
+
+
+def make(
+    generator: Generator,
+    out: Path,
+    *,
+    name: str,
+    settings: Mapping[str, Any],
+    size: int,
+    seed: int,
+    count: int,
+    shard: tuple[int, int] = (1, 1),
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Made:
+    """Write a generator's first ``count`` items as a data folder.
+
+    The bytes depend on the generator, its version and settings, size, seed and count alone: not on shards, processes, or on how
+    often it was interrupted. They are the same on one machine and set of libraries. Items that are there already are not
+    made again. Shards of one folder may run at the same time; the last one to end writes the tables.
+
+    Args:
+        generator: built with this size and seed.
+        out: the folder; it need not exist.
+        name: id of the generator, ``synthetic:heads``.
+        settings: of the generator; a file's path among them is kept as name, size and hash.
+        size: side of the pictures in pixels.
+        seed: of the whole collection.
+        count: items of all shards together.
+        shard: which part of how many, from (1, n) to (n, n).
+        workers: processes; None for one a core. 0 works in this process, whose number of threads may then show in the bytes.
+        progress: called with items done and items to do, of this shard.
+
+    Raises:
+        DataError: ``out`` holds something else, or the disk is full or cannot be written.
+        ValueError: count, shard or workers that cannot be, or a generator whose items a data folder cannot hold.
+    """
+    _check_numbers(count, shard, workers)
+    out = Path(out)
+    record = {
+        "generator": name,
+        "version": str(generator.VERSION),
+        "seed": seed,
+        "size": size,
+        "count": count,
+        "settings": portable(settings),
+    }
+    _check_place(out, record)
+    with crew(generator, os.cpu_count() or 1 if workers is None else workers) as makers:
+        ports, camera = makers.probe()
+        layout = _begin(generator, out, record, ports=ports, camera=camera)
+        mine = range(shard[0] - 1, count, shard[1])
+        if layout is None:
+            return Made(out, 0, len(mine), 0)
+        todo = [index for index in mine if not data_writer.is_whole(layout, index)]
+        for done in makers.write(layout, todo):
+            if progress is not None:
+                progress(len(mine) - len(todo) + done, len(mine))
+    return Made(out, len(todo), len(mine) - len(todo), _finish(layout, count))
+
+
+def portable(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings as ``generator.json`` keeps them: a file becomes its name, size and hash, never its path."""
+    return {key: _portable(value) for key, value in settings.items()}
+
+
+def _portable(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return portable(value)
+    if isinstance(value, list | tuple):
+        return [_portable(item) for item in value]
+    if isinstance(value, str | os.PathLike) and _names_a_file(value):
+        path = Path(value)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        return {"file": path.name, "size": path.stat().st_size, "sha256": digest}
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def _names_a_file(value: str | os.PathLike[str]) -> bool:
+    """Return whether a setting is a file's path, and not a word that happens to be the name of a file here."""
+    path = Path(value)
+    return bool(path.suffix or path.parent.name) and path.is_file()
+
+
+def _check_numbers(count: int, shard: tuple[int, int], workers: int | None) -> None:
+    if count < 1:
+        raise ValueError(f"count needs at least 1, got {count}")
+    if not 1 <= shard[0] <= shard[1]:
+        raise ValueError(f"shard needs i/n with 1 <= i <= n, got {shard[0]}/{shard[1]}")
+    if workers is not None and workers < 0:
+        raise ValueError(f"workers needs at least 0, got {workers}")
+
+
+def _check_place(out: Path, record: Mapping[str, Any]) -> None:
+    """Check that the folder is empty, or holds the same collection."""
+    if out.exists() and not out.is_dir():
+        raise DataError(f"{out}: this is a file; name a folder that does not exist yet")
+    if not out.is_dir() or not any(out.iterdir()):
+        return
+    there = read_generator(out)
+    if not there and {entry.name for entry in out.iterdir()} == {SCRATCH}:
+        return
+    if not there:
+        raise DataError(f"{out}: not empty, and it holds no generator.json; name a folder that does not exist yet")
+    plain = json.loads(json.dumps(record))
+    different = [f"{key} {there.get(key)!r}, not {plain[key]!r}" for key in plain if there.get(key) != plain[key]]
+    if different:
+        raise DataError(
+            f"{out}: holds another collection ({'; '.join(different)}); name another folder, or remove this one"
+        )
+
+
+def _begin(
+    generator: Generator,
+    out: Path,
+    record: Mapping[str, Any],
+    *,
+    ports: tuple[str, ...],
+    camera: list[list[float]] | None,
+) -> Layout | None:
+    """Return the layout with ``generator.json`` in place, None where the folder is whole already."""
+    described = dict(generator.describe())
+    told = described.get("camera")
+    if camera is not None and not (isinstance(told, Mapping) and told.get("intrinsics") == camera):
+        described["camera"] = {**(told if isinstance(told, Mapping) else {}), "intrinsics": camera}
+    points = tuple(str(name) for name in described.get("points", ()))
+    rows = None if camera is None else tuple(map(tuple, camera))
+    categories = tuple(str(name) for name in described.get("categories", ()))
+    layout = Layout(out, rows, points, ports, categories)
+    if (out / "generator.json").is_file() and not (out / SCRATCH).is_dir() and _is_complete(layout, record["count"]):
+        return None
+    with data_writer.disk_errors(out):
+        data_writer.rows_file(out, 0).parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({**record, "ports": list(ports), **described}, indent=2, ensure_ascii=False) + "\n"
+    data_writer.write_file(out / "generator.json", text.encode(), scratch=out / SCRATCH)
+    return layout
+
+
+def _is_complete(layout: Layout, count: int) -> bool:
+    tables = [layout.root / f"{name}.csv" for name in layout.tables if name != "cameras"]
+    files = (file for index in range(count) for file in data_writer.item_files(layout, index))
+    return all(table.is_file() for table in tables) and all(file.is_file() for file in files)
+
+
+def _finish(layout: Layout, count: int) -> int:
+    """Write the tables where every item is there; return how many are missing."""
+    missing = sum(not data_writer.is_whole(layout, index) for index in range(count))
+    if missing == 0:
+        try:
+            data_writer.write_tables(layout, count)
+        except FileNotFoundError:  # another shard ended at the same moment and has written them
+            if not _is_complete(layout, count):
+                raise
+    elif not (layout.root / SCRATCH).is_dir() and _is_complete(layout, count):
+        return 0
+    return missing

@@ -1,0 +1,1 @@
+"""Arrays to pictures, sheets and charts: no run, no file of a run."""

@@ -1,0 +1,43 @@
+"""Files written whole or not at all. Light."""
+
+import contextlib
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from armillary.errors import RunError
+
+
+@contextlib.contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Give a path beside ``path``, and rename it into place when the block has ended well.
+
+    Raises:
+        RunError: the disk is full or cannot be written; what stood at ``path`` stands.
+    """
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    draft = Path(name)
+    try:
+        yield draft
+        draft.chmod(0o644)
+        draft.replace(path)
+    except OSError as error:
+        raise RunError(f"{path}: cannot be written: {write_reason(error)}") from error
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    with atomic(path) as draft:
+        draft.write_text(text, encoding="utf-8")
+
+
+def write_reason(error: OSError) -> str:
+    """Return why the file system refused, with what to do."""
+    if error.errno == errno.ENOSPC:
+        return "no space left on the disk; free some, then type the same command again (a training: --resume RUN)"
+    return error.strerror or type(error).__name__

@@ -1,0 +1,1 @@
+"""Use of a trained run: restore, predict, evaluate, relate, export."""

@@ -1,0 +1,321 @@
+"""A run's evaluators over some data: each pass in order, the trivial baselines in the same passes."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import attrs
+import torch
+
+from armillary.errors import DataError, RunError, did_you_mean
+from armillary.inference.restore import Restored, restore
+from armillary.interfaces import Dataset, Evaluation, Evaluator, Figure
+from armillary.plugins.host import Host
+from armillary.recipes.plan import BoundPlan, Plan, StagePlan
+from armillary.seeds import seed_for
+from armillary.training.batches import ordered_batches, to_device
+from armillary.training.build import (
+    bound_ports,
+    build_dataset,
+    build_evaluator,
+    build_transform,
+    call_method,
+    missing_ports,
+)
+from armillary.training.folder import DATA, RESULTS, RunFolder
+from armillary.training.reporter import LogReporter, Reporter
+from armillary.training.train import plan_recipe
+
+FIT, SCORE = "fit", "score"
+UNTRAINED = "untrained network"
+_SHOWN = 8
+
+
+def evaluate(
+    folder: RunFolder,
+    *,
+    data: Path,
+    host: Host,
+    stage: str | None = None,
+    split: str | None = None,
+    fit_data: Path | None = None,
+    checkpoint: str | None = None,
+    only: Sequence[str] = (),
+    untrained: bool = False,
+    evaluators: Mapping[str, Mapping[str, Any]] | None = None,
+    device: torch.device | None = None,
+    reporter: Reporter | None = None,
+) -> dict[str, Any]:
+    """Measure a run and write the figures into its ``results.json``.
+
+    Args:
+        folder: of the run.
+        data: folder of pictures with the truth that the evaluators need.
+        host: where parts come from.
+        stage: whose evaluators; of the stage that serves where it is not given.
+        split: which part of the data; where it is not given: ``test`` if the data has a split of its own or is what the run
+            was trained on, otherwise all of it.
+        fit_data: where a fit pass (the average depth) takes its training split from; ``data`` where it is not given.
+        checkpoint: which; the newest where it is not given.
+        only: names of evaluators in the recipe; all where empty.
+        untrained: measure the same networks before their first step too, as one more baseline.
+        evaluators: entries as a recipe has them, by name, in place of the recipe's own.
+        device: where to compute.
+        reporter: where words go.
+
+    Returns:
+        The entry that was added to ``results.json``; ``left_out``, where there is any, says why an evaluator was.
+
+    Raises:
+        RunError, DataError: there is nothing to evaluate, or the data lacks the truth.
+    """
+    say = (reporter or LogReporter()).message
+    device = device or torch.device("cpu")
+    restored = restore(folder, host=host, stage=stage, checkpoint=checkpoint, device=device)
+    for note in restored.notes:
+        say(note)
+    plan = restored.model.plan
+    bounds = _chosen(restored, only) if evaluators is None else bound_evaluators(host, restored.plan, plan, evaluators)
+    score_split = split or _default_split(folder, host, restored, data)
+    dataset = build_dataset(host, plan, root=data, split=score_split)
+    for line in dataset.problems:
+        say(f"passed over {line}")
+    entry: dict[str, Any] = {
+        "stage": plan.name,
+        "step": restored.step,
+        "data": attrs.asdict(dataset.fingerprint()),
+        "split": score_split,
+        "items": len(dataset),
+        "evaluators": {},
+    }
+    members, left_out = [], {}
+    for name, bound in bounds.items():
+        measured = Measured(name, bound, build_evaluator(host, bound), _Items(host, bound))
+        missing = missing_ports(bound, batch=measured.items.change(dataset[0]))
+        if missing:
+            left_out[name] = f"{entry['data']['name']} has no {', '.join(missing)}"
+            say(f"{name} ({bound.id}) left out: {data} has no {', '.join(missing)}")
+            continue
+        members.append(measured)
+    if not members:
+        reasons = ", ".join(f"{name} needs {', '.join(_truths(bound))}" for name, bound in bounds.items())
+        raise DataError(f"--data {data}: nothing can be measured on this folder: {reasons}")
+    if left_out:
+        entry["left_out"] = left_out
+    fitted = _fit(host, restored, members, fit_data or data, device, say)
+    shown = _score(restored, dataset, members, device)
+    results = _results(members, data)
+    if untrained:
+        for name, figures in _untrained(host, restored, members, dataset, data, fit_data or data, device).items():
+            found = results[name]
+            results[name] = attrs.evolve(found, baselines={**found.baselines, UNTRAINED: figures})
+    for member in members:
+        found = results[member.name]
+        plain = _plain(member.bound, found, fitted.get(member.name))
+        sheet = _draw(folder, entry, member.name, found.points, shown)
+        entry["evaluators"][member.name] = plain | ({"picture": sheet} if sheet else {})
+    _store(folder, entry)
+    host.observers(restored.plan.recipe.table.get("observers", ()), report=say).notify(
+        "armillary_evaluated", run=folder.path, results=entry
+    )
+    return entry
+
+
+def _results(members: Sequence["Measured"], data: Path) -> dict[str, Evaluation]:
+    try:
+        return {member.name: member.evaluator.result() for member in members}
+    except ValueError as error:
+        raise DataError(f"--data {data}: {error}") from error
+
+
+def _untrained(
+    host: Host,
+    restored: Restored,
+    members: Sequence["Measured"],
+    dataset: Dataset,
+    data: Path,
+    fit_data: Path,
+    device: torch.device,
+) -> dict[str, Mapping[str, Figure]]:
+    """Return the figures of the same networks before their first step."""
+    stage = restored.model.plan.name
+    fresh = restore(restored.folder, host=host, stage=stage, device=device, trained=False)
+    again = [attrs.evolve(member, evaluator=build_evaluator(host, member.bound)) for member in members]
+    _fit(host, fresh, again, fit_data, device, lambda _: None)
+    _score(fresh, dataset, again, device)
+    return {name: found.figures for name, found in _results(again, data).items()}
+
+
+def bound_evaluators(
+    host: Host, plan: Plan, stage: StagePlan, entries: Mapping[str, Mapping[str, Any]]
+) -> dict[str, BoundPlan]:
+    """Return the plans of evaluators that a recipe does not name itself, bound to what one of its stages gives.
+
+    Raises:
+        RecipeError, ConfigError: they do not fit.
+    """
+    table = dict(plan.recipe.table)
+    if "stages" in table:
+        table["stages"] = {**table["stages"], stage.name: {**table["stages"][stage.name], "evaluators": dict(entries)}}
+    else:
+        table["evaluators"] = dict(entries)
+    return dict(plan_recipe(host, attrs.evolve(plan.recipe, table=table)).stages[stage.name].evaluators)
+
+
+class _Items:
+    """What the items of one evaluator go through before the method sees them."""
+
+    def __init__(self, host: Host, bound: BoundPlan) -> None:
+        self.key = (bound.spec.calls, tuple((part.id, repr(part.settings)) for part in bound.transforms))
+        self.calls = bound.spec.calls
+        self.kinds = bound.kinds
+        self.transforms = [build_transform(host, part) for part in bound.transforms]
+
+    def change(self, sample: dict[str, Any], phase: str = SCORE) -> dict[str, Any]:
+        """Return an item as this evaluator wants it; its draws depend on its id and the pass alone."""
+        if self.transforms:
+            generator = torch.Generator().manual_seed(seed_for(0, "evaluate", phase, sample["id"]))
+            for transform in self.transforms:
+                sample = transform(sample, kinds=self.kinds, generator=generator)
+        return sample
+
+
+@attrs.frozen
+class Measured:
+    """An evaluator at work: its name in the recipe, what it is bound to, and what its items go through."""
+
+    name: str
+    bound: BoundPlan
+    evaluator: Evaluator
+    items: _Items
+
+
+def _chosen(restored: Restored, only: Sequence[str]) -> dict[str, BoundPlan]:
+    evaluators, stages = restored.model.plan.evaluators, restored.plan.stages
+    if not evaluators:
+        others = ", ".join(name for name, stage in stages.items() if stage.evaluators)
+        what = f"stage {restored.model.plan.name} of this recipe" if len(stages) > 1 else "this recipe"
+        elsewhere = f"; --stage can be {others}" if others else ""
+        raise RunError(
+            f"{what} has no evaluators: add one with --set evaluators.NAME.use=std:side-mad/1 and train again{elsewhere}"
+        )
+    for name in only:
+        if name not in evaluators:
+            hint = did_you_mean(name, evaluators) or f" there are: {', '.join(evaluators)}"
+            raise RunError(f"--only {name}: the recipe has no such evaluator;{hint}")
+    return {name: bound for name, bound in evaluators.items() if not only or name in only}
+
+
+def _default_split(folder: RunFolder, host: Host, restored: Restored, data: Path) -> str:
+    whole = build_dataset(host, restored.model.plan, root=data, split="all")
+    trained = folder.read_json(DATA, {}).get(restored.model.plan.name, {})
+    same = trained.get("digest") == whole.fingerprint().digest
+    return "test" if whole.fixed_split or same else "all"
+
+
+def _fit(
+    host: Host, restored: Restored, members: Sequence[Measured], data: Path, device: torch.device, say: Any
+) -> dict[str, str]:
+    """Run the fit passes; return which data each evaluator was fitted on."""
+    wanted: dict[str, list[Measured]] = {}
+    for member in members:
+        for phase, split in member.bound.spec.passes:
+            if phase == FIT:
+                wanted.setdefault(split, []).append(member)
+    fitted = {}
+    for split, all_members in wanted.items():
+        dataset = build_dataset(host, restored.model.plan, root=data, split=split)
+        able = [m for m in all_members if not missing_ports(m.bound, batch=m.items.change(dataset[0]))]
+        if not able:
+            say(f"no fit pass: the {split} split of {data} has no truth")
+            continue
+        _pass(FIT, restored, dataset, able, device)
+        fitted |= {member.name: f"{dataset.fingerprint().name}, {split}, {len(dataset)} items" for member in able}
+    return fitted
+
+
+def _score(
+    restored: Restored, dataset: Dataset, members: Sequence[Measured], device: torch.device
+) -> dict[str, torch.Tensor]:
+    """Run every pass but the fits, all on the data that is scored; return the first few pictures by id."""
+    phases = dict.fromkeys(phase for m in members for phase, _ in m.bound.spec.passes if phase != FIT)
+    for phase in phases:
+        able = [member for member in members if phase in dict(member.bound.spec.passes)]
+        _pass(phase, restored, dataset, able, device)
+    first = [dataset[index] for index in range(min(_SHOWN, len(dataset)))]
+    return {item["id"]: item["image"] for item in first if "image" in item}
+
+
+def _pass(phase: str, restored: Restored, dataset: Dataset, members: Sequence[Measured], device: torch.device) -> None:
+    """Give every item to every evaluator; the method is called once for all that want the same of it."""
+    groups: dict[Any, list[Measured]] = {}
+    for member in members:
+        groups.setdefault(member.items.key, []).append(member)
+    for group in groups.values():
+        items = group[0].items
+        calls = phase != FIT or any(member.bound.spec.fit_outputs for member in group)
+        size = restored.model.plan.body.get("batch_size", 1)
+        for batch in ordered_batches(dataset, batch_size=size, change=partial(items.change, phase=phase)):
+            batch, outputs = to_device(batch, device), {}
+            if calls:
+                with torch.no_grad():
+                    outputs = call_method(restored.model, batch, predict=items.calls == "predict")
+            for member in group:
+                given = outputs if phase != FIT or member.bound.spec.fit_outputs else {}
+                ports = bound_ports(member.bound, batch=batch, outputs=given)
+                member.evaluator.update(phase, ids=batch["id"], ports=ports)
+
+
+def _draw(
+    folder: RunFolder, entry: dict[str, Any], name: str, points: Any, images: dict[str, torch.Tensor]
+) -> str | None:
+    """Draw found points over the first few pictures; return the file's place in the run."""
+    from armillary.drawing.point_pictures import landmarks_over
+    from armillary.drawing.sheets import contact_sheet, write_png
+
+    drawn = [
+        landmarks_over(images[item], predicted=p.predicted, truth=p.truth, visible=p.visible)
+        for item, p in points.items()
+        if item in images
+    ]
+    if not drawn:
+        return None
+    rows = [drawn[start : start + 4] for start in range(0, len(drawn), 4)]
+    rows[-1] += [rows[-1][-1] * 0 + 255] * (len(rows[0]) - len(rows[-1]))
+    place = f"evaluation/{entry['stage']}-{name}-{entry['data']['name']}-{entry['split']}-{entry['step']}.png"
+    write_png(folder.path / place, contact_sheet(rows, [""] * len(rows[0]), cell=192))
+    return place
+
+
+def _truths(bound: BoundPlan) -> list[str]:
+    return [name for place, name in bound.bind.values() if place == "batch"]
+
+
+def _plain(bound: BoundPlan, found: Evaluation, fitted: str | None) -> dict[str, Any]:
+    def table(figures: Any) -> dict[str, Any]:
+        return {name: _figure(figure) for name, figure in figures.items()}
+
+    return {
+        "id": bound.id,
+        "protocol": bound.spec.protocol,
+        "figures": table(found.figures),
+        "baselines": {name: table(figures) for name, figures in found.baselines.items()},
+        "fitted_on": fitted,
+        "notes": list(found.notes),
+    }
+
+
+def _figure(figure: Figure) -> dict[str, Any]:
+    return {key: value for key, value in attrs.asdict(figure).items() if value is not None}
+
+
+def _store(folder: RunFolder, entry: dict[str, Any]) -> None:
+    """Keep the entries of other data, splits and steps; replace this one's predecessor."""
+    key = ("stage", "step", "split")
+    kept = [
+        old
+        for old in folder.read_json(RESULTS, [])
+        if any(old[k] != entry[k] for k in key) or old["data"]["digest"] != entry["data"]["digest"]
+    ]
+    folder.write_json(RESULTS, [*kept, entry])

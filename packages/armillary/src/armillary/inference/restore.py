@@ -1,0 +1,108 @@
+"""A trained run, read back: its plan, its modules with the weights of a checkpoint."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import attrs
+import torch
+
+from armillary.errors import RunError, did_you_mean
+from armillary.plugins.host import Host
+from armillary.recipes.plan import Plan
+from armillary.training import checkpoint as checkpoints
+from armillary.training.build import Model, build
+from armillary.training.folder import RunFolder
+from armillary.training.train import plan_recipe
+from armillary.training.transfer import kept_in
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Restored:
+    """One stage of a run: the one that serves, or another that was asked for.
+
+    Args:
+        folder: of the run.
+        plan: of the whole recipe.
+        model: of the stage, in eval mode.
+        step: of its checkpoint.
+        notes: what a person should know: newer checkpoints that were passed over.
+    """
+
+    folder: RunFolder
+    plan: Plan
+    model: Model
+    step: int
+    notes: tuple[str, ...] = ()
+
+
+def restore(
+    folder: RunFolder,
+    *,
+    host: Host,
+    stage: str | None = None,
+    checkpoint: str | None = None,
+    device: torch.device | None = None,
+    trained: bool = True,
+) -> Restored:
+    """Return a stage of a run with its weights.
+
+    Args:
+        folder: of the run.
+        host: where parts come from.
+        stage: its name; the one that serves where it is not given.
+        checkpoint: ``step-500`` or ``500``; the newest whole one where it is not given.
+        device: where the modules go.
+        trained: False leaves this stage as it was before its first step, by the recipe's seed; stages before it are trained.
+
+    Raises:
+        RunError: there is no such stage or checkpoint, it is corrupted, or its weights are of another method.
+    """
+    plan = plan_recipe(host, folder.recipe())
+    wanted = stage or plan.serves
+    if wanted not in plan.stages:
+        hint = did_you_mean(wanted, plan.stages) or f" there are: {', '.join(plan.stages)}"
+        raise RunError(f"--stage {wanted}: {plan.recipe.id} has no such stage;{hint}")
+    taken = kept_in(folder, host, plan).models
+    models: dict[str, Model] = {}
+    notes: list[str] = []
+    step = 0
+    for name, stage_plan in plan.stages.items():
+        models[name] = build(host, stage_plan, seed=plan.recipe.seed, earlier={**taken, **models}, with_losses=False)
+        if name == wanted and not trained:
+            break
+        chosen = checkpoint if name == wanted else None
+        found, passed = _find(folder, name, chosen)
+        notes += passed
+        if found is not None:
+            models[name].load(found.weights(), where=str(found.path))
+            step = found.step
+        elif stage_plan.body["budget"]["steps"] > 0 or chosen:
+            why = f" ({'; '.join(passed)})" if passed else " yet"
+            raise RunError(
+                f"{folder.path}: stage {name} has no whole checkpoint{why}: train on with --resume {folder.path}"
+            )
+        if name == wanted:
+            break
+    model = models[wanted]
+    model.eval()
+    if device is not None:
+        model.method.to(device)
+    return Restored(folder=folder, plan=plan, model=model, step=step, notes=tuple(notes))
+
+
+def _find(folder: RunFolder, stage: str, wanted: str | None) -> tuple[checkpoints.Checkpoint | None, list[str]]:
+    place = folder.checkpoints(stage)
+    if wanted is None:
+        return checkpoints.newest(place)
+    match = re.fullmatch(r"(?:step-)?(\d+)", Path(wanted).name)
+    there = {each.step: each for each in checkpoints.found(place)}
+    if match is None or int(match[1]) not in there:
+        names = ", ".join(each.path.name for each in there.values()) or "none"
+        raise RunError(f"--checkpoint {wanted}: there is no such checkpoint in {place}; there are: {names}")
+    return there[int(match[1])], []
+
+
+def kinds_of(model: Model) -> Mapping[str, str]:
+    """Return the kind of each port of the batch and of the outputs."""
+    return {name: port.kind for name, port in {**model.plan.batch, **model.plan.predictions}.items()}

@@ -1,0 +1,1 @@
+"""Layers and transforms of signals that are worth importing alone."""

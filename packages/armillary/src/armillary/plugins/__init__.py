@@ -1,0 +1,1 @@
+"""Plugins: discovery, loading and isolation. Light."""

@@ -1,0 +1,1 @@
+"""Recipes: layers, patches, the static check and the plan. Light."""

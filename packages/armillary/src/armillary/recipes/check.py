@@ -1,0 +1,469 @@
+"""The static check: whether the parts of a recipe fit, over the declared ports alone. Light.
+
+Names connect, after the recipe's explicit ``rename`` and ``bind``; kind, unit, frame and shape must agree. What does not fit is
+reported with both sides and with the installed components that would fit. The dry run of a real forward comes after this one,
+in :mod:`armillary.training.build`.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import attrs
+
+from armillary.errors import ArmillaryError, RecipeError, did_you_mean
+from armillary.plugins.host import Host
+from armillary.ports import Axis, Port, Shape, Shapes, misfit
+from armillary.recipes.plan import BoundPlan, PartPlan, Plan, StagePlan
+from armillary.recipes.recipe import Recipe
+from armillary.recipes.transfer import TAKE_KEYS, places
+from armillary.specs import ComponentSpec, EvaluatorSpec, LossSpec, MethodSpec, Slot, TransformSpec, Use
+
+
+def check(host: Host, recipe: Recipe) -> Plan:
+    """Return the plan of a completed recipe (:func:`armillary.recipes.recipe.complete`).
+
+    A part of another run that is not given is taken to be what its slot asks for; the plan says that it is missing.
+
+    Raises:
+        RecipeError: what does not fit, all of it, each with both sides and what would fit.
+    """
+    stages: dict[str, StagePlan] = {}
+    problems: list[str] = []
+    runs: dict[str, Plan] = {}
+    for name, run in recipe.table.get("runs", {}).items():
+        try:
+            runs[name] = check(host, Recipe(id=run["recipe"], table=run["body"]))
+        except (RecipeError, ArmillaryError) as error:
+            problems.append(f"runs.{name}: the run {run['run']} cannot be built here: {error}")
+    if problems:
+        raise RecipeError([f"recipe {recipe.id} does not fit:", *(f"  {line}" for line in problems)])
+    for name, body in recipe.bodies.items():
+        stage = _Stage(host, name, body, stages, runs, where=f"stages.{name}." if "stages" in recipe.table else "")
+        plan = stage.plan()
+        problems.extend(stage.problems)
+        if plan is not None:
+            stages[name] = plan
+    if recipe.serves not in recipe.bodies:
+        problems.append(f"serves: there is no stage {recipe.serves!r};{did_you_mean(recipe.serves, recipe.bodies)}")
+    if problems:
+        raise RecipeError([f"recipe {recipe.id} does not fit:", *(f"  {line}" for line in problems)])
+    missing = {name: slots for name, slots in places(recipe.table).items() if name not in runs}
+    return Plan(recipe=recipe, stages=stages, serves=recipe.serves, runs=runs, missing=missing)
+
+
+def fitting(host: Host, slot: Slot) -> list[str]:
+    """Return the ids of the installed components whose ports fit ``slot``, leaving shapes that are not yet known open."""
+    found = []
+    for id, spec in host.components(slot.kind).items():
+        shapes = Shapes()
+        try:
+            settings = {name: field.default for name, field in attrs.fields_dict(host.config(spec)).items()}  # type: ignore[arg-type]
+            ports = _Ports(shapes, spec, settings, {}, scope=id)
+        except (ArmillaryError, ValueError):
+            continue
+        if not _slot_misfits(slot, ports, shapes, scope="method"):
+            found.append(id)
+    return found
+
+
+class _Ports:
+    """A component's ports under the names that they have outside, with their axes."""
+
+    def __init__(
+        self,
+        shapes: Shapes,
+        spec: ComponentSpec,
+        settings: Mapping[str, Any],
+        rename: Mapping[str, str],
+        *,
+        scope: str,
+    ) -> None:
+        self.spec, self.shapes = spec, shapes
+        own = {port.name for port in (*spec.consumes, *spec.produces)}
+        for name in rename:
+            if name not in own:
+                raise ValueError(
+                    f"rename: it has no port {name!r};{did_you_mean(name, own) or ' ports: ' + ', '.join(own)}"
+                )
+        self.consumes = {rename.get(p.name, p.name): (p, shapes.bind(p, scope, settings)) for p in spec.consumes}
+        self.produces = {rename.get(p.name, p.name): (p, shapes.bind(p, scope, settings)) for p in spec.produces}
+
+    def resolved(self) -> tuple[dict[str, Shape], dict[str, Shape]]:
+        return (
+            {port.name: self.shapes.resolve(axes) for port, axes in self.consumes.values()},
+            {port.name: self.shapes.resolve(axes) for port, axes in self.produces.values()},
+        )
+
+
+def _slot_misfits(slot: Slot, part: _Ports, shapes: Shapes, *, scope: str) -> list[str]:
+    lines = []
+    given = {port.name: port for port in slot.consumes}
+    for name, (port, axes) in part.consumes.items():
+        if name not in given:
+            if not port.optional:
+                lines.append(f"the part needs {port}, the slot gives {_list(slot.consumes)}")
+            continue
+        reason = misfit(given[name], port) or shapes.unify(shapes.bind(given[name], scope, {}), axes)
+        if reason:
+            lines.append(f"the slot gives {given[name]}, the part takes {port}: {reason}")
+    for wanted in slot.produces:
+        if wanted.name not in part.produces:
+            if not wanted.optional:
+                lines.append(f"the slot needs {wanted}, the part gives {_list(p for p, _ in part.produces.values())}")
+            continue
+        port, axes = part.produces[wanted.name]
+        reason = misfit(port, wanted) or shapes.unify(axes, shapes.bind(wanted, scope, {}))
+        if reason:
+            lines.append(f"the part gives {port}, the slot needs {wanted}: {reason}")
+    return lines
+
+
+class _Stage:
+    """One stage being checked; problems pile up so that all are reported at once."""
+
+    def __init__(
+        self,
+        host: Host,
+        name: str,
+        body: Mapping[str, Any],
+        earlier: Mapping[str, StagePlan],
+        runs: Mapping[str, Plan],
+        *,
+        where: str,
+    ) -> None:
+        self.host, self.name, self.body, self.where = host, name, body, where
+        self.earlier, self.runs = earlier, runs
+        self.shapes = Shapes()
+        self.problems: list[str] = []
+        self.batch: dict[str, tuple[Port, tuple[Axis, ...]]] = {}
+        self.outputs: dict[str, tuple[Port, tuple[Axis, ...]]] = {}
+        self.predictions: dict[str, tuple[Port, tuple[Axis, ...]]] = {}
+
+    def plan(self) -> StagePlan | None:
+        """Return the plan; None, with problems, where the stage does not fit."""
+        if not self.body.get("method"):
+            self._problem("method", "required: which method does this recipe train?")
+            return None
+        try:
+            method = self.host.component("method", self.body["method"]).sized(self.body.get("settings", {}))
+        except (ArmillaryError, ValueError) as error:
+            self._problem("method", str(error))
+            return None
+        data = self._data()
+        transforms = self._transforms()
+        self._feed(method)
+        slots = self._slots(method)
+        for place, ports in ((self.outputs, method.produces), (self.predictions, method.predicts or method.produces)):
+            for port in ports:
+                if method.depends.get(port.name, "") in slots or port.name not in method.depends:
+                    place[port.name] = (port, self.shapes.bind(port, "method", {}))
+        losses = self._bound("losses", "loss", self.outputs)
+        evaluators = self._bound("evaluators", "evaluator", self.predictions)
+        evaluators = {name: self._measured(method, name, bound) for name, bound in evaluators.items()}
+        if self.problems:
+            return None
+        known = {**self.batch, **self.predictions, **self.outputs}
+        resolved = {name: self.shapes.resolve(axes) for name, (_, axes) in known.items()}
+        return StagePlan(
+            name=self.name,
+            body=self.body,
+            method=method,
+            method_id=self.body["method"],
+            slots={name: self._resolve(plan, ports) for name, (plan, ports) in slots.items()},
+            data=data,
+            transforms=tuple(self._resolve(plan, ports) for plan, ports in transforms),
+            batch={name: port for name, (port, _) in self.batch.items()},
+            outputs={name: port for name, (port, _) in self.outputs.items()},
+            predictions={name: port for name, (port, _) in self.predictions.items()},
+            shapes=resolved,
+            losses=losses,
+            evaluators=evaluators,
+        )
+
+    def _problem(self, path: str, text: str) -> None:
+        self.problems.append(f"{self.where}{path}: {text}")
+
+    @staticmethod
+    def _resolve(plan: PartPlan, ports: _Ports) -> PartPlan:
+        inputs, outputs = ports.resolved()
+        return attrs.evolve(plan, inputs=inputs, outputs=outputs)
+
+    def _part(self, kind: str, entry: Mapping[str, Any], path: str) -> tuple[PartPlan, _Ports] | None:
+        try:
+            spec = self.host.component(kind, entry.get("use", ""))
+            ports = _Ports(self.shapes, spec, entry.get("settings", {}), entry.get("rename", {}), scope=path)
+        except (ArmillaryError, ValueError) as error:
+            self._problem(path, str(error))
+            return None
+        plan = PartPlan(id=entry["use"], spec=spec, settings=entry.get("settings", {}), rename=entry.get("rename", {}))
+        return plan, ports
+
+    def _data(self) -> PartPlan | None:
+        if not self.body.get("data"):
+            return None
+        part = self._part("dataset", self.body["data"], "data")
+        if part is None:
+            return None
+        self.batch.update(part[1].produces)
+        return part[0]
+
+    def _transforms(self) -> list[tuple[PartPlan, _Ports]]:
+        plans = []
+        for index, entry in enumerate(self.body.get("transforms", [])):
+            path = f"transforms.{index}"
+            part = self._part("transform", entry, path)
+            if part is None:
+                continue
+            plan, ports = part
+            for name, (port, axes) in ports.consumes.items():
+                if name not in self.batch:
+                    if not port.optional:
+                        self._problem(
+                            path, f"{plan.id} needs {port}, the batch has {_list(p for p, _ in self.batch.values())}"
+                        )
+                    continue
+                given, given_axes = self.batch[name]
+                reason = misfit(given, port) or self.shapes.unify(given_axes, axes)
+                if reason:
+                    self._problem(path, f"the batch has {given}, {plan.id} takes {port}: {reason}")
+            self._moved(plan.spec, ports)
+            self.batch.update(ports.produces)
+            plans.append(part)
+        return plans
+
+    def _moved(self, spec: TransformSpec, ports: _Ports) -> None:
+        """A geometric transform that changes the size of the picture changes that of every map of the same size."""
+        if not spec.moves or "image" not in ports.produces or "image" not in self.batch:
+            return
+        before = self.shapes.resolve(self.batch["image"][1])[-2:]
+        after = ports.produces["image"][1][-2:]
+        for name, (port, axes) in list(self.batch.items()):
+            if port.kind == "grid" and len(axes) == 4 and self.shapes.resolve(axes)[1:3] == before:
+                self.batch[name] = (port, (axes[0], *after, axes[3]))
+            elif len(axes) == 4 and self.shapes.resolve(axes)[-2:] == before:
+                self.batch[name] = (port, (*axes[:-2], *after))
+
+    def _feed(self, method: MethodSpec) -> None:
+        for port in method.trains_on:
+            if port.name not in self.batch:
+                if port.optional:  # a method may predict from a picture or from a shape
+                    continue
+                self._problem(
+                    "data", f"{method.name} trains on {port}, the batch has {_list(p for p, _ in self.batch.values())}"
+                )
+                continue
+            given, axes = self.batch[port.name]
+            reason = misfit(given, port) or self.shapes.unify(axes, self.shapes.bind(port, "method", {}))
+            if reason:
+                self._problem("data", f"the batch has {given}, {method.name} trains on {port}: {reason}")
+
+    def _slots(self, method: MethodSpec) -> dict[str, tuple[PartPlan, _Ports]]:
+        filled: dict[str, tuple[PartPlan, _Ports]] = {}
+        entries = self.body.get("slots", {})
+        for name in entries:
+            if name not in method.slots:
+                hint = did_you_mean(name, method.slots) or f" slots: {', '.join(method.slots)}"
+                self._problem(f"slots.{name}", f"{self.body['method']} has no such slot;{hint}")
+        for name, slot in method.slots.items():
+            if name not in entries:
+                if not slot.optional:
+                    self._problem(f"slots.{name}", f"empty; {self._would_fit(slot)}")
+                continue
+            entry = entries[name]
+            if "same_as" in entry:
+                owner = entry["same_as"]
+                if owner not in entries or "use" not in entries[owner]:
+                    self._problem(
+                        f"slots.{name}", f"same_as {owner!r}: no such filled slot;{did_you_mean(owner, entries)}"
+                    )
+                    continue
+                part = self._part(slot.kind, entries[owner], f"slots.{owner}")
+                part = (attrs.evolve(part[0], shares=owner), part[1]) if part else None
+            elif "take" in entry:
+                part = self._taken(name, entry, slot)
+            else:
+                part = self._part(slot.kind, entry, f"slots.{name}")
+            if part is None:
+                continue
+            lines = _slot_misfits(slot, part[1], self.shapes, scope="method")
+            for line in lines:
+                self._problem(f"slots.{name}", f"{part[0].id} does not fit: {line}")
+            if lines:
+                self._problem(f"slots.{name}", self._would_fit(slot))
+            filled[name] = part
+        return filled
+
+    def _taken(self, name: str, entry: Mapping[str, Any], wanted: Slot) -> tuple[PartPlan, _Ports] | None:
+        path, take = f"slots.{name}", entry["take"]
+        run, stage, slot = take.get("run", ""), take.get("stage", ""), take.get("slot", "")
+        for key in take:
+            if key not in TAKE_KEYS:
+                self._problem(path, f"take.{key}: unknown;{did_you_mean(key, TAKE_KEYS)}")
+        if run and run not in self.runs:  # what it is cannot be known yet; the plan says that it is missing
+            spec: Any = ComponentSpec(name="taken", target="", consumes=wanted.consumes, produces=wanted.produces)
+            plan = PartPlan(id="", spec=spec, takes=(f"{run}:{stage}", slot, take.get("frozen", True)))
+            return plan, _Ports(self.shapes, spec, {}, {}, scope=path)
+        stages, whose = (self.runs[run].stages, f"run {run}: ") if run else (self.earlier, "")
+        stage = stage or (self.runs[run].serves if run else "")
+        if stage not in stages:
+            which = "stage" if run else "earlier stage"
+            there = f"{'stages' if run else 'earlier'}: {', '.join(stages) or 'none'}"
+            self._problem(path, f"take: {whose}there is no {which} {stage!r}; {there}")
+            return None
+        source, renamed = stages[stage], {}
+        if slot == "*":
+            method = source.method
+            spec = attrs.evolve(
+                method,
+                consumes=[_fixed(port, source.shapes.get(port.name)) for port in method.predicts_from],
+                produces=[_fixed(port, source.shapes.get(port.name)) for port in source.predictions.values()],
+                depends={},
+                predicts=(),
+            )
+            id, settings = source.method_id, source.body.get("settings", {})
+        elif slot in source.slots:
+            part = source.slots[slot]
+            spec, id, settings, renamed = part.spec, part.id, part.settings, part.rename
+        else:
+            hint = did_you_mean(slot, source.slots)
+            self._problem(
+                path, f"take: {whose}stage {stage} has no slot {slot!r};{hint} slots: {', '.join(source.slots)}"
+            )
+            return None
+        further = {**take.get("rename", {}), **entry.get("rename", {})}
+        own = {port.name: renamed.get(port.name, port.name) for port in (*spec.consumes, *spec.produces)}
+        for port in further:
+            if port not in own.values():
+                hint = did_you_mean(port, own.values()) or f" ports: {', '.join(own.values())}"
+                self._problem(path, f"rename: the part that is taken has no port {port!r};{hint}")
+                return None
+        rename = {port: further.get(there, there) for port, there in own.items()}
+        rename = {port: outside for port, outside in rename.items() if port != outside}
+        key = f"{run}:{stage}" if run else stage
+        plan = PartPlan(id=id, spec=spec, settings=settings, rename=rename, takes=(key, slot, take.get("frozen", True)))
+        return plan, _Ports(self.shapes, spec, settings, rename, scope=path)
+
+    def _would_fit(self, slot: Slot) -> str:
+        found = fitting(self.host, slot)
+        return f"installed parts that would fit: {', '.join(found)}" if found else "no installed part would fit"
+
+    def _bound(
+        self, section: str, kind: str, outputs: Mapping[str, tuple[Port, tuple[Axis, ...]]]
+    ) -> dict[str, BoundPlan]:
+        plans = {}
+        for name, entry in self.body.get(section, {}).items():
+            path = f"{section}.{name}"
+            part = self._part(kind, entry, path)
+            if part is None:
+                continue
+            spec: LossSpec | EvaluatorSpec = part[0].spec
+            bind = entry.get("bind", entry.get("rename", {}))
+            own = {port.name for port in spec.consumes}
+            for port_name in bind:
+                if port_name not in own:
+                    hint = did_you_mean(port_name, own) or f" ports: {', '.join(sorted(own))}"
+                    self._problem(path, f"bind: {entry['use']} has no port {port_name!r};{hint}")
+            bound = {}
+            changed = isinstance(spec, EvaluatorSpec) and (spec.transforms or spec.calls == "forward")
+            for port in () if changed else spec.consumes:  # what is changed first is bound by _measured
+                found = self._look_up(path, entry["use"], port, bind, part[1], outputs)
+                if found:
+                    bound[port.name] = found
+            plans[name] = BoundPlan(
+                id=entry["use"],
+                spec=spec,
+                settings=entry.get("settings", {}),
+                bind=bound,
+                inputs=part[1].resolved()[0],
+                weight=entry.get("weight", 1.0),
+            )
+        return plans
+
+    def _measured(self, method: MethodSpec, name: str, bound: BoundPlan) -> BoundPlan:
+        """Return the plan of an evaluator with what its items go through; a stage of its own, since sizes may differ."""
+        spec: EvaluatorSpec = bound.spec
+        if (not spec.transforms and spec.calls == "predict") or self.problems:  # which it would only say again
+            return bound
+        uses = [{"use": use.id, "settings": self._chosen(use, spec), "rename": use.rename} for use in spec.transforms]
+        body = {**self.body, "transforms": uses}
+        where = f"{self.where}evaluators.{name}: "
+        stage = _Stage(self.host, self.name, body, self.earlier, self.runs, where=where)
+        stage._data()
+        transforms = stage._transforms()
+        forward = spec.calls == "forward"
+        stage._feed(attrs.evolve(method, trains_on=method.trains_on if forward else method.predicts_from))
+        slots = stage._slots(method)
+        outputs = {}
+        for port in method.produces if forward else method.predicts or method.produces:
+            if method.depends.get(port.name, "") in slots or port.name not in method.depends:
+                outputs[port.name] = (port, stage.shapes.bind(port, "method", {}))
+        entry = self.body["evaluators"][name]
+        rename = entry.get("bind", entry.get("rename", {}))
+        ports = _Ports(stage.shapes, spec, bound.settings, {}, scope=name)
+        found = {port.name: stage._look_up("", bound.id, port, rename, ports, outputs) for port in spec.consumes}
+        self.problems += [line.replace(": : ", ": ") for line in stage.problems]
+        return attrs.evolve(
+            bound,
+            bind={port: place for port, place in found.items() if place},
+            inputs=ports.resolved()[0],
+            transforms=tuple(stage._resolve(plan, own) for plan, own in transforms),
+            kinds={port: given.kind for port, (given, _) in stage.batch.items()},
+        )
+
+    def _chosen(self, use: Use, spec: EvaluatorSpec) -> dict[str, Any]:
+        """Return the settings of a transform that an evaluator names: over the recipe's own where it wants those."""
+        same = [entry for entry in self.body.get("transforms", []) if entry.get("use") == use.id]
+        if spec.recipe_settings and same:
+            return {**same[0].get("settings", {}), **use.settings}
+        return self._defaults(use)
+
+    def _defaults(self, use: Use) -> dict[str, Any]:
+        """Return the settings of a transform that an evaluator names, with the defaults that its ports may need."""
+        try:
+            fields = attrs.fields_dict(self.host.config(self.host.component("transform", use.id)))
+        except ArmillaryError:
+            return dict(use.settings)  # reported when the part is looked up
+        own = {name: field.default for name, field in fields.items() if isinstance(field.default, int | float | str)}
+        return {**own, **use.settings}
+
+    def _look_up(
+        self,
+        path: str,
+        id: str,
+        port: Port,
+        bind: Mapping[str, str],
+        part: _Ports,
+        outputs: Mapping[str, tuple[Port, tuple[Axis, ...]]],
+    ) -> tuple[str, str] | None:
+        name = bind.get(port.name, port.name)
+        places = [place for place, has in (("outputs", outputs), ("batch", self.batch)) if name in has]
+        if not places:
+            if not port.optional or port.name in bind:
+                everything = [p for p, _ in (*outputs.values(), *self.batch.values())]
+                near = did_you_mean(name, [p.name for p in everything])
+                self._problem(
+                    path, f"{id} needs {port}, which nothing gives as {name!r};{near} there are {_list(everything)}"
+                )
+            return None
+        if len(places) == 2:
+            self._problem(path, f"{name!r} is both an output of the method and a port of the batch: rename one")
+            return None
+        given, axes = (outputs if places[0] == "outputs" else self.batch)[name]
+        own_axes = next(own for p, own in part.consumes.values() if p.name == port.name)
+        reason = misfit(given, port) or self.shapes.unify(axes, own_axes)
+        if reason:
+            self._problem(path, f"{places[0]} give {given}, {id} takes {port}: {reason}")
+            return None
+        return places[0], name
+
+
+def _fixed(port: Port, shape: Shape | None) -> Port:
+    """Return ``port`` with the numbers that its shape has in a method that is trained already."""
+    if shape is None:
+        return port
+    tokens = [token if size is None else str(size) for token, size in zip(port.shape.split(), shape, strict=True)]
+    return attrs.evolve(port, shape=" ".join(tokens))
+
+
+def _list(ports: Iterable[Port]) -> str:
+    return ", ".join(port.name for port in ports) or "nothing"

@@ -1,0 +1,284 @@
+"""Layers of a recipe: plain tables, each over those before it, merged into one. Light.
+
+Tables merge by key, lists and scalars replace, ``remove`` deletes. Paths are dotted; names in them may hold dots themselves.
+"""
+
+import copy
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from armillary.config import read_toml
+from armillary.errors import ConfigError, RecipeError, UnknownNameError, did_you_mean
+from armillary.plugins.host import Host
+from armillary.recipes.transfer import RUN_KEYS, TAKE_KEYS
+
+BODY_KEYS = (
+    "method",
+    "slots",
+    "data",
+    "generator",
+    "transforms",
+    "losses",
+    "optimiser",
+    "schedule",
+    "budget",
+    "cadence",
+    "batch_size",
+    "draws",
+    "settings",
+    "evaluators",
+)
+TOP_KEYS = (*BODY_KEYS, "stages", "serves", "seed", "observers", "runs", "extends", "remove", "id", "summary", "source")
+ENTRY_KEYS = {
+    "slots": ("use", "settings", "rename", "take", "same_as"),
+    "losses": ("use", "settings", "weight", "bind"),
+    "evaluators": ("use", "settings", "rename"),
+    "data": ("use", "settings", "rename"),
+    "generator": ("use", "settings", "rename"),
+    "transforms": ("use", "settings", "rename"),
+}
+_ENTRY_WORDS = frozenset(word for words in ENTRY_KEYS.values() for word in words)
+
+Layer = tuple[str, dict[str, Any], dict[str, str]]
+"""Name, table, and the source of each cited value by its path."""
+
+
+def chain(host: Host, name: str, seen: tuple[str, ...] = ()) -> Iterator[Layer]:
+    """Yield the layers of a recipe, the one that everything extends first.
+
+    Raises:
+        UnknownNameError: no such recipe.
+        RecipeError: a circle.
+    """
+    if name in seen:
+        raise RecipeError([f"recipes extend each other in a circle: {' -> '.join((*seen, name))}"])
+    sources: dict[str, str] = {}
+    if name.endswith(".toml"):
+        table = read_toml(Path(name))
+    else:
+        spec = host.component("recipe", name)
+        table, sources = spec.table()
+        plugin = name.partition(":")[0]
+        if ":" not in table.get("extends", ":"):
+            table["extends"] = f"{plugin}:{table['extends']}"
+        table["summary"] = spec.summary
+        if spec.source:
+            table["source"] = spec.source
+    if table.get("extends"):
+        yield from chain(host, table["extends"], (*seen, name))
+    yield name, table, sources
+
+
+_MADE_WHERE_MISSING = (
+    "settings", "bind", "rename", "optimiser", "schedule", "budget", "cadence", "losses", "evaluators",
+)  # fmt: skip
+
+
+class Merger:
+    """The layers merged so far.
+
+    Args:
+        host: where parts come from; a swapped part keeps the settings that the new one has too.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.table: dict[str, Any] = {}
+        self.origins: dict[str, str] = {}
+        self.sources: dict[str, str] = {}
+        self.notes: list[str] = []
+
+    def merge(self, layers: Iterable[Layer]) -> "Merger":
+        """Apply one layer after the other; return this merger."""
+        for layer, table, sources in layers:
+            self.apply(layer, table, sources)
+        return self
+
+    def apply(self, layer: str, table: Mapping[str, Any], sources: Mapping[str, str]) -> None:
+        """Put one layer on top; ``remove`` comes first."""
+        check_keys(table, layer)
+        for path in table.get("remove", []):
+            self.remove(path, layer)
+        self._merge(self.table, table, "", layer)
+        for path in [p for p in self.sources if self.origins.get(p) == layer]:
+            del self.sources[path]
+        self.sources.update(sources)
+
+    def remove(self, path: str, layer: str) -> None:
+        """Delete what stands at a path."""
+        parent, key = self.find(path, layer)
+        if key not in parent:
+            raise RecipeError([f"{layer}: remove {path!r}: there is no such entry;{did_you_mean(key, parent)}"])
+        del parent[key]
+        for known in [p for p in (*self.origins, *self.sources) if p == path or p.startswith(f"{path}.")]:
+            self.origins.pop(known, None)
+            self.sources.pop(known, None)
+
+    def set(self, text: str, layer: str) -> None:
+        """Set one value, written ``path=value``."""
+        path, value = pair(text, layer, "path=value")
+        parent, key = self.find(path, layer)
+        if parent is self.table and key not in TOP_KEYS:
+            names = [*TOP_KEYS, *self.table.get("slots", {}), *self.table.get("losses", {})]
+            raise RecipeError([f"{layer} {text}: a recipe has no {key!r};{did_you_mean(path, names)}"])
+        parent[key] = value_of(value, parent.get(key))
+        self.origins[path] = layer
+        self.sources.pop(path, None)
+
+    def find(self, path: str, layer: str) -> tuple[dict[str, Any], str]:
+        """Return the table that holds the last key of ``path``, and that key; names may hold dots (``depth.encoder``)."""
+        node, rest = self.table, self._rooted(path)
+        instances = False  # is the node a table of losses or evaluators, to which one may be added by its ``use``?
+        while True:
+            key = _longest_key(node, rest)
+            tail = rest[len(key) :].lstrip(".")
+            if not tail:
+                return node, key
+            known = node.get(key)
+            if isinstance(known, list) and tail.split(".")[0].isdigit():
+                index, _, tail = tail.partition(".")
+                if int(index) >= len(known) or not tail:
+                    raise RecipeError([f"{layer}: {path!r}: {key} has {len(known)} entries"])
+                known = known[int(index)]
+            if known is None and (key in _MADE_WHERE_MISSING or (instances and tail == "use")):
+                known = node.setdefault(key, {})
+            if not isinstance(known, dict):
+                hint = did_you_mean(key, node) or f" there are: {', '.join(node)}"
+                raise RecipeError([f"{layer}: {path!r}: there is no {key!r};{hint}"])
+            first = tail.split(".")[0]
+            if "use" in known and first not in _ENTRY_WORDS and key not in ("optimiser", "schedule"):
+                known = known.setdefault("settings", {})
+            node, rest, instances = known, tail, key in ("losses", "evaluators")
+
+    def _rooted(self, path: str) -> str:
+        """Return ``path`` from the top: ``depth.head.width`` is short for ``slots.depth.head.width``."""
+        if path.split(".")[0] in TOP_KEYS:
+            return path
+        for section in ("slots", "losses", "evaluators"):
+            for name in self.table.get(section, {}):
+                if path == name or path.startswith(f"{name}."):
+                    return f"{section}.{path}"
+        return path
+
+    def _merge(self, base: dict[str, Any], patch: Mapping[str, Any], path: str, layer: str) -> None:
+        swapped = "use" in patch and "use" in base and patch["use"] != base["use"]
+        if swapped and not path.endswith(("optimiser", "schedule")):
+            self._swap(base, str(patch["use"]), path)
+        for replaced, by in (("use", ("take", "same_as")), ("take", ("use", "same_as")), ("same_as", ("use", "take"))):
+            if any(key in patch for key in by) and "slots" in path.split(".")[:-1]:
+                base.pop(replaced, None)
+                if "use" not in patch:  # settings and renamed ports were of the part that is gone
+                    base.pop("settings", None)
+                    base.pop("rename", None)
+        for key, value in patch.items():
+            if key in ("remove", "extends") and not path:
+                continue
+            here = f"{path}.{key}" if path else str(key)
+            if isinstance(value, Mapping) and isinstance(base.get(key), dict):
+                self._merge(base[key], value, here, layer)
+            else:
+                base[key] = copy.deepcopy(dict(value)) if isinstance(value, Mapping) else copy.deepcopy(value)
+                self._record(value, here, layer)
+
+    def _record(self, value: Any, path: str, layer: str) -> None:
+        if isinstance(value, Mapping):
+            for key, inner in value.items():
+                self._record(inner, f"{path}.{key}", layer)
+        else:
+            self.origins[path] = layer
+            self.sources.pop(path, None)
+
+    def _swap(self, base: dict[str, Any], use: str, path: str) -> None:
+        """Keep the settings that the new part has too, and say which are dropped."""
+        if not base.get("settings"):
+            return
+        has: set[str] = set()
+        for kind in ("encoder", "head", "renderer", "loss", "evaluator", "dataset", "transform", "generator"):
+            try:
+                has = set(attrs.fields_dict(self.host.config(self.host.component(kind, use))))
+                break
+            except UnknownNameError:
+                continue
+        else:
+            return  # no such part: the check says so
+        dropped = [key for key in base["settings"] if key not in has]
+        for key in dropped:
+            del base["settings"][key]
+        if dropped:
+            self.notes.append(f"{path}: {use} has no {', '.join(dropped)}; left out")
+
+
+def _longest_key(node: Mapping[str, Any], rest: str) -> str:
+    keys = [key for key in node if rest == key or rest.startswith(f"{key}.")]
+    return max(keys, key=len) if keys else rest.split(".")[0]
+
+
+def pair(text: str, flag: str, form: str) -> tuple[str, str]:
+    """Return both sides of ``left=right``.
+
+    Raises:
+        ConfigError: one is missing.
+    """
+    left, equals, right = text.partition("=")
+    if not equals or not left.strip() or not right.strip():
+        raise ConfigError([f"{flag} {text!r}: write it as {form}"])
+    return left.strip(), right.strip()
+
+
+def value_of(text: str, known: Any) -> Any:
+    """Return the TOML value that ``text`` is; a word that is none is a text."""
+    if isinstance(known, str):
+        return text.strip("\"'")
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def check_keys(table: Mapping[str, Any], layer: str) -> None:
+    """Raise RecipeError where a layer has keys that no recipe has; all of them at once."""
+    problems: list[str] = []
+
+    def unknown(node: Any, allowed: tuple[str, ...], path: str) -> None:
+        if not isinstance(node, Mapping):
+            problems.append(f"{layer}: {path}: needs a table, got {node!r}")
+            return
+        for key in node:
+            if key not in allowed:
+                hint = did_you_mean(str(key), allowed) or f" there are: {', '.join(allowed)}"
+                problems.append(f"{layer}: {path + '.' if path else ''}{key}: unknown;{hint}")
+
+    def body(node: Mapping[str, Any], path: str) -> None:
+        for section in ("slots", "losses", "evaluators"):
+            named = node.get(section, {})
+            if not isinstance(named, Mapping):
+                problems.append(f"{layer}: {path}{section}: needs a table, got {named!r}")
+                continue
+            for name, entry in named.items():
+                unknown(entry, ENTRY_KEYS[section], f"{path}{section}.{name}")
+                if isinstance(entry, Mapping) and "take" in entry:
+                    unknown(entry["take"], TAKE_KEYS, f"{path}{section}.{name}.take")
+        for section in ("data", "generator"):
+            if section in node:
+                unknown(node[section], ENTRY_KEYS[section], f"{path}{section}")
+        transforms = node.get("transforms", [])
+        if not isinstance(transforms, list):
+            problems.append(f"{layer}: {path}transforms: needs a list of tables, got {transforms!r}")
+        else:
+            for index, entry in enumerate(transforms):
+                unknown(entry, ENTRY_KEYS["transforms"], f"{path}transforms.{index}")
+
+    unknown(table, TOP_KEYS, "")
+    body(table, "")
+    for name, run in table.get("runs", {}).items():
+        unknown(run, RUN_KEYS, f"runs.{name}")
+    for name, stage in table.get("stages", {}).items():
+        unknown(stage, BODY_KEYS, f"stages.{name}")
+        if isinstance(stage, Mapping):
+            body(stage, f"stages.{name}.")
+    if problems:
+        raise RecipeError(problems)

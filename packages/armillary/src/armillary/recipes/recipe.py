@@ -1,0 +1,292 @@
+"""Recipes: layers of plain tables, resolved into one. Light.
+
+A recipe is data. It may extend another one (a patch), and a file, ``--set``, ``--use``, ``--weight`` and ``--drop`` patch it
+further; a later layer wins. Tables merge by key, lists and scalars replace, ``remove`` deletes. A resolved recipe resolves to
+itself. :mod:`armillary.recipes.check` says whether its parts fit.
+"""
+
+import contextlib
+import copy
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from armillary.config import plain, read_toml, structure
+from armillary.errors import ArmillaryError, ConfigError, RecipeError, did_you_mean
+from armillary.plugins.host import Host
+from armillary.recipes.layers import BODY_KEYS, Merger, check_keys, pair, value_of
+from armillary.recipes.settings import SECTIONS
+from armillary.recipes.transfer import attach, from_words
+from armillary.recipes.variants import identity, layered
+
+MAIN = "main"
+"""Name of the only stage of a recipe without stages."""
+
+_KIND_OF = {
+    "losses": "loss",
+    "evaluators": "evaluator",
+    "data": "dataset",
+    "generator": "generator",
+    "transforms": "transform",
+}
+
+
+@attrs.frozen(kw_only=True)
+class Overrides:
+    """What the command line and Python put on top of a recipe, in this order.
+
+    Args:
+        files: TOML files, each a patch.
+        sets: ``path=value`` with a TOML value; a bare word is a text.
+        uses: ``slot=plugin:part``; in a recipe of several stages ``stage.slot``, and so below.
+        weights: ``loss=number``.
+        drops: names of losses.
+        takes: ``slot=run:part``, a trained part of one of ``runs``.
+        runs: other runs by name, as :func:`armillary.recipes.transfer.kept` gives them.
+    """
+
+    files: tuple[Path, ...] = ()
+    sets: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ()
+    runs: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
+    weights: tuple[str, ...] = ()
+    drops: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Recipe:
+    """A resolved recipe.
+
+    Args:
+        id: what was asked for.
+        table: plain tables, without ``extends`` and ``remove``.
+        origins: path of each value to the layer that set it.
+        sources: path of each cited value to its source.
+        notes: what resolving changed silently otherwise: settings that a swapped part does not have.
+    """
+
+    id: str
+    table: Mapping[str, Any]
+    origins: Mapping[str, str] = attrs.field(factory=dict)
+    sources: Mapping[str, str] = attrs.field(factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def seed(self) -> int:
+        """Seed of weights, order and draws."""
+        return self.table.get("seed", 0)
+
+    @property
+    def bodies(self) -> dict[str, Mapping[str, Any]]:
+        """Stage name to body, in order; a recipe without stages has one, :data:`MAIN`."""
+        if "stages" in self.table:
+            return dict(self.table["stages"])
+        return {MAIN: {key: self.table[key] for key in BODY_KEYS if key in self.table}}
+
+    @property
+    def serves(self) -> str:
+        """Stage that predict and evaluate use."""
+        return self.table.get("serves") or list(self.bodies)[-1]
+
+
+def resolve(host: Host, name: str, overrides: Overrides | None = None) -> Recipe:
+    """Return recipe ``name`` (``plugin:recipe``, or a TOML file) with everything that it extends, patched.
+
+    A name may be written ``RECIPE+PATCH+PATCH``; see :mod:`armillary.recipes.variants`.
+
+    Raises:
+        UnknownNameError: no such recipe; suggests the nearest, or the package to install.
+        RecipeError: a circle of ``extends``; a path, section or entry that does not exist; another run that nothing is
+            taken from.
+        ConfigError: a file that is not TOML, or an override that is not ``path=value``.
+    """
+    merger = layered(host, name)
+    for path in (overrides or Overrides()).files:
+        patch = read_toml(path)
+        if "extends" in patch:
+            raise RecipeError(
+                [f"{path}: a file given with --recipe patches {name}; give it alone to use its own extends"]
+            )
+        merger.apply(str(path), patch, {})
+    _apply_overrides(merger, overrides or Overrides())
+    attach(merger.table, (overrides or Overrides()).runs)
+    return Recipe(
+        id=identity(name),
+        table={key: merger.table[key] for key in merger.table if key not in ("extends", "remove", "id")},
+        origins=merger.origins,
+        sources=merger.sources,
+        notes=tuple(merger.notes),
+    )
+
+
+def from_table(table: Mapping[str, Any], *, id: str) -> Recipe:
+    """Return the recipe that a run folder holds: resolved already."""
+    check_keys(table, id)
+    return Recipe(id=id, table=dict(table))
+
+
+def complete(host: Host, recipe: Recipe) -> Recipe:
+    """Return the recipe with every setting of every part and section written out, so that a later default cannot change it.
+
+    A generator whose plugin is not installed stays as it is: training needs pictures, wherever they come from.
+
+    Raises:
+        ConfigError: settings that do not fit; all at once, each with its path.
+        UnknownNameError, PluginError: a part that is not there or cannot be loaded.
+    """
+    problems: list[str] = []
+    table = copy.deepcopy(dict(recipe.table))
+    staged = "stages" in table
+    for stage, body in table["stages"].items() if staged else [("", table)]:
+        at = f"stages.{stage}." if staged else ""
+        for section, config in SECTIONS.items():
+            try:
+                body[section] = plain(structure(body.get(section, {}), config, path=f"{at}{section}"))
+            except ConfigError as error:
+                problems.extend(error.problems)
+        if not _whole_number(body.get("batch_size", 1)):
+            problems.append(f"{at}batch_size: needs an integer above 0, got {body['batch_size']!r}")
+        if body.get("draws") is not None and not _whole_number(body["draws"]):
+            problems.append(
+                f"{at}draws: needs an integer above 0, got {body['draws']!r}; left out, each pass draws anew"
+            )
+        for path, kind, entry in entries(host, body):
+            try:
+                spec = host.component(kind, entry["use"])
+                settings = structure(entry.get("settings", {}), host.config(spec), path=f"{at}{path}")
+                entry["settings"] = plain(settings)
+            except ConfigError as error:
+                problems.extend(error.problems)
+            except ArmillaryError as error:
+                if kind != "generator" or _loads(
+                    host, entry["use"]
+                ):  # a generator is for demonstrations: nobody else needs it
+                    problems.append(f"{at}{path}: {error}")
+        try:
+            method = host.component("method", body.get("method", ""))
+            body["settings"] = plain(structure(body.get("settings", {}), host.config(method), path=f"{at}settings"))
+        except ConfigError as error:
+            problems.extend(error.problems)
+    if not _whole_number(table.get("seed", 0) + 1 if isinstance(table.get("seed", 0), int) else None):
+        problems.append(f"seed: needs an integer of at least 0, got {table['seed']!r}")
+    if problems:
+        raise ConfigError(problems)
+    return attrs.evolve(recipe, table=table)
+
+
+def entries(host: Host, body: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield (path, kind, table) of each part that a body names by ``use``; the kind of a slot is the method's to say."""
+    method = host.component("method", body["method"]) if body.get("method") else None
+    for name, entry in body.get("slots", {}).items():
+        if "use" in entry and method is not None and name in method.slots:
+            yield f"slots.{name}", method.slots[name].kind, entry
+    for section in ("losses", "evaluators"):
+        for name, entry in body.get(section, {}).items():
+            if "use" in entry:
+                yield f"{section}.{name}", _KIND_OF[section], entry
+    for section in ("data", "generator"):
+        if "use" in body.get(section, {}):
+            yield section, _KIND_OF[section], body[section]
+    for index, entry in enumerate(body.get("transforms", [])):
+        if "use" in entry:
+            yield f"transforms.{index}", "transform", entry
+
+
+def default_sources(host: Host, table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the path of each setting of a recipe, and the source that its config class names for the default."""
+    for stage, body in table.get("stages", {"": table}).items():
+        at = f"stages.{stage}." if stage else ""
+        configs = {f"{at}{section}": config for section, config in SECTIONS.items()}
+        for path, kind, entry in entries(host, body):
+            with contextlib.suppress(ArmillaryError):  # a generator that is not installed
+                configs[f"{at}{path}.settings"] = host.config(host.component(kind, entry["use"]))
+        if body.get("method"):
+            configs[f"{at}settings"] = host.config(host.component("method", body["method"]))
+        for path, config in configs.items():
+            for field in attrs.fields(config):
+                yield f"{path}.{field.name}", field.metadata.get("source", "")
+
+
+def _loads(host: Host, id: str) -> bool:
+    try:
+        host.load(id.partition(":")[0])
+    except ArmillaryError:
+        return False
+    return True
+
+
+def _whole_number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _apply_overrides(merger: Merger, overrides: Overrides) -> None:
+    for text in overrides.sets:
+        merger.set(text, "--set")
+    for text in overrides.uses:
+        name, use = pair(text, "--use", "slot=plugin:part")
+        body, at, own = _addressed(merger, name)
+        if own in ("data", "generator") and own not in body.get("slots", {}):
+            merger.apply("--use", _nested(at, {own: {"use": use}}), {})
+        else:
+            _fill(merger, name, {"use": use}, flag="--use", text=text)
+    for text in overrides.takes:
+        name, taken = pair(text, "--take", "slot=run:part")
+        _fill(merger, name, {"take": from_words(taken, text)}, flag="--take", text=text)
+    for text in overrides.weights:
+        name, value = pair(text, "--weight", "loss=number")
+        entry, path = _loss(merger, name, f"--weight {text}")
+        entry["weight"] = value_of(value, 1.0)
+        merger.origins[f"{path}.weight"] = "--weight"
+        merger.sources.pop(f"{path}.weight", None)
+    for name in overrides.drops:
+        _, path = _loss(merger, name, f"--drop {name}")
+        merger.remove(path, "--drop")
+
+
+def _addressed(merger: Merger, name: str) -> tuple[dict[str, Any], str, str]:
+    """Return the body that ``slot`` or ``stage.slot`` is of, its stage (empty where there are none), and the name in it."""
+    stage, dot, rest = name.partition(".")
+    if dot and stage in merger.table.get("stages", {}):
+        return merger.table["stages"][stage], stage, rest
+    return merger.table, "", name
+
+
+def _nested(stage: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"stages": {stage: body}} if stage else body
+
+
+def _bodies(merger: Merger) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield each body with what stands before the names in it: nothing, or the stage and a dot."""
+    if "stages" not in merger.table:
+        yield "", merger.table
+    for stage, body in merger.table.get("stages", {}).items():
+        yield f"{stage}.", body
+
+
+def _fill(merger: Merger, name: str, entry: Mapping[str, Any], *, flag: str, text: str) -> None:
+    body, stage, slot = _addressed(merger, name)
+    if slot not in body.get("slots", {}) and slot not in _slots_of(merger, body):
+        known = [f"{at}{each}" for at, other in _bodies(merger) for each in _slots_of(merger, other)]
+        hint = did_you_mean(name, known) or f" slots: {', '.join(known)}"
+        raise RecipeError([f"{flag} {text}: there is no slot {name!r};{hint}"])
+    merger.apply(flag, _nested(stage, {"slots": {slot: entry}}), {})
+
+
+def _slots_of(merger: Merger, body: Mapping[str, Any]) -> list[str]:
+    """Return the slots that a body fills, and those that its method has."""
+    method = merger.host.component("method", body["method"]) if "method" in body else None
+    return list(dict.fromkeys([*body.get("slots", {}), *(method.slots if method else ())]))
+
+
+def _loss(merger: Merger, name: str, flag: str) -> tuple[dict[str, Any], str]:
+    """Return the table of a loss, named ``loss`` or ``stage.loss``, and its path."""
+    body, stage, loss = _addressed(merger, name)
+    losses = body.get("losses", {})
+    if loss not in losses:
+        known = [f"{at}{each}" for at, other in _bodies(merger) for each in other.get("losses", {})]
+        hint = did_you_mean(name, known) or f" losses: {', '.join(known)}"
+        raise RecipeError([f"{flag}: the recipe has no loss {name!r};{hint}"])
+    return losses[loss], f"stages.{stage}.losses.{loss}" if stage else f"losses.{loss}"

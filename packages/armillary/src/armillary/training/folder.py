@@ -1,0 +1,155 @@
+"""A run's folder: which file is where. It can be moved; no file in it holds an absolute path."""
+
+import contextlib
+import json
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from armillary.config import read_toml, write_toml
+from armillary.errors import RunError
+from armillary.files import write_reason, write_text
+from armillary.recipes.recipe import MAIN, Recipe, from_table
+from armillary.recipes.transfer import kept
+from armillary.version import __version__
+
+RECIPE, PLUGINS, ENVIRONMENT, DATA, INIT = "recipe.toml", "plugins.json", "environment.json", "data.json", "init.json"
+METRICS, RESULTS, REPORT, CARD = "metrics.jsonl", "results.json", "report.html", "README.md"
+
+
+@attrs.frozen
+class RunFolder:
+    """Where a run keeps its files."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, path: Path) -> "RunFolder":
+        """Return a new, empty run folder.
+
+        Raises:
+            RunError: there is something at ``path`` already.
+        """
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            what = "holds a run already: go on with it by --resume, or choose another --out"
+            if not (path / RECIPE).is_file():
+                what = "is not empty: choose another --out"
+            raise RunError(f"--out {path}: {what}")
+        try:
+            (path / "checkpoints").mkdir(parents=True, exist_ok=True)
+            (path / "previews").mkdir(exist_ok=True)
+        except OSError as error:
+            raise RunError(f"--out {path}: cannot be made: {error.strerror}") from error
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> "RunFolder":
+        """Return an existing run folder.
+
+        Raises:
+            RunError: there is no run at ``path``.
+        """
+        if not path.exists():
+            raise RunError(f"{path}: there is no such run")
+        if not (path / RECIPE).is_file():
+            raise RunError(f"{path}: not a run: it has no {RECIPE}")
+        return cls(path)
+
+    def checkpoints(self, stage: str) -> Path:
+        """Return the folder of a stage's checkpoints."""
+        base = self.path / "checkpoints"
+        return base if stage == MAIN else base / stage
+
+    def taken(self, name: str) -> "RunFolder":
+        """Return where the checkpoints of another run are kept of which this one takes parts."""
+        return RunFolder(self.path / "taken" / name)
+
+    def recipe(self) -> Recipe:
+        """Return the recipe with which the run was started."""
+        table = read_toml(self.path / RECIPE)
+        id = table.pop("id", str(self.path.name))
+        return from_table(table, id=id)
+
+    def write_recipe(self, recipe: Recipe) -> None:
+        """Write the resolved recipe."""
+        write_text(self.path / RECIPE, write_toml({"id": recipe.id, **recipe.table}))
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Write plain values."""
+        write_text(self.path / name, json.dumps(value, indent=2, sort_keys=False) + "\n")
+
+    def read_json(self, name: str, default: Any = None) -> Any:
+        """Return plain values, ``default`` where the file is not there.
+
+        Raises:
+            RunError: the file is not JSON.
+        """
+        file = self.path / name
+        if not file.is_file():
+            return default
+        try:
+            return json.loads(file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise RunError(f"{file}: not JSON: {error}") from error
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Return the rows of ``metrics.jsonl``; a last line that a killed run left unfinished is passed over."""
+        rows = []
+        file = self.path / METRICS
+        if file.is_file():
+            for line in file.read_text(encoding="utf-8").splitlines():
+                with contextlib.suppress(ValueError):
+                    rows.append(json.loads(line))
+        return rows
+
+    def cut_metrics(self, *, stage: str, step: int) -> None:
+        """Drop the rows that were written after the checkpoint from which a run goes on."""
+        rows = [row for row in self.metrics() if row.get("stage") != stage or row["step"] <= step]
+        write_text(self.path / METRICS, "".join(json.dumps(row) + "\n" for row in rows))
+
+    def add_metrics(self, row: Mapping[str, Any]) -> None:
+        """Append one row."""
+        try:
+            with (self.path / METRICS).open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+        except OSError as error:
+            raise RunError(f"{self.path / METRICS}: cannot be written: {write_reason(error)}") from error
+
+
+def other_runs(paths: Mapping[str, Path]) -> tuple[dict[str, RunFolder], dict[str, dict[str, Any]]]:
+    """Return the folders of other runs by name, and what a recipe that takes parts of them keeps of each.
+
+    Raises:
+        RunError: a path that is no run.
+    """
+    folders, tables = {}, {}
+    for name, path in paths.items():
+        try:
+            folder = RunFolder.open(path)
+        except RunError as error:
+            raise RunError(f"--from {name}={error}") from error
+        recipe = folder.recipe()
+        folders[name], tables[name] = folder, kept(recipe.table, run=folder.path.resolve().name, recipe=recipe.id)
+    return folders, tables
+
+
+def environment() -> dict[str, Any]:
+    """Return what computed a run: versions, processor, threads; no names of machines or people."""
+    import numpy
+    import torch
+
+    return {
+        "armillary": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": numpy.__version__,
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "cpus": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+    }

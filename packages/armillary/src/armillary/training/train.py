@@ -1,0 +1,417 @@
+"""The only training loop."""
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import torch
+
+from armillary.errors import ArmillaryError, DataError, RecipeError, RunError
+from armillary.interfaces import Dataset
+from armillary.plugins.host import Host, Observers
+from armillary.recipes.check import check
+from armillary.recipes.plan import Plan, StagePlan
+from armillary.recipes.recipe import Recipe, complete
+from armillary.recipes.settings import DeviceConfig
+from armillary.seeds import seed_for
+from armillary.training import checkpoint as checkpoints
+from armillary.training.batches import StepBatches, to_device
+from armillary.training.build import Model, build, build_dataset, build_transforms, dry_run, missing_ports
+from armillary.training.folder import DATA, ENVIRONMENT, INIT, PLUGINS, RunFolder, environment
+from armillary.training.initial import Initial
+from armillary.training.loop import Signals, StageLoop
+from armillary.training.optimise import check_weight
+from armillary.training.reporter import LogReporter, Reporter
+from armillary.training.transfer import Others, kept_in
+
+FINISHED, INTERRUPTED, FAILED = "finished", "interrupted", "failed"
+_PREVIEWS = 4
+
+
+@attrs.define(kw_only=True)
+class Trained:
+    """How a training ended.
+
+    Args:
+        folder: of the run.
+        outcome: ``finished`` or ``interrupted``.
+        signal: that ended it, 0 for none.
+        meshes: whether its predictions can be exported.
+        models: stage to its modules, as training left them; of an interrupted run without the stages that it did not reach.
+    """
+
+    folder: RunFolder
+    outcome: str
+    signal: int = 0
+    meshes: bool = False
+    models: Mapping[str, Model] = attrs.field(factory=dict, repr=False, eq=False)
+
+
+def plan_recipe(host: Host, recipe: Recipe) -> Plan:
+    """Return the plan of a recipe with all settings written out.
+
+    Raises:
+        ConfigError, RecipeError, UnknownNameError, PluginError: it cannot be built; before torch is needed.
+    """
+    plan = check(host, complete(host, recipe))
+    problems = [*missing_runs(plan)]
+    problems += [
+        check_weight(f"losses.{name}", bound.weight)
+        for stage in plan.stages.values()
+        for name, bound in stage.losses.items()
+    ]
+    if any(problems):
+        raise RecipeError([problem for problem in problems if problem])
+    return plan
+
+
+def train(
+    recipe: Recipe,
+    *,
+    data: Path,
+    out: Path,
+    host: Host,
+    device: DeviceConfig | None = None,
+    assets: Mapping[str, Path] | None = None,
+    init: RunFolder | None = None,
+    runs: Mapping[str, RunFolder] | None = None,
+    observers: Sequence[str] = (),
+    reporter: Reporter | None = None,
+) -> Trained:
+    """Train a recipe from its start.
+
+    Args:
+        recipe: resolved.
+        data: folder of pictures.
+        out: where the run goes; must not exist or be empty.
+        host: where parts come from.
+        device: where to compute.
+        assets: files that parts ask for, by name.
+        init: a run whose trained weights are the start: of each slot those with the same names and shapes.
+        runs: other runs that the recipe takes parts of, by the name that it gives them.
+        observers: ids of plugins that want to be told.
+        reporter: where words go.
+
+    Raises:
+        ArmillaryError: wrong input, before anything is written; a loss that is not finite, or a full disk, later.
+    """
+    plan = plan_recipe(host, recipe)
+    return _Training(plan, host, data, device, assets, observers, reporter).start(out, init, runs or {})
+
+
+def resume(
+    folder: RunFolder,
+    *,
+    data: Path,
+    host: Host,
+    device: DeviceConfig | None = None,
+    assets: Mapping[str, Path] | None = None,
+    observers: Sequence[str] = (),
+    reporter: Reporter | None = None,
+    steps: int | None = None,
+    seconds: float | None = None,
+) -> Trained:
+    """Go on with a run from its newest whole checkpoint.
+
+    Args:
+        steps: a new budget of the stage that is under way; None keeps the run's.
+        seconds: the same in seconds.
+
+    Raises:
+        RunError: there is no whole checkpoint, or the data is not what the run was trained on.
+    """
+    recipe = folder.recipe()
+    if steps is not None or seconds is not None:
+        table = {**recipe.table}
+        bodies = table.get("stages")
+        last = list(bodies)[-1] if bodies else None
+        body = dict(bodies[last]) if bodies else table
+        budget = dict(body.get("budget", {}))
+        budget.update({k: v for k, v in (("steps", steps), ("seconds", seconds)) if v is not None})
+        body["budget"] = budget
+        if bodies and last:
+            table["stages"] = {**bodies, last: body}
+        recipe = attrs.evolve(recipe, table=table)
+    plan = plan_recipe(host, recipe)
+    return _Training(plan, host, data, device, assets, observers, reporter).go_on(folder)
+
+
+def missing_runs(plan: Plan) -> list[str]:
+    """Return a line for each other run that parts are taken from and that is not given."""
+    return [
+        f"{', '.join(slots)}: taken from another run, which is not given: --from {name}=RUN"
+        for name, slots in plan.missing.items()
+    ]
+
+
+class _Training:
+    """One run of one process."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        host: Host,
+        data: Path,
+        device: DeviceConfig | None,
+        assets: Mapping[str, Path] | None,
+        observers: Sequence[str],
+        reporter: Reporter | None,
+    ) -> None:
+        from lightning_fabric import Fabric
+
+        self.plan, self.host, self.data = plan, host, data
+        self.device = device or DeviceConfig()
+        self.assets = dict(assets or {})
+        self.reporter = reporter or LogReporter()
+        if self.device.threads:
+            torch.set_num_threads(self.device.threads)
+        self.fabric: Any = Fabric(
+            accelerator=accelerator(self.device),
+            devices=self.device.devices,
+            precision=self.device.precision,
+            # A loss that is left out may leave parameters without a gradient: DDP has to look for them.
+            strategy="ddp_find_unused_parameters_true" if self.device.devices > 1 else "auto",
+        )
+        self.fabric.launch()
+        self.observers: Observers = host.observers(
+            (*plan.recipe.table.get("observers", ()), *observers), report=self.reporter.message
+        )
+        self.models: dict[str, Model] = {}
+        self.initial: Initial | None = None
+        self.others: Others | None = None
+
+    def start(self, out: Path, init: RunFolder | None, runs: Mapping[str, RunFolder]) -> Trained:
+        self.initial = Initial.read(init) if init is not None else None
+        self.others = Others.read(self.host, self.plan, runs)
+        self.plan = self.others.recorded()
+        for line in self.plan.borrowed():
+            self.reporter.message(line)
+        datasets = {name: self._dataset(stage) for name, stage in self.plan.stages.items()}
+        first = next(iter(self.plan.stages))
+        self._rehearse(datasets)
+        self._build(first, datasets[first])
+        folder = RunFolder.create(out) if self.fabric.is_global_zero else RunFolder(out)
+        if self.fabric.is_global_zero:
+            self.others.keep(folder)
+            folder.write_recipe(self.plan.recipe)
+            folder.write_json(PLUGINS, plugins_behind(self.host, self.plan))
+            folder.write_json(DATA, {name: attrs.asdict(dataset.fingerprint()) for name, dataset in datasets.items()})
+        return self._run(folder, datasets, {})
+
+    def go_on(self, folder: RunFolder) -> Trained:
+        self.others = kept_in(folder, self.host, self.plan)
+        datasets = {name: self._dataset(stage) for name, stage in self.plan.stages.items()}
+        known = folder.read_json(DATA, {})
+        for name, dataset in datasets.items():
+            now = attrs.asdict(dataset.fingerprint())
+            then = known.get(name)
+            if then and then["digest"] != now["digest"]:
+                raise RunError(
+                    f"--data {self.data}: not the data of this run: it was {then['name']} with {then['count']} items, "
+                    f"this is {now['name']} with {now['count']}; its files differ"
+                )
+        done: dict[str, checkpoints.Checkpoint] = {}
+        for name in self.plan.stages:
+            found, passed = checkpoints.newest(folder.checkpoints(name))
+            for line in passed:
+                self.reporter.message(f"{folder.checkpoints(name)}: {line}")
+            if found is None:
+                if passed or not done:
+                    self.reporter.message(f"{folder.path}: no whole checkpoint; stage {name} begins again at step 0")
+                break
+            done[name] = found
+            budget = self.plan.stages[name].body["budget"]["steps"]
+            if found.step > budget:
+                raise RunError(
+                    f"{folder.path}: stage {name} is at step {found.step} already: --steps {budget} is behind it"
+                )
+            if found.step == budget and name == list(self.plan.stages)[-1]:
+                self.reporter.message(
+                    f"step {budget} of {budget} is reached: nothing to do; --steps N trains on to step N"
+                )
+        if self.fabric.is_global_zero:
+            folder.write_recipe(self.plan.recipe)
+        return self._run(folder, datasets, done)
+
+    def _run(
+        self, folder: RunFolder, datasets: Mapping[str, Dataset], done: Mapping[str, checkpoints.Checkpoint]
+    ) -> Trained:
+        if self.fabric.is_global_zero:
+            folder.write_json(ENVIRONMENT, environment() | {"device": attrs.asdict(self.device)})
+        self.observers.notify("armillary_run_started", run=folder.path, recipe=self.plan.recipe.table)
+        outcome, received = FAILED, 0
+        try:
+            with _deterministic(self.fabric.device.type == "cpu"), Signals() as signals:
+                for name in self.plan.stages:
+                    if name not in self.models:
+                        self._build(name, datasets[name])
+                    if self.initial is not None and self.fabric.is_global_zero:
+                        folder.write_json(INIT, self.initial.record())
+                    finished = self._stage(folder, name, datasets[name], done.get(name), signals)
+                    if not finished:
+                        break
+                outcome = FINISHED if finished else INTERRUPTED
+                received = signals.received
+        finally:
+            self.observers.notify("armillary_run_finished", run=folder.path, outcome=outcome)
+        if self.fabric.is_global_zero:
+            from armillary.pages.summary import summarise
+
+            summarise(folder, self.host, outcome=outcome)
+        return Trained(
+            folder=folder,
+            outcome=outcome,
+            signal=received,
+            meshes=gives_meshes(self.plan),
+            models=dict(self.models),
+        )
+
+    def _dataset(self, stage: StagePlan) -> Dataset:
+        dataset = build_dataset(self.host, stage, root=self.data, split="train")
+        for line in dataset.problems:
+            self.reporter.message(f"passed over {line}")
+        if dataset.problems:
+            self.reporter.message(f"{len(dataset.problems)} files passed over, {len(dataset)} used")
+        given = {name for name in stage.batch if name in dataset.provides}
+        # What transforms make is not in the folder.
+        made = {port for part in stage.transforms for port in part.gives}
+        for port in stage.method.trains_on:
+            if not port.optional and port.name not in given | made:
+                raise DataError(
+                    f"--data {self.data}: {stage.method_id} trains on {port}, which this folder does not have"
+                )
+        for name, bound in stage.losses.items():
+            missing = missing_ports(bound, batch=dict.fromkeys(given | made))
+            if missing:
+                raise DataError(
+                    f"--data {self.data}: loss {name} ({bound.id}) needs {', '.join(missing)}, which this folder does not "
+                    f"have; leave the loss out with --drop {name}"
+                )
+        dataset.restrict(needed_ports(stage))
+        return dataset
+
+    def _rehearse(self, datasets: Mapping[str, Dataset]) -> None:
+        """Build and try the stages of a recipe of several, untrained: what is wrong with the last is told before the first."""
+        tried: dict[str, Model] = {}
+        for name in self.plan.stages if len(self.plan.stages) > 1 else ():
+            tried[name] = self._built(name, tried)
+            self._try(tried[name], datasets[name])
+
+    def _build(self, name: str, dataset: Dataset) -> None:
+        model = self._built(name, self.models)
+        if self.initial is not None:
+            self.reporter.message(self.initial.load(model, alone=len(self.plan.stages) == 1))
+        self._try(model, dataset)
+        self.models[name] = model
+
+    def _built(self, name: str, before: Mapping[str, Model]) -> Model:
+        earlier = {**(self.others.models if self.others else {}), **before}
+        seed = self.plan.recipe.seed
+        return build(self.host, self.plan.stages[name], seed=seed, earlier=earlier, assets=self.assets)
+
+    def _try(self, model: Model, dataset: Dataset) -> None:
+        stage = model.plan
+        batches = self.batches(stage, dataset, steps=1)  # a recipe without training is tried too
+        if len(dataset):
+            whole = batches[0]
+            count = min(2, len(whole["id"]))
+            few = {key: value[:count] for key, value in whole.items()}
+            few = self.batch_transforms(stage, to_device(few, torch.device("cpu")), 0)
+            dry_run(model, few)
+
+    def batches(self, stage: StagePlan, dataset: Dataset, *, steps: int | None = None) -> StepBatches:
+        return StepBatches(
+            dataset,
+            build_transforms(self.host, stage, per="item"),
+            kinds={name: port.kind for name, port in stage.batch.items()},
+            batch_size=stage.body.get("batch_size", 1),
+            draws=stage.body.get("draws"),
+            steps=stage.body["budget"]["steps"] if steps is None else steps,
+            seed=seed_for(self.plan.recipe.seed, stage.name, "data"),
+            rank=self.fabric.global_rank,
+            processes=self.fabric.world_size,
+        )
+
+    def batch_transforms(self, stage: StagePlan, batch: dict[str, Any], step: int) -> dict[str, Any]:
+        transforms = build_transforms(self.host, stage, per="batch")
+        if not transforms:
+            return batch
+        device = next(value.device for value in batch.values() if isinstance(value, torch.Tensor))
+        generator = torch.Generator(device=device).manual_seed(
+            seed_for(self.plan.recipe.seed, stage.name, "batch", step)
+        )
+        kinds = {name: port.kind for name, port in stage.batch.items()}
+        for transform in transforms:
+            batch = transform(batch, kinds=kinds, generator=generator)
+        return batch
+
+    def _stage(
+        self,
+        folder: RunFolder,
+        name: str,
+        dataset: Dataset,
+        start: checkpoints.Checkpoint | None,
+        signals: Signals,
+    ) -> bool:
+        """Train one stage; return whether it came to its end."""
+        return StageLoop(self, folder, name, dataset).run(start, signals)
+
+
+def gives_meshes(plan: Plan) -> bool:
+    """Return whether what serves predicts a depth map with its camera, of which a mesh can be made."""
+    kinds = {port.kind for port in plan.stages[plan.serves].predictions.values()}
+    return {"depth", "camera"} <= kinds
+
+
+def needed_ports(stage: StagePlan) -> set[str]:
+    """Return the ports of the batch that training uses: of the method, of its losses, and of what transforms them."""
+    ports = {port.name for port in (*stage.method.trains_on, *stage.method.predicts_from)}
+    ports |= {name for bound in stage.losses.values() for place, name in bound.bind.values() if place == "batch"}
+    for part in stage.transforms:
+        ports |= {part.rename.get(name, name) for name in part.inputs}
+    return ports
+
+
+def accelerator(device: DeviceConfig) -> str:
+    """Return what ``auto`` is here: CUDA where there is one, else the CPU; Metal has no float64, which the kernels need."""
+    if device.accelerator != "auto":
+        return device.accelerator
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def plugins_behind(host: Host, plan: Plan) -> dict[str, dict[str, str]]:
+    """Return distribution and version behind each component id of a plan."""
+    ids = {plan.recipe.id} if ":" in plan.recipe.id else set()
+    for stage in plan.stages.values():
+        ids.add(stage.method_id)
+        ids.update(part.id for part in stage.slots.values())
+        ids.update(part.id for part in stage.transforms)
+        ids.update(bound.id for bound in (*stage.losses.values(), *stage.evaluators.values()))
+        if stage.data:
+            ids.add(stage.data.id)
+    table = {}
+    for other in plan.runs.values():
+        table |= plugins_behind(host, other)
+    for id in sorted(ids):
+        with contextlib.suppress(ArmillaryError):
+            record = host.record(id.partition(":")[0])
+            table[id] = {"distribution": record.distribution, "version": record.version}
+    return table
+
+
+@contextlib.contextmanager
+def _deterministic(wanted: bool) -> Iterator[None]:
+    """Use deterministic algorithms inside: on the CPU a resumed run is bit-equal to an uninterrupted one."""
+    before = torch.are_deterministic_algorithms_enabled()
+    fill = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+    if wanted:
+        torch.use_deterministic_algorithms(True)
+        # Filling fresh memory with nan only finds bugs; it costs a pass over each tensor.
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+        torch.utils.deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]

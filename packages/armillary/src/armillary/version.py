@@ -1,0 +1,3 @@
+"""The version of the core. Light."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,130 @@
+"""The static check on the two recipes from which the contract was drawn, and on what must be refused."""
+
+import subprocess
+import sys
+
+import pytest
+
+from armillary.errors import ArmillaryError, RecipeError
+from armillary.recipes.check import check, fitting
+from armillary.recipes.recipe import Overrides, complete, from_table, resolve
+
+
+def plan(host, name, *sets, uses=(), drops=()):
+    recipe = resolve(host, name, Overrides(sets=sets, uses=uses, drops=drops))
+    return check(host, complete(host, recipe))
+
+
+def refusal(host, name, *sets, **overrides):
+    with pytest.raises(RecipeError) as caught:
+        plan(host, name, *sets, **overrides)
+    return str(caught.value)
+
+
+def test_a_head_learns_the_width_of_the_encoder(toy_host):
+    slots = plan(toy_host, "toy:paper", "picture.encoder.features=7").stages["main"].slots
+    assert slots["picture.head"].inputs == {"feature": (None, 7)}
+    assert slots["picture.head"].outputs == {"reconstruction": (None, 3, 8, 8)}
+
+
+def test_pairs_get_their_shapes_through_a_stride(toy_host):
+    """The transform's ports feed the method, and half of 8 is 4."""
+    stage = plan(toy_host, "toy:pairs").stages["main"]
+    assert stage.slots["head"].inputs == {"features": (None, 4, 4, 4)}
+    assert stage.shapes["source_labels"] == (None, 3, 4, 4)
+    assert stage.losses["match"].bind["grid"] == ("batch", "grid")
+    assert set(stage.predictions) == {"labels"}
+
+
+def test_stages_take_parts_of_earlier_ones(toy_host):
+    found = plan(toy_host, "toy:stages")
+    assert list(found.stages) == ["shapes", "embedding", "views"]
+    assert found.serves == "embedding"
+    assert found.stages["embedding"].slots["target"].takes == ("shapes", "picture.encoder", True)
+    assert found.stages["views"].slots["embedding"].takes == ("embedding", "*", True)
+    assert found.stages["views"].slots["head"].inputs == {"feature": (None, 5)}
+
+
+def test_a_slot_shares_the_module_of_another(toy_host):
+    assert plan(toy_host, "toy:shared").stages["embedding"].slots["target"].shares == "encoder"
+
+
+def test_an_output_vanishes_with_its_optional_slot(toy_host):
+    assert "bright" not in plan(toy_host, "toy:paper").stages["main"].outputs
+    assert "bright" in plan(toy_host, "toy:paper", uses=("renderer=toy:brighten",)).stages["main"].outputs
+
+
+def test_a_resolved_recipe_resolves_to_itself(toy_host):
+    for name in ("toy:paper", "toy:pairs", "toy:stages"):
+        done = complete(toy_host, resolve(toy_host, name))
+        again = complete(toy_host, from_table(done.table, id=name))
+        assert again.table == done.table
+
+
+def test_a_part_that_does_not_fit_is_refused_with_both_sides_and_what_would_fit(toy_host):
+    text = refusal(toy_host, "toy:paper", uses=("picture.encoder=toy:map",))
+    assert "slots.picture.encoder: toy:map does not fit" in text
+    assert "the slot needs feature: feature_vector [batch width_of_feature]" in text
+    assert "the part gives features" in text
+    assert "installed parts that would fit: std:plain-encoder, toy:vector" in text
+
+
+def test_what_fits_a_slot_is_found(toy_host):
+    slot = toy_host.component("method", "toy:labelling").slots["encoder"]
+    assert fitting(toy_host, slot) == ["toy:map"]
+
+
+@pytest.mark.parametrize(
+    ("sets", "overrides", "words"),
+    [
+        ((), {"uses": ("picture.encoder=toy:vectr",)}, "did you mean 'toy:vector'?"),
+        ((), {"uses": ("picture.encoder=toy:picture",)}, "'toy:picture' is of kind head, not encoder"),
+        (("losses.l1.bind.reconstruction=bright",), {}, "which nothing gives as 'bright'"),
+        (("losses.l1.bind.reconstruktion=feature",), {}, "did you mean 'reconstruction'?"),
+        (("losses.l1.bind.reconstruction=feature",), {}, "kind feature_vector is not image"),
+        (("transforms.0.rename.image=picture",), {}, "has no port 'image'"),
+    ],
+)
+def test_each_misfit_is_named(toy_host, sets, overrides, words):
+    with pytest.raises(ArmillaryError) as caught:
+        plan(toy_host, "toy:paper", *sets, **overrides)
+    assert words in str(caught.value)
+
+
+def test_all_misfits_come_at_once(toy_host):
+    text = refusal(toy_host, "toy:stages", "stages.embedding.slots.target.take.slot=nothing", "serves=nowhere")
+    assert "no slot 'nothing'" in text
+    assert "no stage 'nowhere'" in text
+
+
+def test_a_name_in_both_places_is_refused(toy_host):
+    """An output that is called as a port of the batch would hide it."""
+    text = refusal(toy_host, "toy:paper", "data.rename.camera=reconstruction")
+    assert "is both an output of the method and a port of the batch" in text
+
+
+def test_the_check_needs_no_torch():
+    code = (
+        "import sys; from armillary.plugins.host import Host; from armillary.plugins.discovery import discover; "
+        "import armillary.recipes.check, armillary.recipes.recipe; Host(discover(path=[])).components('loss'); "
+        "assert 'torch' not in sys.modules and 'numpy' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_crop_changes_the_size_of_grids_too(toy_host):
+    """A grid has its axes elsewhere than a map; both are of the crop's size, so that a pair still fits together."""
+    cropped = "transforms=[{use = 'std:crop', settings = {size = 4}}]"
+    shapes = plan(toy_host, "toy:paper", cropped).stages["main"].shapes
+    assert shapes["partner_image"] == (None, 3, 4, 4)
+    assert shapes["partner_grid"] == (None, 4, 4, 2)
+    assert shapes["partner_valid"] == (None, 1, 4, 4)
+
+
+def test_an_evaluator_may_take_the_size_from_the_recipe(toy_host):
+    """What it sets itself stays; what it leaves open is the recipe's."""
+    crop = "transforms=[{use = 'std:crop', settings = {size = 6, jitter = 1}}, {use = 'toy:pair'}]"
+    measured = "evaluators={cropped = {use = 'toy:cropped/1'}}"
+    bound = plan(toy_host, "toy:pairs", crop, measured).stages["main"].evaluators["cropped"]
+    assert bound.transforms[0].settings == {"size": 6, "jitter": 0}
+    assert bound.inputs["source_labels"] == (None, 3, 3, 3)
