@@ -27,9 +27,9 @@ def encoder(target="{package}.parts:Net"):
 GOOD = HEAD + "@hookimpl\ndef armillary_encoders():\n    return [encoder()]\n"
 PARTS = """
 import torch
-from armillary.interfaces.encoder import Encoder
+from armillary.interfaces.network import Encoder
 
-class Net(torch.nn.Module, Encoder):
+class Net(Encoder):
     @classmethod
     def build(cls, config, *, inputs, outputs):
         return cls()
@@ -81,7 +81,7 @@ BROKEN: Mapping[str, Broken] = {
         "target armillary_no_target.parts:Nte does not exist", returning("[encoder('{package}.parts:Nte')]")
     ),
     "wrong-kind": Broken(
-        "the class armillary_wrong_kind.parts.Other, not a subclass of armillary.interfaces.encoder.Encoder",
+        "the class armillary_wrong_kind.parts.Other, not a subclass of armillary.interfaces.network.Encoder",
         returning("[encoder('{package}.parts:Other')]"),
     ),
     "nonsense": Broken("armillary_encoders returned int 42, not a list", returning("42")),

@@ -6,7 +6,7 @@ from armillary.kernels.depth_mesh import inverse_warp_grid
 from armillary.kernels.sampling import sample
 
 
-class Surface(torch.nn.Module, Renderer):
+class Surface(Renderer):
     build = classmethod(lambda cls, config, **shapes: cls())  # type: ignore
 
     def forward(self, *, canonical_depth, pose, camera):
@@ -25,7 +25,7 @@ class Surface(torch.nn.Module, Renderer):
         return {"depth": torch.where(seen, low + (high - low) * part, 0).to(canonical_depth), "visible": seen}
 
 
-class Correlation(torch.nn.Module, Loss):
+class Correlation(Loss):
     build = classmethod(lambda cls, config, **shapes: cls())  # type: ignore
 
     def forward(self, *, reconstruction, image):

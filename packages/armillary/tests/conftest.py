@@ -34,10 +34,10 @@ class NetConfig:
 """
 PARTS = """
 import torch
-from armillary.interfaces.encoder import Encoder
+from armillary.interfaces.network import Encoder
 from {package}.config import NetConfig
 
-class Net(torch.nn.Module, Encoder):
+class Net(Encoder):
     @classmethod
     def build(cls, config, *, inputs, outputs):
         return cls()

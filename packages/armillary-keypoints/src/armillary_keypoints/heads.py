@@ -13,8 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from armillary.interfaces.head import Head
-from armillary.interfaces.renderer import Renderer
+from armillary.interfaces.network import Head, Renderer
 from armillary.kernels.points import soft_argmax
 from armillary.ports import Shape
 from armillary_keypoints.kernels.edge_map import Distance, edge_map
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 Shapes = Mapping[str, Shape]
 
 
-class KeypointsHead(nn.Module, Head):
+class KeypointsHead(Head):
     r"""One 3 x 3 convolution to a map for each point, and the mean position under its softmax.
 
     .. math:: P_i = \sum_p \frac{H_i(p)}{\sum_{p'} H_i(p')} p
@@ -65,7 +64,7 @@ class KeypointsHead(nn.Module, Head):
         return {"heatmap": heatmap, "keypoints2d": soft_argmax(logits)}
 
 
-class Edges(nn.Module, Renderer):
+class Edges(Renderer):
     r"""The graph of the key points as a picture, all edges at once, each with a weight of its own that is learnt.
 
     .. math:: S(p) = \max_{i < j} \omega_{ij} \exp(-d_{ij}(p)^2 / \sigma^2), \quad

@@ -19,7 +19,7 @@ from armillary.kernels.points import values_at
 from armillary_keypoints.lifted_specs import LiftedConfig
 
 
-class Lifted(nn.Module, Method):
+class Lifted(Method):
     """Pictures to key points in space: (x, y) of one trained method, z read off the depth map of another.
 
     Args:

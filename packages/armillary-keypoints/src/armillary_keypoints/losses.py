@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from armillary.interfaces.loss import Loss, StepCache
@@ -101,7 +101,7 @@ def distance(one: Float[Tensor, "batch ..."], other: Float[Tensor, "batch ..."],
     return torch.where(same, 0.0, torch.where(same, 1.0, squared).sqrt())
 
 
-class Projection(nn.Module, Loss):
+class Projection(Loss):
     """How far the projected 3D shape misses the key points; its gradient reaches both."""
 
     @classmethod
@@ -116,7 +116,7 @@ class Projection(nn.Module, Loss):
         return projection(projected_keypoints2d, keypoints2d)
 
 
-class Repulsion(nn.Module, Loss):
+class Repulsion(Loss):
     """Key points keep apart.
 
     Args:
@@ -137,7 +137,7 @@ class Repulsion(nn.Module, Loss):
         return repulsion(keypoints2d, reach=self.reach)
 
 
-class Perceptual(nn.Module, Loss):
+class Perceptual(Loss):
     """Distance of VGG-16 features between the reconstruction and the picture, the sum over some layers.
 
     Args:
@@ -188,7 +188,7 @@ class Perceptual(nn.Module, Loss):
         return self.vgg(image)
 
 
-class FeatureDistance(nn.Module, Loss):
+class FeatureDistance(Loss):
     """Distance of features of any network between the reconstruction and the picture.
 
     Args:

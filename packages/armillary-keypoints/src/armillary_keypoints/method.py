@@ -26,7 +26,7 @@ _MID_GREY = 0.5
 _EVERY = 5  # cells; one of them is kept in prediction, a fifth as in training
 
 
-class Keypoints(nn.Module, Method):
+class Keypoints(Method):
     """Pictures to key points, the graph that links them, and with a shape space their 3D shape and pose.
 
     Args:

@@ -16,8 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from armillary.errors import DataError
-from armillary.interfaces.encoder import Encoder
-from armillary.interfaces.renderer import Renderer
+from armillary.interfaces.network import Encoder, Renderer
 from armillary.ports import Shape
 
 if TYPE_CHECKING:
@@ -90,7 +89,7 @@ def _doubling(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(_scale(2.0), _conv(inputs, outputs), nn.BatchNorm2d(outputs), _rectify())
 
 
-class Detector(nn.Module, Encoder):
+class Detector(Encoder):
     """Trunk of the detector: four residual blocks down to a sixteenth, two blocks up to a quarter.
 
     Args:
@@ -179,7 +178,7 @@ class _Up(nn.Module):
         return self.layers(x)
 
 
-class Decoder(nn.Module, Renderer):
+class Decoder(Renderer):
     """The picture again, from its edge map and what the mask left of it: a U-Net of four levels.
 
     Args:

@@ -21,7 +21,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from armillary.interfaces.head import Head
+from armillary.interfaces.network import Head
 from armillary.kernels.rotations import exp_map
 from armillary.ports import Shape
 from armillary_keypoints.networks import kaiming
@@ -53,7 +53,7 @@ def depth_sign(points: Float[Tensor, "points 3"]) -> Float[Tensor, ""]:
     return torch.where(agreement < 0, -1.0, 1.0).to(points.dtype)
 
 
-class ShapeSpace(nn.Module, Head):
+class ShapeSpace(Head):
     """Key points of a picture to the 3D shape and pose that they are a picture of.
 
     Args:

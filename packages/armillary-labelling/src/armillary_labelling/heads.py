@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from armillary.interfaces.head import Head
+from armillary.interfaces.network import Head
 from armillary.ports import Shape
 from armillary_labelling.networks import xavier
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Shapes = Mapping[str, Shape]
 
 
-class LabelMap(nn.Module, Head):
+class LabelMap(Head):
     """One 1 x 1 convolution.
 
     Args:

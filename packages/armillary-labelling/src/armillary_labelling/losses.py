@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from jaxtyping import Bool, Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from armillary.interfaces.loss import Loss
 from armillary.ports import Shape
@@ -80,7 +80,7 @@ def cells(source_labels: Labels, target_labels: Labels, *, grid: Grid, valid: Va
     )
 
 
-class Distance(nn.Module, Loss):
+class Distance(Loss):
     r"""Expected distance of the match from the truth.
 
     .. math:: L = \sum_u \sum_v \|v - gu\|_2^\gamma\, p(v|u)
@@ -115,7 +115,7 @@ class Distance(nn.Module, Loss):
         return total, pair.weights.sum(1)
 
 
-class Log(nn.Module, Loss):
+class Log(Loss):
     r"""Negative log-likelihood of the true match.
 
     .. math:: L = -\sum_u \log p(gu|u)
@@ -148,7 +148,7 @@ class Log(nn.Module, Loss):
         return total, pair.weights.sum(1)
 
 
-class Margin(nn.Module, Loss):
+class Margin(Loss):
     r"""How far a wrong match, raised by a margin that grows with its distance, lies above the true one.
 
     .. math:: L = \sum_u \max\Big\{0, \max_v \Delta(u, v) + \langle\Phi_u(x), \Phi_v(x')\rangle
@@ -189,7 +189,7 @@ class Margin(nn.Module, Loss):
         return total, pair.weights.sum(1)
 
 
-class Exchange(nn.Module, Loss):
+class Exchange(Loss):
     r"""The distance loss with the source's labels said through those of another picture.
 
     .. math:: \hat\Phi_u(x) = \sum_w p(w|u; x, x_a)\, \Phi_w(x_a)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from armillary.config import NoConfig
 
 
-class Labelling(nn.Module, Method):
+class Labelling(Method):
     """Pictures to label maps.
 
     Args:

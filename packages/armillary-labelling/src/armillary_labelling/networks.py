@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from armillary.errors import DataError
-from armillary.interfaces.encoder import Encoder
+from armillary.interfaces.network import Encoder
 from armillary.ports import Shape
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def small_trunk(layers: Sequence[Layer]) -> nn.Sequential:
     return nn.Sequential(*trunk)
 
 
-class Dilations(nn.Module, Encoder):
+class Dilations(Encoder):
     """DILATIONS: five convolutions, of which three leave gaps, so that a feature sees 54 pixels each way.
 
     Args:
@@ -167,7 +167,7 @@ class Dilations(nn.Module, Encoder):
         return {"features": self.layers(self.door(image))}
 
 
-class Simple(nn.Module, Encoder):
+class Simple(Encoder):
     """SIMPLE: five convolutions without gaps, so that a feature sees 26 pixels each way.
 
     Args:
@@ -272,7 +272,7 @@ class Waist(nn.Module):
         return skip + functional.interpolate(low, size=skip.shape[-2:], mode="nearest")
 
 
-class Hourglass(nn.Module, Encoder):
+class Hourglass(Encoder):
     """The stacked hourglass of the later work, with one stack.
 
     Args:

@@ -12,12 +12,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from armillary.interfaces.head import Head
+from armillary.interfaces.network import Head
 from armillary.kernels.cameras import pose_about
 from armillary.kernels.ranges import paraboloid, rescale
 from armillary.kernels.rotations import exp_map
-from armillary.ports import Shape
-from armillary.std.networks import square_side, vector_length
+from armillary.ports import Shape, square_side, vector_length
 from armillary_photogeo.networks import DenseDecoder, MapDecoder
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ def pose_from_viewpoint(viewpoint: Float[Tensor, "*batch 6"], *, centre_depth: f
     return pose_about(exp_map(viewpoint[..., :3]), viewpoint[..., 3:], centre=centre)
 
 
-class DepthMap(nn.Module, Head):
+class DepthMap(Head):
     """Depth of the canonical view, twice as large as the picture.
 
     Args:
@@ -118,7 +117,7 @@ class DepthMap(nn.Module, Head):
         return {"depth": rescale(torch.tanh(raw), self.depth_min, self.depth_max)}
 
 
-class AlbedoMap(nn.Module, Head):
+class AlbedoMap(Head):
     """Albedo of the canonical view.
 
     Args:
@@ -152,7 +151,7 @@ class AlbedoMap(nn.Module, Head):
         return {"albedo": rescale(torch.tanh(self.decoder(feature)), 0.0, 1.0)}
 
 
-class Light(nn.Module, Head):
+class Light(Head):
     """Ambient light and one directional light, by angles.
 
     Args:
@@ -175,7 +174,7 @@ class Light(nn.Module, Head):
         return {"light": light_from_raw(self.last(feature), angle_range=self.angle_range)}
 
 
-class View(nn.Module, Head):
+class View(Head):
     """Viewpoint: a rotation vector and a translation, each bounded, and the pose that they make.
 
     Args:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from armillary.interfaces.loss import Loss
 from armillary.ports import Shape
@@ -69,7 +69,7 @@ def supervised(
     return pool(power(torch.where(valid, depth - truth, 0.0)), valid)
 
 
-class MeanViewpoint(nn.Module, Loss):
+class MeanViewpoint(Loss):
     """The mean viewpoint of a batch, pulled to the canonical one."""
 
     @classmethod
@@ -82,7 +82,7 @@ class MeanViewpoint(nn.Module, Loss):
         return mean_viewpoint(viewpoint)
 
 
-class DepthVariance(nn.Module, Loss):
+class DepthVariance(Loss):
     """Depth maps of a batch, pulled to each other.
 
     Args:
@@ -104,7 +104,7 @@ class DepthVariance(nn.Module, Loss):
         return value if self.pixels == "sum" else value / depth[0].numel()
 
 
-class DepthL1(nn.Module, Loss):
+class DepthL1(Loss):
     """Absolute error of the depth where the truth is known."""
 
     @classmethod
@@ -117,7 +117,7 @@ class DepthL1(nn.Module, Loss):
         return supervised(depth, true_depth, valid=_known(true_depth, true_mask), power=torch.abs)
 
 
-class DepthL2(nn.Module, Loss):
+class DepthL2(Loss):
     """Squared error of the depth where the truth is known."""
 
     @classmethod

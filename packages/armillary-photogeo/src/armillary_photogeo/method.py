@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _MID_GREY = 0.5
 
 
-class Photogeo(nn.Module, Method):
+class Photogeo(Method):
     """One picture to depth, albedo, light and viewpoint, by explaining the picture.
 
     Args:
@@ -152,7 +152,7 @@ class Photogeo(nn.Module, Method):
         return torch.rand(items, device=device) < 0.5
 
 
-class SupervisedDepth(nn.Module, Method):
+class SupervisedDepth(Method):
     """One picture to the depth that it shows, by the depth network alone.
 
     Args:

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Self
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from armillary.interfaces.encoder import Encoder
-from armillary.ports import Shape
-from armillary.std.networks import square_side, stage_channels
+from armillary.interfaces.network import Encoder
+from armillary.ports import Shape, square_side
+from armillary.std.networks import stage_channels
 
 if TYPE_CHECKING:
     from armillary_photogeo.config import ConvEncoderConfig, DenseEncoderConfig
@@ -28,7 +28,7 @@ _CONV_CORE = 2  # side of the map before the depth encoder's last convolution
 _DENSE_CORE = 4  # the same of the albedo encoder's last transition
 
 
-class ConvEncoder(nn.Module, Encoder):
+class ConvEncoder(Encoder):
     """First half of the depth network: an image to a feature vector.
 
     Batch normalisation and leaky rectifiers after each stage, none of the former after the first.
@@ -119,7 +119,7 @@ class DenseBlock(nn.Module):
         return total
 
 
-class DenseEncoder(nn.Module, Encoder):
+class DenseEncoder(Encoder):
     """First half of the albedo network: an image to a feature vector in [0, 1].
 
     Args:

@@ -16,7 +16,7 @@ from e3nn.nn import BatchNorm, S2Activation
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from armillary.interfaces.encoder import Encoder
+from armillary.interfaces.network import Encoder
 from armillary.nn.spheres.grids import soft
 from armillary.nn.spheres.interchange import coefficients_from_e3nn, e3nn_from_coefficients
 from armillary.nn.spheres.transforms import coefficients_from_signal, signal_from_coefficients
@@ -60,7 +60,7 @@ class E3nnLayer(nn.Module):
         return self.activation(signals)
 
 
-class E3nnCnn(nn.Module, Encoder):
+class E3nnCnn(Encoder):
     """Shapes on the sphere to a map that turns with them and a vector that does not.
 
     Args:

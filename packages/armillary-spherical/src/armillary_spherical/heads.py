@@ -8,7 +8,7 @@ from e3nn import o3
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from armillary.interfaces.head import Head
+from armillary.interfaces.network import Head
 from armillary.kernels.rotations import exp_map, gram_schmidt
 from armillary.nn.spheres.grids import soft
 from armillary.nn.spheres.interchange import e3nn_from_coefficients
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from armillary_spherical.network_config import ClassScoresConfig, FrameConfig, PoseConfig
 
 
-class ClassScores(nn.Module, Head):
+class ClassScores(Head):
     """One score a class, linear in the features.
 
     Args:
@@ -42,7 +42,7 @@ class ClassScores(nn.Module, Head):
         return {"class_scores": self.layer(class_features)}
 
 
-class Pose(nn.Module, Head):
+class Pose(Head):
     """Rotation of a vector of features: three layers to a rotation vector of length at most pi in each component.
 
     .. math:: v = \\pi \\tanh(W_3\\, r(W_2\\, r(W_1 x))), \\quad R = \\exp [v]_\\times
@@ -78,7 +78,7 @@ class Pose(nn.Module, Head):
             return {"rotation": exp_map(vector), "rotation_vector": vector}
 
 
-class Frame(nn.Module, Head):
+class Frame(Head):
     """A frame and scalars, read off a map of the sphere that turns with the shape.
 
     The map's degrees 0 and 1 are features of type ``0e`` and ``1o``. Two vectors are mixed linearly from the ``1o`` and

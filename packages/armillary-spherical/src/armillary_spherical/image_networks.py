@@ -17,8 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from armillary.interfaces.encoder import Encoder
-from armillary.interfaces.head import Head
+from armillary.interfaces.network import Encoder, Head
 from armillary.ports import Shape
 
 if TYPE_CHECKING:
@@ -217,7 +216,7 @@ class FromVector(nn.Module):
         return self.rest(self.first(vector[..., None, None]))
 
 
-class ImageToVector(nn.Module, Encoder):
+class ImageToVector(Encoder):
     """First half of the embedding network: a picture to a vector.
 
     Args:
@@ -247,7 +246,7 @@ class ImageToVector(nn.Module, Encoder):
         return {"feature": self.body(2 * image - 1)}
 
 
-class VectorToSphere(nn.Module, Head):
+class VectorToSphere(Head):
     """Second half of the embedding network: a vector to a map of the sphere, unbounded.
 
     Args:

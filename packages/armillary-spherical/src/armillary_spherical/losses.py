@@ -74,7 +74,7 @@ def cross_entropy(
     return nn.functional.cross_entropy(class_scores, class_label.long(), reduction="none")
 
 
-class CrossEntropy(nn.Module, Loss):
+class CrossEntropy(Loss):
     """:func:`cross_entropy` as a part of a recipe."""
 
     @classmethod
@@ -88,7 +88,7 @@ class CrossEntropy(nn.Module, Loss):
         return cross_entropy(class_scores, class_label)
 
 
-class HuberSphere(nn.Module, Loss):
+class HuberSphere(Loss):
     """:func:`huber_sphere` as a part of a recipe."""
 
     def __init__(self, *, delta: float) -> None:
@@ -106,7 +106,7 @@ class HuberSphere(nn.Module, Loss):
         return huber_sphere(embedding, target_embedding, delta=self.delta)
 
 
-class Pixel(nn.Module, Loss):
+class Pixel(Loss):
     """Mean error of a picture's pixels: absolute (``l1``) or squared (``l2``).
 
     Source: Appendix A.3; which of the two is not in the text at hand.
@@ -130,7 +130,7 @@ class Pixel(nn.Module, Loss):
         return (error.abs() if self.norm == "l1" else error.square()).mean(dim=(-3, -2, -1))
 
 
-class Geodesic(nn.Module, Loss):
+class Geodesic(Loss):
     """Angle between the estimated and the true rotation, in radians.
 
     Source: Mahendran, Ali and Vidal 2017, arXiv:1708.05628, Eq. 3.
@@ -147,7 +147,7 @@ class Geodesic(nn.Module, Loss):
         return geodesic_angle(rotation, true_rotation)
 
 
-class RotationVectorError(nn.Module, Loss):
+class RotationVectorError(Loss):
     """Root of the mean squared error of the rotation vector (axis times angle), in radians.
 
     Source: the first phase of Mahendran, Ali and Vidal 2017, Section 4, as Appendix B.1 names it. The vector jumps at an angle

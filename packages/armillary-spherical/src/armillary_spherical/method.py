@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _MEGABYTE = 2**20
 
 
-class Classifier(nn.Module, Method):
+class Classifier(Method):
     """Shapes on the sphere to categories.
 
     Args:
@@ -55,7 +55,7 @@ class Classifier(nn.Module, Method):
         return {**self.head(class_features=found["class_features"]), "features": found["features"]}
 
 
-class Orientation(nn.Module, Method):
+class Orientation(Method):
     """Shapes on the sphere to their orientation, by features that turn with them. Not in the paper.
 
     Args:
@@ -80,7 +80,7 @@ class Orientation(nn.Module, Method):
         return {"rotation": self.head(features=features)["rotation"], "features": features}
 
 
-class Embedding(nn.Module, Method):
+class Embedding(Method):
     """Pictures to maps of the sphere that a network of shapes would give of what they show.
 
     Args:
@@ -171,7 +171,7 @@ class Embedding(nn.Module, Method):
         return self.head(feature=self.encoder(image=image)["feature"])["embedding"]
 
 
-class Views(nn.Module, Method):
+class Views(Method):
     """Pictures to their embeddings and back; turned between, to new views.
 
     Args:
@@ -218,7 +218,7 @@ class Views(nn.Module, Method):
         return embed(image=image)["embedding"]
 
 
-class Regression(nn.Module, Method):
+class Regression(Method):
     """The baseline: pictures to the rotation of the object from its category's canonical orientation.
 
     Args:

@@ -12,8 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from armillary.interfaces.encoder import Encoder
-from armillary.interfaces.head import Head
+from armillary.interfaces.network import Encoder, Head
 from armillary.nn.spheres.grids import soft
 from armillary.nn.spheres.transforms import signal_from_coefficients
 from armillary.ports import Shape
@@ -26,7 +25,7 @@ _LAYERS = 4  # convolutions, each halving the picture
 SMALLEST_IMAGE = 2**_LAYERS
 
 
-class PlainEncoder(nn.Module, Encoder):
+class PlainEncoder(Encoder):
     """A picture to a vector: four convolutions that halve it, each normalised and rectified, and a linear layer.
 
     Args:
@@ -66,7 +65,7 @@ class PlainEncoder(nn.Module, Encoder):
         return {"feature": self.body(2 * image - 1)}
 
 
-class VectorToCoefficients(nn.Module, Head):
+class VectorToCoefficients(Head):
     """A vector to a map of the sphere by one linear map to its real spherical harmonics, unbounded.
 
     Args:

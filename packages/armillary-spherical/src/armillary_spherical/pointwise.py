@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Self
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from armillary.interfaces.encoder import Encoder
+from armillary.interfaces.network import Encoder
 from armillary.nn.spheres.convolution import area_mean
 from armillary.nn.spheres.grids import soft
 from armillary.nn.spheres.transforms import coefficients_from_signal, signal_from_coefficients
@@ -27,7 +27,7 @@ _THRESHOLDS = (0.2, 0.4, 0.6, 0.8)  # shares of the radius
 _STEEPNESS = 20.0
 
 
-class Pointwise(nn.Module, Encoder):
+class Pointwise(Encoder):
     """Seven functions of the ray length, on a coarser grid. Nothing is learnt.
 
     Args:

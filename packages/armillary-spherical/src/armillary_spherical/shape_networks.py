@@ -22,7 +22,7 @@ from e3nn import o3
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from armillary.interfaces.encoder import Encoder
+from armillary.interfaces.network import Encoder
 from armillary.nn.spheres.convolution import area_mean, interpolate_filters
 from armillary.nn.spheres.grids import cell_areas, soft
 from armillary.nn.spheres.transforms import coefficients_from_signal, signal_from_coefficients
@@ -212,7 +212,7 @@ class ResidualLayer(nn.Module):
         return self.rectifier(self.expand(inside) + self.shortcut(signal)), inside
 
 
-class ResidualCnn(nn.Module, Encoder):
+class ResidualCnn(Encoder):
     """The residual spherical CNN: shapes on the sphere to a map that turns with them and a vector that does not.
 
     A spherical convolution, then residual layers, two at each size, each size half of the one before. A size's bottlenecks
@@ -299,7 +299,7 @@ class ResidualCnn(nn.Module, Encoder):
         return {**maps, "class_features": _average(signal)}
 
 
-class TwoBranchCnn(nn.Module, Encoder):
+class TwoBranchCnn(Encoder):
     """The spherical CNN of 2018: one branch for ray lengths, one for the angle at which a ray meets the surface.
 
     Where the size is halved, the first branch is also given the channels of the second. Both end in a weighted mean over the

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Self
 
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from armillary.interfaces.renderer import Renderer
+from armillary.interfaces.network import Renderer
 from armillary.ports import Shape
 from armillary_spherical.image_networks import FromVector, ToVector, square_side
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from armillary_spherical.network_config import SynthesiserConfig
 
 
-class Synthesiser(nn.Module, Renderer):
+class Synthesiser(Renderer):
     """A map of the sphere to a picture.
 
     The last layer is linear, as the authors have it: a picture may leave [0, 1] by a little while it is learnt.

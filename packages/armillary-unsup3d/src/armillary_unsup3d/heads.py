@@ -13,12 +13,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from armillary.interfaces.head import Head
+from armillary.interfaces.network import Head
 from armillary.kernels.cameras import pose_about
 from armillary.kernels.ranges import paraboloid, rescale
 from armillary.kernels.rotations import rotation_from_euler_zyx
-from armillary.ports import Shape
-from armillary.std.networks import square_side, vector_length
+from armillary.ports import Shape, square_side, vector_length
 from armillary_unsup3d.networks import ConfidenceDecoder, MapDecoder
 
 if TYPE_CHECKING:
@@ -92,7 +91,7 @@ def pose_from_raw(
     return pose_about(rotation_from_euler_zyx(bounded[..., :3]), bounded[..., 3:], centre=centre)
 
 
-class DepthMap(nn.Module, Head):
+class DepthMap(Head):
     """Depth of the canonical view, before its border is set.
 
     Args:
@@ -134,7 +133,7 @@ class DepthMap(nn.Module, Head):
         return {"depth": depth_from_raw(raw, depth_min=self.depth_min, depth_max=self.depth_max)}
 
 
-class AlbedoMap(nn.Module, Head):
+class AlbedoMap(Head):
     """Albedo of the canonical view.
 
     Args:
@@ -163,7 +162,7 @@ class AlbedoMap(nn.Module, Head):
         return {"albedo": rescale(torch.tanh(self.decoder(feature)), 0.0, 1.0)}
 
 
-class Light(nn.Module, Head):
+class Light(Head):
     """Ambient light and one directional light.
 
     Args:
@@ -192,7 +191,7 @@ class Light(nn.Module, Head):
         return {"light": light_from_raw(self.last(feature), ambient=self.ambient, diffuse=self.diffuse)}
 
 
-class View(nn.Module, Head):
+class View(Head):
     """Pose of the object before the camera.
 
     Args:
@@ -237,7 +236,7 @@ class View(nn.Module, Head):
         return {"pose": pose_from_raw(self.last(feature), **self.ranges)}
 
 
-class Confidence(nn.Module, Head):
+class Confidence(Head):
     """Standard deviations of the error of image and features, for the picture as it is and for the mirrored object.
 
     Args:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from armillary.interfaces.loss import Loss, StepCache
 from armillary.ports import Shape
@@ -96,7 +96,7 @@ def feature_gaussian(
     return weigh(nats, weight)
 
 
-class PhotometricLaplace(nn.Module, Loss):
+class PhotometricLaplace(Loss):
     """Image error under a predicted standard deviation."""
 
     @classmethod
@@ -115,7 +115,7 @@ class PhotometricLaplace(nn.Module, Loss):
         return photometric_laplace(reconstruction, image, sigma=confidence, valid=visible)
 
 
-class Perceptual(nn.Module, Loss):
+class Perceptual(Loss):
     """Feature error under a predicted standard deviation.
 
     Args:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _MID_GREY = 0.5
 
 
-class Unsup3d(nn.Module, Method):
+class Unsup3d(Method):
     """One picture to depth, albedo, light, view and confidence, by explaining the picture twice.
 
     Args:

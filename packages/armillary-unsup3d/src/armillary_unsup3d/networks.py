@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Self
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from armillary.interfaces.encoder import Encoder
-from armillary.ports import Shape
+from armillary.interfaces.network import Encoder
+from armillary.ports import Shape, square_side
 from armillary.std import networks
-from armillary.std.networks import square_side
 
 if TYPE_CHECKING:
     from armillary_unsup3d.config import ConvEncoderConfig
@@ -59,7 +58,7 @@ def _convolve(inputs: int, outputs: int, *, side: int) -> list[nn.Module]:
     return [nn.Conv2d(inputs, outputs, side, padding=side // 2, bias=False), _norm(outputs), nn.ReLU(inplace=True)]
 
 
-class ConvEncoder(nn.Module, Encoder):
+class ConvEncoder(Encoder):
     """First half of the paper's depth, albedo and confidence networks: an image to a feature vector.
 
     Group normalisation and leaky rectifiers after each stage; none of the former after the last stage.

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import attrs
 
@@ -19,6 +20,38 @@ FRAMES = frozenset({"any", "image", "canonical", "camera", "object", "world", "s
 
 Shape = tuple[int | None, ...]
 """A resolved shape; None for the batch and for what is known only at run time."""
+
+
+def square_side(shape: Shape) -> int:
+    """Return the side of the square map of a resolved shape ``(batch, channel, height, width)``.
+
+    Raises:
+        ValueError: the map is not square, or its size is not known.
+
+    Example:
+        >>> square_side((None, 3, 64, 64))
+        64
+    """
+    height, width = shape[-2:]
+    if height is None or height != width:
+        raise ValueError(f"these networks need square images of a known size, not {height} x {width}")
+    return height
+
+
+def vector_length(shape: Shape) -> int:
+    """Return the length of the vector of a resolved shape ``(batch, channel)``.
+
+    Raises:
+        ValueError: it is not known.
+
+    Example:
+        >>> vector_length((None, 256))
+        256
+    """
+    length = shape[-1]
+    if length is None:
+        raise ValueError("the length of the feature vector is not known")
+    return length
 
 
 @attrs.frozen
@@ -306,3 +339,77 @@ class Shapes:
 
 def _bare(axis: Axis) -> str:
     return str(attrs.evolve(axis, symbol=axis.symbol.rpartition(":")[2]))
+
+
+# --- port types: the meaning of a tensor in the signature of a part --------------------------------------------------
+
+if TYPE_CHECKING:
+    from torch import Tensor
+else:
+    Tensor = Any  # signatures are read without torch
+
+
+@attrs.frozen
+class Of:
+    """Refinement of a port type: ``Annotated[Depth, Of(frame="canonical")]``; empty words keep the kind's own."""
+
+    kind: str = ""
+    shape: str = ""
+    unit: str = ""
+    frame: str = ""
+
+    def words(self) -> dict[str, str]:
+        """Return the words that are not empty."""
+        return {word: text for word, text in attrs.asdict(self).items() if text}
+
+
+@attrs.frozen
+class With:
+    """Mark of an output that comes and goes with an optional slot: ``Annotated[Shading, With("light.head")]``."""
+
+    slot: str
+
+
+@attrs.frozen
+class Value:
+    """Mark of what a loss returns: one value, or a sum and a count, ``per`` item or batch."""
+
+    per: Literal["item", "batch"]
+
+
+Image = Annotated[Tensor, Of("image")]
+Grid = Annotated[Tensor, Of("grid")]
+Depth = Annotated[Tensor, Of("depth")]
+Camera = Annotated[Tensor, Of("camera")]
+Pose = Annotated[Tensor, Of("pose")]
+Rotation = Annotated[Tensor, Of("rotation")]
+Normals = Annotated[Tensor, Of("normals")]
+Light = Annotated[Tensor, Of("light")]
+Albedo = Annotated[Tensor, Of("albedo")]
+Shading = Annotated[Tensor, Of("shading")]
+Mask = Annotated[Tensor, Of("mask")]
+Confidence = Annotated[Tensor, Of("confidence")]
+Keypoints2d = Annotated[Tensor, Of("keypoints2d")]
+Keypoints3d = Annotated[Tensor, Of("keypoints3d")]
+Landmarks2d = Annotated[Tensor, Of("landmarks2d")]
+Landmarks3d = Annotated[Tensor, Of("landmarks3d")]
+Visibility = Annotated[Tensor, Of("visibility")]
+Heatmap = Annotated[Tensor, Of("heatmap", "batch points rows columns")]
+EdgeMap = Annotated[Tensor, Of("edge_map")]
+LabelMap = Annotated[Tensor, Of("label_map", "batch channels rows columns")]
+CoordinateMap = Annotated[Tensor, Of("coordinate_map")]
+SphereSignal = Annotated[Tensor, Of("sphere_signal")]
+SphereCoefficients = Annotated[Tensor, Of("sphere_coefficients")]
+FeatureMap = Annotated[Tensor, Of("feature_map", "batch features rows columns")]
+FeatureVector = Annotated[Tensor, Of("feature_vector", "batch features")]
+ClassLabel = Annotated[Tensor, Of("class_label")]
+ClassScores = Annotated[Tensor, Of("class_scores")]
+Scalar = Annotated[Tensor, Of("scalar")]
+Mesh = Annotated[Any, Of("mesh")]
+
+PerItem = Annotated[Tensor, Value("item")]
+"""Returned by a loss: one value per item."""
+PerBatch = Annotated[Tensor, Value("batch")]
+"""Returned by a loss: one value per batch."""
+Pooled = tuple[PerItem, PerItem]
+"""Returned by a loss: a sum and a count per item, pooled over the batch."""

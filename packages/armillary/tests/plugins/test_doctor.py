@@ -84,7 +84,7 @@ def test_a_target_that_crashes_is_named(site):
 
 def test_a_component_that_is_not_of_its_kind_is_named(site):
     site.install("rings", SPEC, files={"parts.py": LIGHT_PARTS})
-    assert "not a subclass of armillary.interfaces.encoder.Encoder" in texts(site)["error"]
+    assert "not a subclass of armillary.interfaces.network.Encoder" in texts(site)["error"]
 
 
 @pytest.mark.parametrize("line", ["print('hello')", "import os; os.write(1, b'hello')"])

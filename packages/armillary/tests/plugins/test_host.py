@@ -303,8 +303,8 @@ def test_a_target_that_is_not_there_or_not_of_its_kind_is_refused(site, settings
     files = {
         "failing.py": "raise RuntimeError('no weights')",
         "leaving.py": "import sys\nsys.exit(2)",
-        "more.py": "import torch\nfrom armillary.interfaces.encoder import Encoder\n"
-        "class Unbuilt(torch.nn.Module, Encoder):\n    pass\ndef function():\n    pass\n",
+        "more.py": "import torch\nfrom armillary.interfaces.network import Encoder\n"
+        "class Unbuilt(Encoder):\n    pass\ndef function():\n    pass\n",
     }
     site.install("rings", hook(f"return [EncoderSpec(name='net', {settings})]"), files=files)
     host = site.host()

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from armillary.ports import square_side, vector_length
 from armillary.std.config import PlainEncoderConfig
-from armillary.std.networks import PlainEncoder, square_side, stage_channels, vector_length
+from armillary.std.networks import PlainEncoder, stage_channels
 
 
 def encoder(size, **settings):

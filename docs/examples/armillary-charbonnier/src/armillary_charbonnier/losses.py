@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -13,7 +12,7 @@ from armillary.ports import Shape
 from armillary_charbonnier.config import CharbonnierConfig
 
 
-class Charbonnier(torch.nn.Module, Loss):
+class Charbonnier(Loss):
     r"""Mean of :math:`\sqrt{d^2 + \epsilon^2} - \epsilon` over pixels and channels, one value an item.
 
     Args:

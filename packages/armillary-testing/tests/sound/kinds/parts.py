@@ -14,7 +14,7 @@ from armillary.nn.spheres.convolution import area_mean
 from armillary.nn.spheres.grids import soft
 
 
-class Squares(torch.nn.Module, Encoder):
+class Squares(Encoder):
     """A signal on the sphere, weighted and squared, and its mean: both as the signal turns and mirrors."""
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Squares(torch.nn.Module, Encoder):
         return {"features": features, "feature": area_mean(features, grid=soft(sphere.shape[-1] // 2))}
 
 
-class Spread(torch.nn.Module, Head):
+class Spread(Head):
     """A standard deviation for a picture of one size."""
 
     def __init__(self, features: int, height: int, width: int) -> None:
@@ -51,7 +51,7 @@ class Spread(torch.nn.Module, Head):
         return {"confidence": value[..., None, None].expand(-1, -1, *self.size)}
 
 
-class Surface(torch.nn.Module, Renderer):
+class Surface(Renderer):
     """A depth map from another viewpoint."""
 
     @classmethod
@@ -65,7 +65,7 @@ class Surface(torch.nn.Module, Renderer):
         return {"depth": depth, "visible": visible}
 
 
-class Absolute(torch.nn.Module, Loss):
+class Absolute(Loss):
     """Absolute error of visible pixels."""
 
     @classmethod

@@ -8,7 +8,7 @@ from torch import Tensor
 from armillary.interfaces import Encoder, Loss
 
 
-class Mean(torch.nn.Module, Encoder):
+class Mean(Encoder):
     """Mean colours through a linear layer."""
 
     def __init__(self, features: int) -> None:
@@ -26,7 +26,7 @@ class Mean(torch.nn.Module, Encoder):
         return {"feature": feature}
 
 
-class Square(torch.nn.Module, Loss):
+class Square(Loss):
     """Mean square of the difference."""
 
     @classmethod

@@ -47,7 +47,7 @@ class Pictures(Images):
         return {**item, "image": item["image"]}
 
 
-class Mean(torch.nn.Module, Encoder):
+class Mean(Encoder):
     """Mean colours through a linear layer."""
 
     def __init__(self, features: int) -> None:
@@ -65,7 +65,7 @@ class Mean(torch.nn.Module, Encoder):
         return {"feature": feature}
 
 
-class Plain(torch.nn.Module, Head):
+class Plain(Head):
     """A picture of one colour."""
 
     def __init__(self, features: int, height: int, width: int) -> None:
@@ -84,7 +84,7 @@ class Plain(torch.nn.Module, Head):
         return {"picture": colour[..., None, None].expand(-1, -1, *self.size)}
 
 
-class Square(torch.nn.Module, Loss):
+class Square(Loss):
     """Mean square of the difference."""
 
     @classmethod
@@ -97,7 +97,7 @@ class Square(torch.nn.Module, Loss):
         return (image - reconstruction).square().mean(dim=(1, 2, 3))
 
 
-class Colouring(torch.nn.Module, Method):
+class Colouring(Method):
     """Each picture by one colour."""
 
     def __init__(self, encoder: torch.nn.Module, head: torch.nn.Module) -> None:

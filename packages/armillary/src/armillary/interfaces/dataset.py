@@ -3,11 +3,14 @@
 import abc
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal
 
 import attrs
 
+from armillary import specs
 from armillary.errors import DataError
+from armillary.interfaces.part import Part, given
+from armillary.interfaces.signature import gives
 from armillary.ports import Shape
 
 
@@ -65,22 +68,26 @@ class Examination:
         return {**attrs.asdict(self), "ok": self.ok}
 
 
-class Dataset(abc.ABC):
-    """A reader of one split of some data; items are dicts of tensors by port name, and ``id``."""
+class Dataset(Part):
+    """A reader of one split of some data; items are dicts of tensors by port name, and ``id``.
+
+    ``__getitem__`` returns a ``TypedDict`` of all that it can give; ports that depend on the data are ``NotRequired``. ``setup``
+    reads what is there, and raises :class:`~armillary.errors.DataError` when nothing is usable; the message names the path and
+    what to type.
+    """
+
+    SPEC, FACTS = specs.DatasetSpec, ("endings",)
+    endings: ClassVar[tuple[str, ...]] = ()
+    """Of the files that :meth:`examine` knows, in lower case, with their dot."""
+    root: Path = given()
+    """Folder that the user named."""
+    split: str = given()
+    """``train``, ``val``, ``test`` or ``all``."""
 
     @classmethod
-    @abc.abstractmethod
-    def build(cls, config: Any, *, root: Path, split: str) -> Self:
-        """Return one split.
-
-        Args:
-            config: an instance of the declared config class.
-            root: folder that the user named.
-            split: ``train``, ``val``, ``test`` or ``all``.
-
-        Raises:
-            DataError: there is nothing usable; the message names the path and says what to type.
-        """
+    def declared(cls) -> dict[str, Any]:
+        """Return the ports of ``__getitem__``."""
+        return {"produces": gives(cls.__getitem__)}
 
     @classmethod
     def read_file(cls, config: Any, path: Path) -> dict[str, Any]:
@@ -97,7 +104,7 @@ class Dataset(abc.ABC):
         """Return what is in a folder and what is wrong with it, every file read and none changed.
 
         Args:
-            config: an instance of the declared config class.
+            config: an instance of ``Config``.
             root: the folder.
             progress: called with files done and files to do.
 
@@ -140,5 +147,5 @@ class Dataset(abc.ABC):
         """Return the number of items."""
 
     @abc.abstractmethod
-    def __getitem__(self, index: int) -> dict[str, Any]:
+    def __getitem__(self, index: int) -> Any:
         """Return one item."""

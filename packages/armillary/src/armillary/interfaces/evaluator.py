@@ -1,13 +1,16 @@
 """Measures with a protocol."""
 
 import abc
+import inspect
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Literal, Self
 
 import attrs
 from torch import Tensor
 
-from armillary.ports import Shape
+from armillary import specs
+from armillary.interfaces.part import Part
+from armillary.interfaces.signature import takes
 
 
 @attrs.frozen(kw_only=True)
@@ -63,28 +66,48 @@ class Evaluation:
     points: Mapping[str, Points] = attrs.field(factory=dict)
 
 
-class Evaluator(abc.ABC):
-    """A measure: accumulates sums and counts, or rows by item; merging shards equals the whole."""
+class Evaluator(Part):
+    """A measure: accumulates sums and counts, or rows by item; merging shards equals the whole.
+
+    ``score(ids, ...)`` sees the items of the test split. ``fit(ids, ...)``, where there is one, sees those of the training split
+    before; the method's outputs are missing there unless ``fit_outputs``. Their other arguments are ports. Each name in ``again``
+    is a further pass over the test split under other draws of the transforms; ``score`` then takes the name as ``phase``.
+    """
+
+    SPEC = specs.EvaluatorSpec
+    FACTS = ("protocol", "transforms", "calls", "recipe_settings", "fit_outputs")
+    protocol: ClassVar[str] = ""
+    transforms: ClassVar[tuple[specs.Use, ...]] = ()
+    calls: ClassVar[Literal["predict", "forward"]] = "predict"
+    recipe_settings: ClassVar[bool] = False
+    fit_outputs: ClassVar[bool] = False
+    again: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
-    @abc.abstractmethod
-    def build(cls, config: Any, *, inputs: Mapping[str, Shape]) -> Self:
-        """Return an empty evaluator."""
+    def declared(cls) -> dict[str, Any]:
+        """Return the ports of ``fit`` and ``score``, and the passes."""
+        passes = tuple((name, split) for name, split in _SPLITS.items() if hasattr(cls, name))
+        group = [port for name, _ in passes for port in takes(getattr(cls, name), besides=_BESIDES)]
+        needed = {port.name for port in group if not port.optional}
+        ports = {port.name: attrs.evolve(port, optional=port.name not in needed) for port in group}
+        return {"consumes": tuple(ports.values()), "passes": (*passes, *((name, "test") for name in cls.again))}
 
-    @abc.abstractmethod
     def update(self, phase: str, *, ids: list[str], ports: Mapping[str, Tensor]) -> None:
-        """Take one batch in.
+        """Add one batch, by ``fit`` or ``score``.
 
         Args:
-            phase: ``fit``, ``score`` or another, as the spec's passes name them.
+            phase: ``fit``, ``score`` or one of ``again``.
             ids: names of the items.
-            ports: what the spec consumes, from the outputs and from the batch. In ``fit`` the outputs are missing, unless
-                the spec asks for them.
+            ports: what the evaluator takes, by name.
         """
+        function: Any = getattr(self, "fit" if phase == "fit" else "score")
+        words = inspect.signature(function).parameters
+        more = {"phase": phase} if "phase" in words else {}
+        function(ids=ids, **{name: value for name, value in ports.items() if name in words}, **more)
 
     @abc.abstractmethod
     def merge(self, other: Self) -> None:
-        """Take in what another instance has seen of the same phase."""
+        """Add what another instance has seen of the same phase."""
 
     @abc.abstractmethod
     def result(self) -> Evaluation:
@@ -93,3 +116,7 @@ class Evaluator(abc.ABC):
         Raises:
             ValueError: nothing was scored.
         """
+
+
+_SPLITS = {"fit": "train", "score": "test"}
+_BESIDES = ("ids", "phase")

@@ -1,36 +1,34 @@
 """Generators of pictures with full ground truth."""
 
 import abc
-from typing import Any, Self
+from typing import Any, ClassVar
 
-import numpy as np
+from armillary import specs
+from armillary.interfaces.part import Part, given
+from armillary.interfaces.signature import gives
 
 
-class Generator(abc.ABC):
-    """A generator: item ``index`` is a function of version, settings, size, seed and index alone.
+class Generator(Part):
+    """A synthetic generator: item ``index`` is a function of version, settings, size, seed and index alone.
 
-    So the same seed gives the same bytes whatever the number of workers or shards, on one machine and set of libraries.
+    The same seed gives the same bytes for any number of workers or shards, on one machine and set of libraries.
     """
 
-    VERSION: str = "1"
+    SPEC = specs.GeneratorSpec
+    VERSION: ClassVar[str] = "1"
+    size: int = given()
+    """Side of the pictures in pixels."""
+    seed: int = given()
+    """Of the whole collection."""
 
     @classmethod
-    @abc.abstractmethod
-    def build(cls, config: Any, *, size: int, seed: int) -> Self:
-        """Return the generator.
-
-        Args:
-            config: an instance of the declared config class.
-            size: side of the pictures in pixels.
-            seed: of the whole collection.
-
-        Raises:
-            ValueError: the settings cannot be served (a missing model file); the message says what to type.
-        """
+    def declared(cls) -> dict[str, Any]:
+        """Return the ports of ``item``."""
+        return {"produces": gives(cls.item)}
 
     @abc.abstractmethod
-    def item(self, index: int) -> dict[str, np.ndarray]:
-        """Return one item: arrays by the name of their port, without the batch axis."""
+    def item(self, index: int) -> Any:
+        """Return one item: a ``TypedDict`` of arrays by the name of their port, without the batch axis."""
 
     @abc.abstractmethod
     def describe(self) -> dict[str, Any]:

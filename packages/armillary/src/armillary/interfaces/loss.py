@@ -1,50 +1,51 @@
-"""What training makes small."""
+"""Loss functions."""
 
-import abc
-from collections.abc import Callable, Hashable, Mapping
-from pathlib import Path
-from typing import Any, Self, TypeVar
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
 
-from torch import Tensor
-
-from armillary.ports import Shape
+from armillary import specs
+from armillary.interfaces.network import Network
+from armillary.interfaces.signature import hints, per, takes
 
 T = TypeVar("T")
 
 
 class StepCache:
-    """What several losses of one step share, computed once: the features of a target."""
+    """Values that several losses of one step share, each computed once: the features of a target."""
 
     def __init__(self) -> None:
         self._values: dict[Hashable, Any] = {}
 
     def once(self, key: Hashable, function: Callable[[], T]) -> T:
-        """Return ``function()``, called at most once for ``key`` in a step."""
+        """Return ``function()``, called at most once per ``key`` and step."""
         if key not in self._values:
             self._values[key] = function()
         return self._values[key]
 
 
-class Loss(abc.ABC):
-    """A loss; also a ``torch.nn.Module``. It never weighs and never reduces over the batch: the recipe and the runner do."""
+class Loss(Network):
+    """A loss function. It never weighs and never reduces over the batch: the recipe and the runner do.
+
+    ``forward`` returns :data:`~armillary.ports.PerItem`, :data:`~armillary.ports.Pooled` (a sum and a count per item, which the
+    runner pools) or :data:`~armillary.ports.PerBatch`. With an argument ``cache`` it receives the :class:`StepCache`.
+
+    Example:
+        >>> import torch
+        >>> from armillary import ports
+        >>> class Absolute(Loss, name="absolute", source="ours"):
+        ...     '''Absolute image error.'''
+        ...     def forward(self, reconstruction: ports.Image, image: ports.Image) -> ports.PerItem:
+        ...         return (reconstruction - image).abs().mean(dim=(1, 2, 3))
+        >>> Absolute()(reconstruction=torch.zeros(2, 3, 4, 4), image=torch.ones(2, 3, 4, 4)).tolist()
+        [1.0, 1.0]
+        >>> Absolute.spec().per, [str(port) for port in Absolute.spec().consumes][1]
+        ('item', 'image: image [batch 3 height width] in image units')
+    """
+
+    SPEC = specs.LossSpec
 
     @classmethod
-    @abc.abstractmethod
-    def build(cls, config: Any, *, inputs: Mapping[str, Shape], assets: Mapping[str, Path]) -> Self:
-        """Return the loss for these settings and shapes.
-
-        Args:
-            config: an instance of the declared config class.
-            inputs: resolved shape of each port that is bound.
-            assets: path of each file that the spec names and the user gave; a name may be missing.
-
-        Raises:
-            ValueError: a file that the settings ask for was not given; the message says what to type.
-        """
-
-    @abc.abstractmethod
-    def forward(self, **ports: Any) -> Tensor | tuple[Tensor, Tensor]:
-        """Return one value an item, or (sum, count) an item that the runner pools; ``per="batch"``: one value.
-
-        A loss whose spec says ``caches`` is also called with ``cache``, a :class:`StepCache`.
-        """
+    def declared(cls) -> dict[str, Any]:
+        """Return the ports of ``forward``, and what it returns."""
+        consumes = takes(cls.forward, besides=("cache",))
+        return {"consumes": consumes, "per": per(cls.forward), "caches": "cache" in hints(cls.forward)}

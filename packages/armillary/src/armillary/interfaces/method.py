@@ -1,11 +1,20 @@
 """Compositions of parts."""
 
-import abc
-from collections.abc import Mapping
-from typing import Any, Self
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Generic, Literal, ParamSpec, Self, TypeVar, overload
 
+import attrs
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from armillary import specs
+from armillary.interfaces.network import Network
+from armillary.interfaces.part import Mark
+from armillary.interfaces.signature import gives, marked, takes
+from armillary.ports import Port
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Branch(torch.nn.Module):
@@ -27,29 +36,106 @@ class Branch(torch.nn.Module):
         return self.head(**self.encoder(**ports))
 
 
-class Method(abc.ABC):
-    """A method is given its parts and composes them; also a ``torch.nn.Module``. It knows nothing of losses.
+@attrs.frozen
+class _Slots(Mark):
+    """One slot, or the two of a branch: an encoder, and the head that reads what it gives."""
 
-    Each part is the attribute that its slot names: slot ``depth.encoder`` is ``self.depth.encoder``. What the method owns
-    itself (a mean shape, a basis) are its own parameters.
+    kind: str
+    function: Callable[..., Any]
+    optional: bool
+
+    def slots(self, name: str) -> dict[str, specs.Slot]:
+        asked, given, optional = takes(self.function), gives(self.function), self.optional
+        if self.kind != "branch":
+            return {name: specs.Slot(kind=self.kind, consumes=asked, produces=given, optional=optional)}
+        feature = (Port("feature", kind="feature_vector", shape=f"batch {name}_features"),)
+        return {
+            f"{name}.encoder": specs.Slot(kind="encoder", consumes=asked, produces=feature, optional=optional),
+            f"{name}.head": specs.Slot(kind="head", consumes=feature, produces=given, optional=optional),
+        }
+
+
+if TYPE_CHECKING:
+
+    class Slot(nn.Module, Generic[P, R]):
+        """The part in a slot, called as the slot's signature says."""
+
+        def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+            """Return what the part returns."""
+            ...
+
+    class Needed(Generic[P, R]):
+        """A slot that is always filled."""
+
+        def __get__(self, instance: object, owner: Any = None) -> Slot[P, R]: ...
+
+    class Maybe(Generic[P, R]):
+        """A slot that may stay empty."""
+
+        def __get__(self, instance: object, owner: Any = None) -> Slot[P, R] | None: ...
+
+
+Kind = Literal["encoder", "head", "renderer", "branch"]
+Called = Callable[Concatenate[Any, P], R]
+
+
+@overload
+def slot(kind: Kind) -> "Callable[[Called[P, R]], Needed[P, R]]": ...
+@overload
+def slot(kind: Kind, *, optional: Literal[True]) -> "Callable[[Called[P, R]], Maybe[P, R]]": ...
+def slot(kind: Kind, *, optional: bool = False) -> Any:
+    """Make a slot of a signature without a body: a place in a method for any part that is called like this.
+
+    Args:
+        kind: ``branch`` for an encoder and a head with a feature vector between them: slots ``NAME.encoder`` and ``NAME.head``.
+        optional: may stay empty; the attribute is None then.
+    """
+    return lambda function: _Slots(kind, function, optional)
+
+
+class Method(Network):
+    """A composition: receives its parts and composes them. It knows nothing of losses.
+
+    Each slot is a signature under :func:`slot`, and the part in it an attribute of that name. What the method owns itself (a mean
+    shape, a basis) are its own parameters. ``predict`` is what is shown, evaluated and exported; :meth:`forward` by default.
+    An output that is ``NotRequired`` comes and goes with the optional slot that gives it, or that :class:`armillary.ports.With` names.
     """
 
+    SPEC, FACTS = specs.MethodSpec, ("limits",)
+    limits: ClassVar[tuple[str, ...]] = ()
+    """What the method is not good for, a sentence each; shown on the card of every run."""
+
     @classmethod
-    @abc.abstractmethod
-    def build(cls, config: Any, *, parts: Mapping[str, torch.nn.Module]) -> Self:
-        """Return the method.
+    def declared(cls) -> dict[str, Any]:
+        """Return the slots, and the ports of ``forward`` and ``predict``."""
+        places = {key: field for key, field in cls._own.items() if isinstance(field, _Slots)}
+        slots = {name: one for key, place in places.items() for name, one in place.slots(key).items()}
+        asked = cls.forward if cls.predict is Method.predict else cls.predict
+        made, shown = gives(cls.forward), gives(asked)
+        owner = {port.name: name for name, one in slots.items() if one.optional for port in one.produces}
+        gone = (port.name for port in (*made, *shown) if port.optional and port.name in owner)
+        depends = {name: owner[name] for name in gone} | marked(cls.forward) | marked(asked)
+        needed = tuple(attrs.evolve(port, optional=port.optional and port.name not in depends) for port in made)
+        return {
+            "slots": slots,
+            "trains_on": takes(cls.forward),
+            "predicts_from": takes(asked),
+            "produces": needed,
+            "predicts": () if shown == made else shown,
+            "depends": depends,
+        }
 
-        Args:
-            config: an instance of the declared config class.
-            parts: slot name to part; an optional slot that is empty is missing.
-        """
+    @classmethod
+    def build(cls, config: Any, *, parts: Mapping[str, nn.Module], **more: Any) -> Self:
+        """Return the method for settings and parts by slot; the slot of a missing one stays empty."""
+        filled: dict[str, Any] = {
+            **Branch.among(parts),
+            **{name: one for name, one in parts.items() if "." not in name},
+        }
+        return super().build(config, **filled, **more)
 
-    @abc.abstractmethod
-    def forward(self, **ports: Tensor) -> dict[str, Tensor]:
-        """Return exactly the declared outputs, less those of empty optional slots."""
-
-    def predict(self, **ports: Tensor) -> dict[str, Tensor]:
-        """Return what is shown, evaluated and exported; :meth:`forward` unless the method says otherwise."""
+    def predict(self, **ports: Any) -> Any:
+        """Return what is shown, evaluated and exported."""
         return self.forward(**ports)
 
     def walks(self, found: Mapping[str, Tensor], *, steps: tuple[float, ...]) -> dict[str, Tensor]:

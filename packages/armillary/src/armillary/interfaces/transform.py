@@ -2,26 +2,35 @@
 
 import abc
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Literal
 
 import torch
 
-from armillary.ports import Shape
+from armillary import specs
+from armillary.interfaces.part import Part
+from armillary.interfaces.signature import gives, takes
 
 
-class Transform(abc.ABC):
-    """A change of one sample (``per="item"``) or of one batch (``per="batch"``), random only through its generator."""
+class Transform(Part):
+    """A change of one sample on the CPU (``per = "item"``) or of one batch (``per = "batch"``), random only by its generator.
+
+    ``sample`` and the result are ``TypedDict`` of the ports that it needs and adds. ``moves = True`` for a geometric one: every
+    port of a sample moves by its kind, also those that it does not name.
+    """
+
+    SPEC, FACTS = specs.TransformSpec, ("per", "moves")
+    per: ClassVar[Literal["item", "batch"]] = "item"
+    moves: ClassVar[bool] = False
 
     @classmethod
-    @abc.abstractmethod
-    def build(cls, config: Any, *, inputs: Mapping[str, Shape], outputs: Mapping[str, Shape]) -> Self:
-        """Return the transform for these settings and shapes."""
+    def declared(cls) -> dict[str, Any]:
+        """Return the ports of ``__call__``."""
+        consumes = takes(cls.__call__, besides=("sample", "kinds", "generator"))
+        return {"consumes": consumes, "produces": gives(cls.__call__, required=False)}
 
     @abc.abstractmethod
-    def __call__(
-        self, sample: dict[str, Any], *, kinds: Mapping[str, str], generator: torch.Generator
-    ) -> dict[str, Any]:
-        """Return the changed sample; the one given is left as it is.
+    def __call__(self, sample: Any, *, kinds: Mapping[str, str], generator: torch.Generator) -> Any:
+        """Return the changed sample; the argument stays as it is.
 
         Args:
             sample: tensors by port name, and ``id``.

@@ -7,6 +7,7 @@ A component's id is ``plugin:component``. Observer hooks are for plugins that a 
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pluggy
@@ -83,6 +84,11 @@ def armillary_recipes() -> list[RecipeSpec]:  # type: ignore[empty-body]
     """Return recipes: a method, what fills its slots, and every number of a run."""
 
 
+@hookspec(historic=True)
+def armillary_components() -> list[Any]:  # type: ignore[empty-body]
+    """Return part classes and recipes (:class:`armillary.specs.RecipeSpec`). Without it, a plugin offers the parts that it defines."""
+
+
 @hookspec
 def armillary_run_started(run: Path, recipe: Mapping[str, Any]) -> None:
     """A run has been built and is about to train; called once, also after a resume."""
@@ -129,3 +135,11 @@ OBSERVER_HOOKS = (
     "armillary_evaluated",
     "armillary_run_finished",
 )
+
+
+def parts_in(*modules: ModuleType) -> list[type]:
+    """Return the parts that modules define themselves, in order: classes of an interface with a name in their header."""
+    found = [(module, value) for module in modules for value in vars(module).values() if isinstance(value, type)]
+    return [
+        cls for module, cls in found if cls.__module__ == module.__name__ and getattr(cls, "header", {}).get("name")
+    ]

@@ -25,8 +25,10 @@ from armillary.errors import ArmillaryError, PluginError, UnknownNameError, did_
 from armillary.plugins import hookspecs
 from armillary.plugins.catalogue import FIRST_PARTY, install_hint
 from armillary.plugins.discovery import PluginRecord, discover
-from armillary.plugins.hookspecs import COMPONENT_HOOKS, OBSERVER_HOOKS, PROJECT
+from armillary.plugins.hookspecs import COMPONENT_HOOKS, OBSERVER_HOOKS, PROJECT, parts_in
+from armillary.specs import RecipeSpec
 
+COMPONENTS = "armillary_components"
 KINDS: Mapping[str, str] = MappingProxyType({spec.KIND: hook for hook, spec in COMPONENT_HOOKS.items()})
 """Kind of a component, in the singular, to the hook that delivers it."""
 
@@ -219,6 +221,7 @@ class Host:
             return NoConfig
         who = self._who(spec)
         config = _target(spec.config, who=who)
+        config = getattr(config, "Config", config)  # of a part
         if not (isinstance(config, type) and attrs.has(config)):
             raise PluginError(f"{who}: config {spec.config} is {_a(config)}, not an attrs class")
         return config
@@ -308,8 +311,7 @@ def kind_of(name: str) -> str:
 
 def interface_of(kind: str) -> type:
     """Return the abstract class of a kind, importing it (and torch)."""
-    module = importlib.import_module(f"armillary.interfaces.{kind}")
-    return getattr(module, kind.capitalize())
+    return getattr(importlib.import_module("armillary.interfaces"), kind.capitalize())
 
 
 def first_line(error: BaseException) -> str:
@@ -372,19 +374,27 @@ def _deliver(
             raise PluginError(f"{record}: {' '.join(str(error).split())}") from error
         callers = {caller.name: caller for caller in manager.get_hookcallers(module) or ()}
         _check_hooks(record, module, callers)
-        components = {
-            kind: MappingProxyType(_staged(record, callers[hook], printed))
-            for kind, hook in KINDS.items()
-            if hook in callers
-        }
-        return MappingProxyType(components), tuple(hook for hook in OBSERVER_HOOKS if hook in callers)
+        components = {kind: _staged(record, callers[hook], printed) for kind, hook in KINDS.items() if hook in callers}
+        if COMPONENTS in callers:
+            items = _delivered(record, callers[COMPONENTS], printed)
+        else:
+            items = [] if components or callers else parts_in(module)
+        for item in items:
+            spec = _spec(record, item)
+            group = components.setdefault(spec.KIND, {})
+            if spec.name in group:
+                raise PluginError(f"{record}: two components of kind {spec.KIND} are named {spec.name!r}")
+            group[spec.name] = spec
+        return MappingProxyType({kind: MappingProxyType(group) for kind, group in components.items()}), tuple(
+            hook for hook in OBSERVER_HOOKS if hook in callers
+        )
     finally:
         if manager.has_plugin(record.id):
             manager.unregister(name=record.id)
 
 
 def _check_hooks(record: PluginRecord, module: ModuleType, callers: Mapping[str, pluggy.HookCaller]) -> None:
-    known = (*COMPONENT_HOOKS, *OBSERVER_HOOKS)
+    known = (COMPONENTS, *COMPONENT_HOOKS, *OBSERVER_HOOKS)
     for name, caller in callers.items():
         if not caller.has_spec() and not all(implementation.optionalhook for implementation in caller.get_hookimpls()):
             raise PluginError(
@@ -395,25 +405,42 @@ def _check_hooks(record: PluginRecord, module: ModuleType, callers: Mapping[str,
             raise PluginError(
                 f"{record}: {name} is not marked with @hookimpl (from armillary.plugins.hookspecs import hookimpl)"
             )
-    if not callers:
-        raise PluginError(f"{record}: {record.module} has no hook; there are {', '.join(known)}")
+    if not callers and not parts_in(module):
+        raise PluginError(f"{record}: {record.module} defines no part, and has none of the hooks {', '.join(known)}")
 
 
 def _staged(record: PluginRecord, caller: pluggy.HookCaller, printed: io.StringIO) -> dict[str, Any]:
     """Return name to spec for what one hook delivers."""
-    results: list[Any] = []
-    with _guarded(f"{record}: {caller.name} failed", printed):
-        caller.call_historic(result_callback=results.append)
-        if len(results) < len(caller.get_hookimpls()):
-            raise PluginError(f"{record}: {caller.name} returned None, not a list")
-        items = [item for result in results for item in _items(record, caller.name, result)]
     staged: dict[str, Any] = {}
-    for item in items:
+    for item in _delivered(record, caller, printed):
         _check_item(record, caller.name, COMPONENT_HOOKS[caller.name], item)
         if item.name in staged:
             raise PluginError(f"{record}: {caller.name} returned two components named {item.name!r}")
         staged[item.name] = item
     return staged
+
+
+def _delivered(record: PluginRecord, caller: pluggy.HookCaller, printed: io.StringIO) -> list[Any]:
+    """Return the items of the lists that one hook returns."""
+    results: list[Any] = []
+    with _guarded(f"{record}: {caller.name} failed", printed):
+        caller.call_historic(result_callback=results.append)
+        if len(results) < len(caller.get_hookimpls()):
+            raise PluginError(f"{record}: {caller.name} returned None, not a list")
+        return [item for result in results for item in _items(record, caller.name, result)]
+
+
+def _spec(record: PluginRecord, item: Any) -> Any:
+    """Return the record of a part class or recipe that a plugin delivered."""
+    if isinstance(item, RecipeSpec):
+        return item
+    if not (isinstance(item, type) and getattr(item, "header", {}).get("name")):
+        raise PluginError(
+            f"{record}: {COMPONENTS} returned {_a(item)} in its list, not a part (a class of armillary.interfaces with a name "
+            f"in its header) or a RecipeSpec"
+        )
+    with _guarded(f"{record}: {_dotted(item)}"):
+        return item.spec()
 
 
 def _items(record: PluginRecord, hook: str, result: Any) -> list[Any]:

@@ -70,7 +70,7 @@ def multiscale_gradient(
     return total, count
 
 
-class MultiscaleGradient(torch.nn.Module, Loss):
+class MultiscaleGradient(Loss):
     """Differences of image gradients over a pyramid, without weights."""
 
     def __init__(self, *, scales: int) -> None:

@@ -9,8 +9,8 @@ from typing import Self
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from armillary.interfaces.encoder import Encoder
-from armillary.ports import Shape
+from armillary.interfaces.network import Encoder
+from armillary.ports import Shape, square_side
 from armillary.std.config import PlainEncoderConfig
 
 SMALLEST_SIZE = 16
@@ -35,31 +35,7 @@ def stage_channels(size: int, *, width: int, core: int = _CORE) -> tuple[int, ..
     return tuple(width * min(2**stage, _WIDEST) for stage in range(stages))
 
 
-def square_side(shape: Shape) -> int:
-    """Return the side of the square map of a resolved shape ``(batch, channel, height, width)``.
-
-    Raises:
-        ValueError: the map is not square, or its size is not known.
-    """
-    height, width = shape[-2:]
-    if height is None or height != width:
-        raise ValueError(f"these networks need square images of a known size, not {height} x {width}")
-    return height
-
-
-def vector_length(shape: Shape) -> int:
-    """Return the length of the vector of a resolved shape ``(batch, channel)``.
-
-    Raises:
-        ValueError: it is not known.
-    """
-    length = shape[-1]
-    if length is None:
-        raise ValueError("the length of the feature vector is not known")
-    return length
-
-
-class PlainEncoder(nn.Module, Encoder):
+class PlainEncoder(Encoder):
     """A picture to a feature vector by strided convolutions with rectifiers and nothing else: no norms, no biases.
 
     The image is halved down to 4 x 4, and one valid 4 x 4 convolution closes.

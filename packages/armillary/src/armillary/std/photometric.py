@@ -141,7 +141,7 @@ def vgg_weights(weights: str, assets: Assets) -> Path | str:
     return assets["vgg16"]
 
 
-class PhotometricL1(nn.Module, Loss):
+class PhotometricL1(Loss):
     """Absolute image error."""
 
     @classmethod
@@ -160,7 +160,7 @@ class PhotometricL1(nn.Module, Loss):
         return photometric_l1(reconstruction, image, valid=visible)
 
 
-class PerceptualL2(nn.Module, Loss):
+class PerceptualL2(Loss):
     r"""Squared error of the features of some layers, each a mean over its channels and positions, added up.
 
     .. math:: L = \sum_k \frac{1}{C_k H_k W_k} \|e_k(\hat I) - e_k(I)\|_F^2
@@ -201,7 +201,7 @@ class PerceptualL2(nn.Module, Loss):
         return total, share
 
 
-class Smoothness(nn.Module, Loss):
+class Smoothness(Loss):
     """Steps of depth between neighbours.
 
     Args:

@@ -3,16 +3,15 @@
 from collections.abc import Mapping
 from typing import Self
 
-import torch
 from torch import Tensor
 
 from armillary.config import NoConfig
-from armillary.interfaces.renderer import Renderer
+from armillary.interfaces.network import Renderer
 from armillary.kernels.depth_mesh import render_depth
 from armillary.ports import Shape
 
 
-class DepthMesh(torch.nn.Module, Renderer):
+class DepthMesh(Renderer):
     """Depth of a canonical depth map seen from another viewpoint, by :mod:`armillary.kernels.depth_mesh`."""
 
     @classmethod

@@ -20,7 +20,7 @@ from armillary.interfaces import (
 from armillary.interfaces.method import Branch
 
 
-class VectorEncoder(nn.Module, Encoder):
+class VectorEncoder(Encoder):
     def __init__(self, features):
         super().__init__()
         self.linear = nn.Linear(3, features)
@@ -33,7 +33,7 @@ class VectorEncoder(nn.Module, Encoder):
         return {"feature": self.linear(image.mean(dim=(-2, -1)))}
 
 
-class MapEncoder(nn.Module, Encoder):
+class MapEncoder(Encoder):
     def __init__(self, features):
         super().__init__()
         self.convolution = nn.Conv2d(3, features, 2, stride=2)
@@ -46,7 +46,7 @@ class MapEncoder(nn.Module, Encoder):
         return {"features": self.convolution(image)}
 
 
-class PictureHead(nn.Module, Head):
+class PictureHead(Head):
     def __init__(self, channels, height, width):
         super().__init__()
         self.linear = nn.Linear(channels, 3 * height * width)
@@ -60,7 +60,7 @@ class PictureHead(nn.Module, Head):
         return {"reconstruction": self.linear(feature).unflatten(-1, self.shape)}
 
 
-class WrongSizeHead(nn.Module, Head):
+class WrongSizeHead(Head):
     @classmethod
     def build(cls, config, *, inputs, outputs):
         return cls()
@@ -69,7 +69,7 @@ class WrongSizeHead(nn.Module, Head):
         return {"reconstruction": feature.new_zeros(feature.shape[0], 3, 7, 7)}
 
 
-class LabelHead(nn.Module, Head):
+class LabelHead(Head):
     def __init__(self, channels):
         super().__init__()
         self.convolution = nn.Conv2d(channels, 3, 1)
@@ -82,7 +82,7 @@ class LabelHead(nn.Module, Head):
         return {"labels": self.convolution(features)}
 
 
-class Brighten(nn.Module, Renderer):
+class Brighten(Renderer):
     @classmethod
     def build(cls, config, *, inputs, outputs):
         return cls()
@@ -120,7 +120,7 @@ class Noise(Transform):
         return {**sample, "image": image + 0.01 * noise}
 
 
-class L1(nn.Module, Loss):
+class L1(Loss):
     def __init__(self, breaks_at):
         super().__init__()
         self.breaks_at, self.calls = breaks_at, 0
@@ -136,7 +136,7 @@ class L1(nn.Module, Loss):
         return factor * (reconstruction - image).abs().mean(dim=(1, 2, 3))
 
 
-class Match(nn.Module, Loss):
+class Match(Loss):
     @classmethod
     def build(cls, config, *, inputs, assets):
         return cls()
@@ -146,7 +146,7 @@ class Match(nn.Module, Loss):
         return (source_labels - target).square().mean() + (source_labels.norm(dim=1) - 1).square().mean()
 
 
-class Near(nn.Module, Loss):
+class Near(Loss):
     @classmethod
     def build(cls, config, *, inputs, assets):
         return cls()
@@ -156,7 +156,7 @@ class Near(nn.Module, Loss):
         return error.sum(dim=-1), torch.full((len(error),), float(error.shape[-1]))
 
 
-class Autoencoder(nn.Module, Method):
+class Autoencoder(Method):
     def __init__(self, picture, renderer, offset, slow):
         super().__init__()
         self.picture = picture
@@ -180,7 +180,7 @@ class Autoencoder(nn.Module, Method):
         return outputs
 
 
-class Labelling(nn.Module, Method):
+class Labelling(Method):
     def __init__(self, encoder, head):
         super().__init__()
         self.encoder, self.head = encoder, head
@@ -197,7 +197,7 @@ class Labelling(nn.Module, Method):
         return self.head(**self.encoder(image=image))
 
 
-class Embedding(nn.Module, Method):
+class Embedding(Method):
     def __init__(self, encoder, target):
         super().__init__()
         self.encoder, self.target = encoder, target
@@ -210,7 +210,7 @@ class Embedding(nn.Module, Method):
         return {**self.encoder(image=image), "target_feature": self.target(image=image)["feature"]}
 
 
-class Views(nn.Module, Method):
+class Views(Method):
     def __init__(self, embedding, head):
         super().__init__()
         self.embedding, self.head = embedding, head
