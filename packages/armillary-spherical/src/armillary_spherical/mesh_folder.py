@@ -23,7 +23,6 @@ from armillary.data.picture_file import SUFFIXES as PICTURE_SUFFIXES
 from armillary.errors import DataError, did_you_mean
 from armillary.interfaces.dataset import Dataset, Examination, Fingerprint
 from armillary.ports import Shape
-from armillary.std.config import ImagesConfig
 from armillary.std.images import Images
 from armillary_spherical.config import MeshFolderConfig
 from armillary_spherical.meshes import SUFFIXES, PosedMesh, normalised, read_mesh
@@ -91,7 +90,7 @@ class MeshFolder(Dataset):
             return {"id": path.stem, "mesh": _placed(path, config)[0]}
         if path.suffix.lower() not in PICTURE_SUFFIXES:
             raise DataError(f"{path}: neither a mesh ({' '.join(SUFFIXES)}) nor a picture")
-        item = Images.read_file(ImagesConfig(size=config.picture_size), path)
+        item = Images.read_file(Images.Config(size=config.picture_size), path)
         if config.picture_channels == 1:
             item["image"] = item["image"].mean(dim=0, keepdim=True)
         return item

@@ -8,7 +8,7 @@ from PIL import Image
 
 from armillary.data.check import Finding, check, info
 from armillary.errors import DataError
-from armillary.std.config import ImagesConfig
+from armillary.std.images import Images
 
 SIZE = 8
 EYE = "1,0,0,0,1,0,0,0,1,0,0,0"
@@ -50,12 +50,12 @@ def folder(tmp_path):
 
 def one_finding(root):
     """Return the only thing that is wrong."""
-    (finding,) = check(root, config=ImagesConfig()).findings
+    (finding,) = check(root, config=Images.Config()).findings
     return finding
 
 
 def test_nothing_is_wrong(folder):
-    report = check(folder, config=ImagesConfig())
+    report = check(folder, config=Images.Config())
     assert report.findings == ()
     assert report.ok
     assert (report.name, report.count, report.readable) == ("faces", 2, 2)
@@ -74,7 +74,7 @@ def test_every_bad_picture_is_named_with_its_reason(tmp_path):
     (tmp_path / "cut.jpg").write_bytes(data[: len(data) // 2])
     (tmp_path / "empty.png").touch()
     (tmp_path / "text.png").write_text("hello")
-    report = check(tmp_path, config=ImagesConfig())
+    report = check(tmp_path, config=Images.Config())
     assert {finding.path: finding.text.split(" ")[0] for finding in report.findings} == {
         "cut.jpg": "truncated:", "empty.png": "empty", "text.png": "not",
     }  # fmt: skip
@@ -86,7 +86,7 @@ def test_every_bad_picture_is_named_with_its_reason(tmp_path):
 
 def test_progress_counts_to_the_end(folder):
     calls = []
-    check(folder, config=ImagesConfig(), progress=lambda done, of: calls.append((done, of)))
+    check(folder, config=Images.Config(), progress=lambda done, of: calls.append((done, of)))
     assert calls == [(1, 2), (2, 2)]
 
 
@@ -117,7 +117,7 @@ def test_depth_outside_the_mask_may_be_zero(folder):
     depth = np.zeros((8, 8), np.float32)
     depth[0, 0] = 1
     array(folder / "depth/b.npy", depth)
-    assert check(folder, config=ImagesConfig()).findings == ()
+    assert check(folder, config=Images.Config()).findings == ()
 
 
 def test_a_depth_file_that_is_none(folder):
@@ -147,7 +147,7 @@ def test_masks(folder):
 def test_a_file_that_only_some_have(folder):
     (folder / "depth/b.npy").unlink()
     assert one_finding(folder) == Finding("images/b.png", "has no depth/b.npy", "warning")
-    assert check(folder, config=ImagesConfig()).ok
+    assert check(folder, config=Images.Config()).ok
 
 
 def test_files_that_belong_to_no_picture(folder):
@@ -161,8 +161,8 @@ def test_files_that_belong_to_no_picture(folder):
 def test_coordinates(folder):
     for name in "ab":
         array(folder / f"coordinates/{name}.npy", np.zeros((3, SIZE, SIZE), np.float16))
-    assert check(folder, config=ImagesConfig()).findings == ()
-    assert info(folder, config=ImagesConfig()).ports["true_coordinates"] == 2
+    assert check(folder, config=Images.Config()).findings == ()
+    assert info(folder, config=Images.Config()).ports["true_coordinates"] == 2
     array(folder / "coordinates/b.npy", np.zeros((2, SIZE, SIZE), np.float16))
     assert one_finding(folder) == Finding(
         "coordinates/b.npy", "has the shape (2, 8, 8), true_coordinates needs (3, height, width)"
@@ -180,9 +180,9 @@ def pairs(folder):
 
 
 def test_a_film_has_nothing_wrong_and_its_pairs_are_counted(pairs):
-    assert check(pairs, config=ImagesConfig()).findings == ()
+    assert check(pairs, config=Images.Config()).findings == ()
     for port in ("partner_image", "partner_grid", "partner_valid"):
-        assert check(pairs, config=ImagesConfig()).ports[port] == info(pairs, config=ImagesConfig()).ports[port] == 1
+        assert check(pairs, config=Images.Config()).ports[port] == info(pairs, config=Images.Config()).ports[port] == 1
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_a_flow_file_that_is_none(pairs):
 
 def test_flow_that_a_picture_lacks(pairs):
     picture(pairs / "images/aa.png", seed=9)
-    findings = [finding for finding in check(pairs, config=ImagesConfig()).findings if "flow" in finding.text]
+    findings = [finding for finding in check(pairs, config=Images.Config()).findings if "flow" in finding.text]
     assert findings == [Finding("images/aa.png", "has no flow/aa.npy, though its partner is images/b.png", "warning")]
 
 
@@ -223,7 +223,7 @@ def test_partners_that_do_not_exist_or_are_of_another_size(pairs):
     picture(pairs / "images/c.png", size=(9, 8), seed=7)
     assert (
         Finding("images/a.png", "is 8 x 8, but its partner images/c.png is 9 x 8")
-        in check(pairs, config=ImagesConfig()).findings
+        in check(pairs, config=Images.Config()).findings
     )
 
 
@@ -310,7 +310,7 @@ def test_the_same_picture_twice(tmp_path):
     picture(tmp_path / "train/b.png", seed=1)
     picture(tmp_path / "test/c.png", seed=1)
     picture(tmp_path / "test/d.png", seed=2)
-    report = check(tmp_path, config=ImagesConfig())
+    report = check(tmp_path, config=Images.Config())
     assert report.duplicates == (("test/c.png", "train/a.png", "train/b.png"),)
     assert [finding.text for finding in report.findings] == [
         "the same bytes as test/c.png and they are in different splits, test and train"
@@ -339,9 +339,9 @@ def test_a_folder_that_is_not_finished(folder):
 @pytest.mark.parametrize("verb", [check, info])
 def test_no_folder_and_no_picture(tmp_path, verb):
     with pytest.raises(DataError, match="no such folder"):
-        verb(tmp_path / "nowhere", config=ImagesConfig())
+        verb(tmp_path / "nowhere", config=Images.Config())
     with pytest.raises(DataError, match="the folder is empty"):
-        verb(tmp_path, config=ImagesConfig())
+        verb(tmp_path, config=Images.Config())
 
 
 # --- info ------------------------------------------------------------------------------------------------------------
@@ -350,7 +350,7 @@ def test_no_folder_and_no_picture(tmp_path, verb):
 def test_info(folder):
     picture(folder / "images/c.png", size=(30, 4))
     (folder / "images/d.png").touch()
-    told = info(folder, config=ImagesConfig())
+    told = info(folder, config=Images.Config())
     assert (told.name, told.count) == ("faces", 4)
     assert (told.smallest, told.largest) == ((8, 8), (30, 4))
     assert told.ports["true_depth"] == 2

@@ -9,7 +9,6 @@ from PIL import Image
 
 from armillary.data.convert import FAR, convert, rotation_from_pitch_yaw_roll, turned_to_the_side
 from armillary.errors import DataError
-from armillary.std.config import ImagesConfig
 from armillary.std.images import Images
 
 POINTS = np.array(
@@ -37,7 +36,7 @@ def annotated(tmp_path):
 
 
 def items(folder, split="all"):
-    dataset = Images.build(ImagesConfig(size=9), root=folder, split=split)
+    dataset = Images(size=9, root=folder, split=split)
     return {dataset.ids[index]: dataset[index] for index in range(len(dataset))}
 
 

@@ -19,7 +19,6 @@ from armillary.data.check import check
 from armillary.data.make import make, portable
 from armillary.errors import DataError
 from armillary.kernels.triangle_mesh import TriangleMesh
-from armillary.std.config import ImagesConfig
 from armillary.std.images import PORTS, Images
 
 SIZE = 8
@@ -178,7 +177,7 @@ def test_what_a_folder_holds(dots, tmp_path):
 
 def test_what_was_written_is_read_back(dots, tmp_path):
     make_dots(dots, tmp_path / "out")
-    data = Images.build(ImagesConfig(size=SIZE), root=tmp_path / "out", split="all")
+    data = Images(size=SIZE, root=tmp_path / "out", split="all")
     others = ("true_coordinates", "partner_image", "partner_grid", "partner_valid")
     assert tuple(data.provides) == tuple(port for port in PORTS if port not in others)
     assert data.problems == ()
@@ -211,7 +210,7 @@ def test_progress_counts_to_the_end(dots, tmp_path):
 def test_pairs_and_coordinates_are_read_back(film, tmp_path):
     """Half precision keeps a number to 1/2048 of itself; of 8 pixels of displacement, 1/256 pixel."""
     make_dots(film, tmp_path / "out")
-    data = Images.build(ImagesConfig(size=SIZE), root=tmp_path / "out", split="all")
+    data = Images(size=SIZE, root=tmp_path / "out", split="all")
     assert set(data.provides) == {
         "image", "true_mask", "true_coordinates", "true_pose", "true_landmarks2d", "true_visible", "partner_image",
         "partner_grid", "partner_valid",
@@ -241,7 +240,7 @@ def test_the_table_of_pairs_is_in_the_order_of_the_items_and_leads_nowhere_else(
     x = (truth["partner_grid"][3, 5, 0] + 1) / 2 * (SIZE - 1) - 5  # from column 5 to the right
     valid = truth["partner_valid"][0, 3, 5]
     assert not valid or flow[3, 5, 0] == pytest.approx(x, rel=1e-3)
-    assert check(tmp_path / "out", config=ImagesConfig()).findings == ()
+    assert check(tmp_path / "out", config=Images.Config()).findings == ()
 
 
 # --- the same bytes --------------------------------------------------------------------------------------------------
@@ -362,7 +361,7 @@ def test_going_on_makes_only_what_is_missing(dots, tmp_path, monkeypatch):
         make_dots(dots, tmp_path / "out")
     monkeypatch.setattr(data_writer, "write_item", real)
     with pytest.raises(DataError, match="not finished, 5 of 12 items"):
-        Images.build(ImagesConfig(size=SIZE), root=tmp_path / "out", split="all")
+        Images(size=SIZE, root=tmp_path / "out", split="all")
     made = make_dots(dots, tmp_path / "out")
     assert (made.made, made.found, made.missing) == (7, 5, 0)
     same(tmp_path / "whole", tmp_path / "out")

@@ -11,7 +11,6 @@ from armillary.data.placing import place
 from armillary.inference.point_files import PointFiles, file_pixels, found_points
 from armillary.inference.predict import Geometry
 from armillary.inference.prediction_files import write_predictions
-from armillary.std.config import ImagesConfig
 from armillary.std.images import Images
 
 POINTS = torch.tensor([[0.0, 0.0], [-1.0, -1.0], [1.0, 0.5]])
@@ -83,7 +82,7 @@ def test_nothing_is_written_of_what_has_no_points_or_no_picture(tmp_path):
 @pytest.mark.parametrize("fit", ["center-crop", "squash", "pad"])
 def test_the_table_is_a_data_folders_landmarks(tmp_path, fit):
     """Predicted points, written, read again as landmarks with the same settings, are the predicted points."""
-    config = ImagesConfig(size=24, fit=fit, split_by="all")
+    config = Images.Config(size=24, fit=fit, split_by="all")
     folder = tmp_path / "data"
     (folder / "images").mkdir(parents=True)
     found = []

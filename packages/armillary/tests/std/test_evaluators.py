@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from armillary.kernels.cameras import intrinsics
-from armillary.std.config import SideMadConfig
 from armillary.std.evaluators import SideMad, mean_angle_deviation, scale_invariant_depth_error
 
 SIZE = 16
@@ -23,7 +22,7 @@ def full(count):
 
 def scored(truth, depth, *, mask=None, visible=None, fit=None, batch=4):
     """Return the result of an evaluator that was shown everything in batches."""
-    evaluator = SideMad.build(SideMadConfig(), inputs={})
+    evaluator = SideMad()
     if fit is not None:
         evaluator.update("fit", ids=[], ports={"true_depth": fit, "true_mask": full(len(fit))})
     show(evaluator, truth, depth, mask=mask, visible=visible, batch=batch)
@@ -101,14 +100,14 @@ def test_masks_are_eroded():
 def test_merging_shards_equals_the_whole():
     truth, depth, fit = depths(10), depths(10, seed=1), depths(6, seed=2)
     whole = scored(truth, depth, fit=fit, batch=3).result()
-    one, two = (SideMad.build(SideMadConfig(), inputs={}) for _ in range(2))
+    one, two = (SideMad() for _ in range(2))
     one.update("fit", ids=[], ports={"true_depth": fit[:2], "true_mask": full(2)})
     two.update("fit", ids=[], ports={"true_depth": fit[2:], "true_mask": full(4)})
     one.merge(two)
     two.average.total, two.average.count = one.average.total, one.average.count
     show(one, truth[:4], depth[:4])
     show(two, truth[4:], depth[4:], first=4, batch=5)
-    fresh = SideMad.build(SideMadConfig(), inputs={})
+    fresh = SideMad()
     fresh.rows = two.rows
     one.merge(fresh)
     merged = one.result()
@@ -136,7 +135,7 @@ def test_the_average_depth_is_the_mean_where_it_is_known():
     fit = torch.stack((torch.full((1, SIZE, SIZE), 0.9), torch.full((1, SIZE, SIZE), 1.1))).double()
     mask = full(2)
     mask[1, ..., :8] = False
-    evaluator = SideMad.build(SideMadConfig(), inputs={})
+    evaluator = SideMad()
     evaluator.update("fit", ids=[], ports={"true_depth": fit, "true_mask": mask})
     average = evaluator._baselines(fit)["average depth"]
     torch.testing.assert_close(average[..., :8], torch.full((1, 1, SIZE, 8), 0.9, dtype=torch.float64))
@@ -160,4 +159,4 @@ def test_pictures_without_a_common_pixel_are_counted():
 
 def test_nothing_scored_is_an_error():
     with pytest.raises(ValueError, match="does the data folder have depth/"):
-        SideMad.build(SideMadConfig(), inputs={}).result()
+        SideMad().result()

@@ -14,15 +14,13 @@ from armillary.errors import ConfigError, DataError
 from armillary.interfaces.dataset import Dataset
 from armillary.kernels.cameras import project
 from armillary.kernels.sampling import grid_to_pixels, identity_grid, sample
-from armillary.std.config import ImagesConfig
 from armillary.std.images import PORTS, Images
-from armillary.std.plugin import armillary_datasets
 
 SIZE = 8
 
 
 def build(root, *, split="all", **settings):
-    return Images.build(ImagesConfig(**{"size": SIZE, **settings}), root=root, split=split)
+    return Images(**{"size": SIZE, **settings}, root=root, split=split)
 
 
 def picture(path, *, size=(SIZE, SIZE), seed=0, mode="RGB"):
@@ -108,7 +106,7 @@ def test_everything_beside_the_pictures_comes_with_its_shape(faces):
 
 
 def test_the_declared_ports_are_those_that_can_be_offered():
-    (spec,) = armillary_datasets()
+    spec = Images.spec()
     assert {port.name for port in spec.produces} == set(PORTS)
 
 
@@ -405,7 +403,7 @@ def test_ports_that_are_not_there(tmp_path, ports, message):
 )  # fmt: skip
 def test_settings_that_cannot_be(table):
     with pytest.raises(ConfigError):
-        structure(table, ImagesConfig)
+        structure(table, Images.Config)
 
 
 # --- real pictures ---------------------------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from armillary.std.config import KeypointDepthConfig
 from armillary.std.keypoint_depth import KeypointDepthCorrelation, correlation
 
 ITEMS, POINTS, SIDE = 12, 5, 9
@@ -29,7 +28,7 @@ def scene(seed=0):
 
 
 def evaluator(*, occluded=True):
-    return KeypointDepthCorrelation.build(KeypointDepthConfig(occluded=occluded), inputs={})
+    return KeypointDepthCorrelation(occluded=occluded)
 
 
 def score(ports, **settings):

@@ -4,13 +4,12 @@ import pytest
 import torch
 
 from armillary.ports import square_side, vector_length
-from armillary.std.config import PlainEncoderConfig
 from armillary.std.networks import PlainEncoder, stage_channels
 
 
 def encoder(size, **settings):
-    config = PlainEncoderConfig(**settings)
-    return PlainEncoder.build(config, inputs={"image": (None, 3, size, size)}, outputs={"feature": (None, 256)})
+    side = square_side((None, 3, size, size))
+    return PlainEncoder(side=side, **settings)
 
 
 def test_plain_layers_are_the_authors():

@@ -3,9 +3,7 @@
 import pytest
 import torch
 
-from armillary.config import NoConfig
 from armillary.interfaces.loss import StepCache
-from armillary.std.config import PerceptualL2Config, SmoothnessConfig
 from armillary.std.features import VGGFeatures
 from armillary.std.photometric import PerceptualL2, PhotometricL1, Smoothness, photometric_l1, smoothness
 
@@ -25,7 +23,7 @@ def mean(pooled):
 
 
 def perceptual(layers=LAYERS):
-    return PerceptualL2.build(PerceptualL2Config(weights="random:0", layers=layers), inputs={}, assets={})
+    return PerceptualL2(weights="random:0", layers=layers)
 
 
 def test_l1_is_half_the_authors():
@@ -34,7 +32,7 @@ def test_l1_is_half_the_authors():
     mask = v.expand_as(a).to(a.dtype)
     theirs = (((2 * a - 1) - (2 * b - 1)).abs() * mask).sum() / mask.sum()
     torch.testing.assert_close(2 * mean(photometric_l1(a, b, valid=v)), theirs)
-    loss = PhotometricL1.build(NoConfig(), inputs={}, assets={})
+    loss = PhotometricL1()
     torch.testing.assert_close(loss(reconstruction=a, image=b, visible=v), photometric_l1(a, b, valid=v))
 
 
@@ -59,7 +57,7 @@ def test_smoothness_by_hand():
     """A ramp of 0.1 a column, range 0.2: half a unit across, none down."""
     depth = torch.arange(4.0).mul(0.1).expand(2, 1, 3, 4)
     torch.testing.assert_close(smoothness(depth, depth_range=0.2), torch.tensor([0.5, 0.5]))
-    loss = Smoothness.build(SmoothnessConfig(depth_range=0.1), inputs={}, assets={})
+    loss = Smoothness(depth_range=0.1)
     torch.testing.assert_close(loss(depth=depth), torch.tensor([1.0, 1.0]))
 
 
@@ -119,9 +117,9 @@ def test_other_features_are_not_taken_from_the_cache():
 
 def test_missing_weights_say_what_to_type():
     with pytest.raises(ValueError, match="--asset vgg16=FILE"):
-        PerceptualL2.build(PerceptualL2Config(), inputs={}, assets={})
+        PerceptualL2()
     with pytest.raises(ValueError, match="random:SEED"):
-        PerceptualL2.build(PerceptualL2Config(weights="random"), inputs={}, assets={})
+        PerceptualL2(weights="random")
 
 
 def test_shapes_that_broadcasting_would_hide_are_refused():

@@ -5,7 +5,6 @@ import torch
 
 from armillary.config import structure
 from armillary.errors import ConfigError, DataError
-from armillary.std.config import CropConfig, HorizontalFlipConfig
 from armillary.std.transforms import CentreCrop, HorizontalFlip, flip_horizontal, picture_shape
 
 KINDS = {"image": "image", "true_landmarks2d": "landmarks2d", "true_mask": "mask"}
@@ -21,12 +20,11 @@ def drawn(seed=0):
 
 
 def flip(probability, **settings):
-    config = HorizontalFlipConfig(probability=probability, **settings)
-    return HorizontalFlip.build(config, inputs={}, outputs={})
+    return HorizontalFlip(probability=probability, **settings)
 
 
 def crop(**settings):
-    return CentreCrop.build(CropConfig(**settings), inputs={"image": (3, 6, 8)}, outputs={})
+    return CentreCrop(whole=(6, 8), **settings)
 
 
 @pytest.mark.parametrize(("probability", "flipped"), [(0.0, False), (1.0, True)])
@@ -89,7 +87,7 @@ def test_a_crop_larger_than_the_picture_is_refused_when_built():
 
 
 def test_a_crop_larger_than_the_picture_is_refused_when_called():
-    unknown = CentreCrop.build(CropConfig(size=7), inputs={}, outputs={})
+    unknown = CentreCrop(size=7)
     with pytest.raises(DataError, match="does not fit"):
         unknown(sample(), kinds=KINDS, generator=drawn())
 
@@ -107,10 +105,10 @@ def test_pictures_of_two_sizes_are_refused():
 @pytest.mark.parametrize("table", [{"probability": 1.5}, {"probability": -0.1}, {"mirror_points": [1, 2, 0]}])
 def test_settings_of_the_flip_that_cannot_be(table):
     with pytest.raises(ConfigError):
-        structure(table, HorizontalFlipConfig)
+        structure(table, HorizontalFlip.Config)
 
 
 @pytest.mark.parametrize("table", [{}, {"size": 1}, {"size": 8, "jitter": -1}])
 def test_settings_of_the_crop_that_cannot_be(table):
     with pytest.raises(ConfigError):
-        structure(table, CropConfig)
+        structure(table, CentreCrop.Config)

@@ -79,14 +79,14 @@ def check(folder: AnyDir, /, *, json: Json = False) -> int:
     from armillary.data import check as checking
     from armillary.data.readers import examine_all, has_pictures
     from armillary.plugins.host import Host
-    from armillary.std.config import ImagesConfig
+    from armillary.std.images import Images
 
     with progress() as bar:
         others = examine_all(Host(), folder, progress=lambda done, total: bar.count("files", done, total))
         report = None
         if has_pictures(folder) or not others:
             report = checking.check(
-                folder, config=ImagesConfig(), progress=lambda done, total: bar.count("pictures", done, total)
+                folder, config=Images.Config(), progress=lambda done, total: bar.count("pictures", done, total)
             )
     reports = [*([report] if report else []), *others.values()]
     ok = all(each.ok for each in reports)
@@ -134,9 +134,9 @@ def _findings(findings: Iterable[Any]) -> None:
 def info(folder: Dir, /, *, json: Json = False) -> None:
     """Say what is in a folder, without decoding its pictures."""
     from armillary.data import check as checking
-    from armillary.std.config import ImagesConfig
+    from armillary.std.images import Images
 
-    found = checking.info(folder, config=ImagesConfig())
+    found = checking.info(folder, config=Images.Config())
     if json:
         show.as_json(found.plain())
         return

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import attrs
 import numpy as np
@@ -21,8 +21,8 @@ from armillary.data.truth import NUMBER_PORTS, Truth, check_size, read_array, re
 from armillary.errors import DataError
 from armillary.interfaces.dataset import Finding
 
-if TYPE_CHECKING:
-    from armillary.std.config import ImagesConfig
+ImagesConfig = Any
+"""Settings of ``std:images``; its part is above this room."""
 
 _LOOSE = 1e-3  # how far rotations and directions may be from exact ones
 _MOST = 0.5
@@ -103,7 +103,7 @@ class Info:
         return attrs.asdict(self)
 
 
-def info(root: Path, *, config: "ImagesConfig") -> Info:
+def info(root: Path, *, config: ImagesConfig) -> Info:
     """Return what is in a data folder; pictures are not decoded.
 
     Raises:
@@ -130,7 +130,7 @@ def info(root: Path, *, config: "ImagesConfig") -> Info:
     )
 
 
-def check(root: Path, *, config: "ImagesConfig", progress: Callable[[int, int], None] | None = None) -> Report:
+def check(root: Path, *, config: ImagesConfig, progress: Callable[[int, int], None] | None = None) -> Report:
     """Return everything that is wrong with a data folder, every file read.
 
     Args:
@@ -190,7 +190,7 @@ class _Looked:
     digest: str = ""
 
 
-def _look(folder: DataFolder, tables: Truth, ports: Mapping[str, int], entry: Entry, config: "ImagesConfig") -> _Looked:
+def _look(folder: DataFolder, tables: Truth, ports: Mapping[str, int], entry: Entry, config: ImagesConfig) -> _Looked:
     path = folder.root / entry.path
     findings: list[Finding] = []
     try:
@@ -225,7 +225,7 @@ _Severity = Literal["error", "warning"]
 
 
 def _raster_findings(
-    port: str, file: Path, picture: Picture, mask: np.ndarray, config: "ImagesConfig"
+    port: str, file: Path, picture: Picture, mask: np.ndarray, config: ImagesConfig
 ) -> Iterator[tuple[str, _Severity]]:
     """Yield what is wrong with one file beside a picture; the mask is filled in where it is the file."""
     size = picture.rgb.shape[:2]
@@ -256,7 +256,7 @@ def _raster_findings(
 
 
 def _pair_findings(
-    folder: DataFolder, pairs: Pairs | None, entry: Entry, picture: Picture, config: "ImagesConfig"
+    folder: DataFolder, pairs: Pairs | None, entry: Entry, picture: Picture, config: ImagesConfig
 ) -> Iterator[Finding]:
     """Yield what is wrong with a picture's flow file and its partner."""
     if pairs is None:
@@ -344,7 +344,7 @@ def _tables(folder: DataFolder, findings: list[Finding]) -> Truth:
     return Truth(**parts)
 
 
-def _splits(folder: DataFolder, config: "ImagesConfig", findings: list[Finding]) -> Splits | None:
+def _splits(folder: DataFolder, config: ImagesConfig, findings: list[Finding]) -> Splits | None:
     try:
         splits = data_folder.assign_splits(folder, rule=config.split_by, val=config.val, test=config.test)
     except DataError as error:
@@ -429,7 +429,7 @@ def _port_counts(folder: DataFolder, tables: Truth) -> dict[str, int]:
     return counts
 
 
-def _size_of(folder: DataFolder, entry: Entry, config: "ImagesConfig") -> tuple[int, int] | None:
+def _size_of(folder: DataFolder, entry: Entry, config: ImagesConfig) -> tuple[int, int] | None:
     try:
         return picture_size(folder.root / entry.path, max_pixels=config.max_pixels)
     except PictureError:

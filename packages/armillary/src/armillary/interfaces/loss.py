@@ -1,11 +1,12 @@
 """Loss functions."""
 
+import inspect
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 
 from armillary import specs
 from armillary.interfaces.network import Network
-from armillary.interfaces.signature import hints, per, takes
+from armillary.interfaces.signature import per, takes
 
 T = TypeVar("T")
 
@@ -48,4 +49,5 @@ class Loss(Network):
     def declared(cls) -> dict[str, Any]:
         """Return the ports of ``forward``, and what it returns."""
         consumes = takes(cls.forward, besides=("cache",))
-        return {"consumes": consumes, "per": per(cls.forward), "caches": "cache" in hints(cls.forward)}
+        caches = "cache" in inspect.signature(cls.forward).parameters
+        return {"consumes": consumes, "per": per(cls.forward), "caches": caches}

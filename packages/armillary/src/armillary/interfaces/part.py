@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import attrs
 
@@ -27,6 +27,8 @@ class Mark:
 class _Size(Mark):
     port: str
     read: Callable[[Shape], Any]
+    of: str
+    optional: bool
 
 
 @attrs.frozen
@@ -42,14 +44,22 @@ class _Given(Mark):
 _SETTING = type(attrs.field())
 
 
-def from_shape(port: str, read: Callable[[Shape], Any] = vector_length) -> Any:
+def from_shape(
+    port: str,
+    read: Callable[[Shape], Any] = vector_length,
+    *,
+    of: Literal["inputs", "outputs", "either"] = "either",
+    optional: bool = False,
+) -> Any:
     """Return a field that is read from the resolved shape of a port; it is no setting.
 
     Args:
-        port: of the part, by its own name; of two with one name the input.
+        port: of the part, by its own name.
         read: of the shape; by default the length of the last axis.
+        of: which port, where an input and an output have one name; by default the input.
+        optional: None where the port is missing, or where a person who makes the part does not say it.
     """
-    return _Size(port, read)
+    return _Size(port, read, of, optional)
 
 
 def asset(name: str) -> Any:
@@ -108,7 +118,7 @@ class Part(abc.ABC):  # noqa: B024  # its children have abstract methods
         for key in names:
             setattr(self, key, getattr(config, key))
         for key, field in self._own.items():
-            if key not in values and isinstance(field, _Size | _Given):
+            if key not in values and isinstance(field, _Size | _Given) and not getattr(field, "optional", False):
                 raise TypeError(f"{type(self).__name__} needs {key}")
             setattr(self, key, values.get(key))
         self.setup()
@@ -141,10 +151,12 @@ class Part(abc.ABC):  # noqa: B024  # its children have abstract methods
         Raises:
             ValueError: shapes or settings that cannot be served; the message says which could.
         """
-        shapes = {**(outputs or {}), **(inputs or {})}
+        of: dict[str, Mapping[str, Shape]] = {"inputs": inputs or {}, "outputs": outputs or {}}
+        of["either"] = {**of["outputs"], **of["inputs"]}
         for key, field in cls._own.items():
             if isinstance(field, _Size):
-                more[key] = field.read(shapes[field.port])
+                shapes = of[field.of]
+                more[key] = None if field.optional and field.port not in shapes else field.read(shapes[field.port])
             elif isinstance(field, _Asset):
                 more[key] = (assets or {}).get(field.name)
         return cls(**{field.name: getattr(config, field.name) for field in attrs.fields(type(config))}, **more)

@@ -57,18 +57,18 @@ def takes(function: Callable[..., Any], *, besides: tuple[str, ...] = ()) -> tup
 
     Args:
         function: a method of a part; its first argument is ``self``.
-        besides: arguments that are no ports.
+        besides: arguments that need no port type.
 
     Raises:
         TypeError: an argument has no port type and is not one of ``besides``.
     """
     said, found = hints(function), list[Port]()
     for name, parameter in list(inspect.signature(function).parameters.items())[1:]:
-        if name in besides or parameter.kind is inspect.Parameter.VAR_KEYWORD:
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
             continue
         hint = said.get(name)
         group = record_ports(hint) or tuple(one for one in (port(name, hint),) if one)
-        if not group:
+        if not group and name not in besides:
             kind = "no annotation" if hint is None else repr(hint)
             raise TypeError(
                 f"{function.__qualname__}: argument {name!r} has {kind}, not a port type: write "

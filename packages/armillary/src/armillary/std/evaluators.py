@@ -5,20 +5,24 @@ first eroded. Figures are means and standard deviations over pictures.
 """
 
 from collections.abc import Mapping
-from typing import Self
+from typing import Annotated, Self
 
 import torch
+from attrs.validators import ge, gt
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from armillary import ports
+from armillary.config import param
 from armillary.interfaces.evaluator import Evaluation, Evaluator, Figure
 from armillary.kernels.cameras import intrinsics
 from armillary.kernels.shading import normals_from_depth
-from armillary.ports import Shape
-from armillary.std.config import SideMadConfig
 
 # The papers print SIDE times a hundred.
 _SIDE_SCALE = 100.0
+_SIDE_MAD = "elliottwu/unsup3d, unsup3d/model.py and utils.py: metrics of the paper's Table 2"
+
+PictureDepth = Annotated[ports.Depth, ports.Of(frame="image")]
 
 
 def scale_invariant_depth_error(
@@ -38,7 +42,7 @@ def scale_invariant_depth_error(
         valid: :math:`\Omega`; pixels outside may hold anything.
 
     Returns:
-        One value a picture, nan where nothing is valid.
+        One value per picture, nan where nothing is valid.
 
     Source: Wu et al. 2020, Section 4.1; computed as the root of the mean square about the mean, as the authors' code does.
     """
@@ -112,42 +116,69 @@ def known_depth(truth: Tensor, mask: Tensor | None) -> Bool[Tensor, "batch 1 hei
     return (torch.isfinite(truth) & (truth > 0)) if mask is None else mask.bool()
 
 
-class SideMad(Evaluator):
-    """``side-mad/1``: scale-invariant depth error and mean angle deviation, beside null depth, a blob and the average depth."""
+class SideMad(Evaluator, name="side-mad/1", source="Wu, Rupprecht, Vedaldi 2020, arXiv:1911.11130, Section 4.1"):
+    """Scale-invariant depth error and mean angle deviation.
 
-    def __init__(self, config: SideMadConfig) -> None:
-        self.config = config
+    Beside the method: null depth, a blob and the average depth.
+    """
+
+    protocol = (
+        "depth in the picture's frame over the pixels that truth and prediction both cover, each mask eroded by "
+        "3 x 3; standard deviation of the log-depth difference (SIDE, times 100) and mean angle between normals "
+        "from depth (MAD, degrees); mean and standard deviation over pictures. The average depth is fitted on "
+        "the training split."
+    )
+    erosion: int = param(
+        3, unit="pixel", source=_SIDE_MAD, validator=ge(1), help="side of the square that erodes both masks"
+    )
+    fov: float = param(
+        0.17453292519943295,
+        unit="radian",
+        source="elliottwu/unsup3d, unsup3d/renderer: fov 10 degrees",
+        validator=gt(0),
+        help="horizontal field of view, used where the data brings no camera",
+    )
+    null_depth: float = param(
+        1.0, unit="scene", source=_SIDE_MAD, validator=gt(0), help="constant depth of the null baseline"
+    )
+    blob_relief: float = param(
+        0.1, unit="scene", validator=gt(0), help="how far the blob baseline bulges towards the viewer at its centre"
+    )
+
+    def setup(self) -> None:
+        """Begin without rows."""
         self.rows: dict[str, dict[str, dict[str, float]]] = {}
         self.average = AverageDepth()
 
-    @classmethod
-    def build(cls, config: SideMadConfig, *, inputs: Mapping[str, Shape]) -> Self:
-        """Return an empty evaluator; it takes any size."""
-        del inputs
-        return cls(config)
+    def fit(self, ids: list[str], true_depth: PictureDepth, true_mask: ports.Mask | None = None) -> None:
+        """Add a batch to the average depth."""
+        del ids
+        self.average.update(true_depth, known_depth(true_depth, true_mask))
 
-    def update(self, phase: str, *, ids: list[str], ports: Mapping[str, Tensor]) -> None:
-        """Add to the average depth (``fit``) or measure a batch (``score``)."""
-        truth = ports["true_depth"]
-        mask = known_depth(truth, ports.get("true_mask"))
-        if phase == "fit":
-            self.average.update(truth, mask)
-            return
-        camera = ports.get("camera")
+    def score(
+        self,
+        ids: list[str],
+        depth: PictureDepth,
+        true_depth: PictureDepth,
+        visible: ports.Mask | None = None,
+        true_mask: ports.Mask | None = None,
+        camera: ports.Camera | None = None,
+    ) -> None:
+        """Measure a batch."""
+        mask = known_depth(true_depth, true_mask)
         if camera is None:
-            height, width = truth.shape[-2:]
-            camera = intrinsics(self.config.fov, height=height, width=width, dtype=truth.dtype, device=truth.device)
-            camera = camera.expand(truth.shape[0], 3, 3)
-        visible = ports.get("visible")
-        depth = ports["depth"]
+            (height, width), as_truth = true_depth.shape[-2:], {"dtype": true_depth.dtype, "device": true_depth.device}
+            camera = intrinsics(self.fov, height=height, width=width, **as_truth).expand(true_depth.shape[0], 3, 3)
         visible = torch.ones_like(mask) if visible is None else visible.bool()
-        self._score("method", depth, visible, ids=ids, truth=truth, mask=mask, camera=camera)
+        self._score("method", depth, visible, ids=ids, truth=true_depth, mask=mask, camera=camera)
         everywhere = torch.ones_like(mask)
-        for name, constant in self._baselines(truth).items():
-            self._score(name, constant.expand_as(truth), everywhere, ids=ids, truth=truth, mask=mask, camera=camera)
+        for name, constant in self._baselines(true_depth).items():
+            self._score(
+                name, constant.expand_as(depth), everywhere, ids=ids, truth=true_depth, mask=mask, camera=camera
+            )
 
     def merge(self, other: Self) -> None:
-        """Take in another shard: sums add, rows join by id."""
+        """Add another shard: sums add, rows join by id."""
         self.average.merge(other.average)
         for name, rows in other.rows.items():
             self.rows.setdefault(name, {}).update(rows)
@@ -164,11 +195,10 @@ class SideMad(Evaluator):
         return Evaluation(figures=figures.pop("method"), baselines=figures, notes=notes, rows=dict(self.rows["method"]))
 
     def _baselines(self, truth: Tensor) -> dict[str, Tensor]:
-        config = self.config
-        null = torch.full_like(truth[:1], config.null_depth)
+        null = torch.full_like(truth[:1], self.null_depth)
         height, width = truth.shape[-2:]
         shape = hemisphere(height, width, dtype=truth.dtype, device=truth.device)
-        baselines = {"null depth": null, "blob": null - config.blob_relief * shape}
+        baselines = {"null depth": null, "blob": null - self.blob_relief * shape}
         average = self.average.map()
         if average is not None:
             baselines["average depth"] = average.to(truth.dtype)[None]
@@ -177,9 +207,9 @@ class SideMad(Evaluator):
     def _score(
         self, name: str, depth: Tensor, visible: Tensor, *, ids: list[str], truth: Tensor, mask: Tensor, camera: Tensor
     ) -> None:
-        valid = _erode(mask, self.config.erosion) & _erode(visible, self.config.erosion)
-        safe = torch.where(visible, depth, self.config.null_depth)
-        true_safe = torch.where(mask, truth, self.config.null_depth)
+        valid = _erode(mask, self.erosion) & _erode(visible, self.erosion)
+        safe = torch.where(visible, depth, self.null_depth)
+        true_safe = torch.where(mask, truth, self.null_depth)
         side = scale_invariant_depth_error(safe, true_safe, valid=valid)
         mad = mean_angle_deviation(normals_from_depth(safe, camera), normals_from_depth(true_safe, camera), valid=valid)
         rows = self.rows.setdefault(name, {})

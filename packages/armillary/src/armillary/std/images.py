@@ -14,12 +14,15 @@ import os
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Literal, NotRequired, TypedDict, cast
 
 import numpy as np
 import torch
+from attrs.validators import and_, ge, le, lt, optional
 from torch import Tensor
 
+from armillary import ports
+from armillary.config import param
 from armillary.data import folder as data_folder
 from armillary.data.folder import FLOW_FOLDER, RASTERS, DataFolder, Entry, Splits
 from armillary.data.pairs import PAIR_PORTS
@@ -50,7 +53,6 @@ from armillary.data.truth import (
 from armillary.errors import DataError, did_you_mean
 from armillary.interfaces.dataset import Dataset, Fingerprint
 from armillary.ports import Shape
-from armillary.std.config import ImagesConfig
 
 PORTS = ("image", "camera", *RASTERS, *NUMBER_PORTS, *LANDMARK_PORTS, *PAIR_PORTS)
 """All ports that a data folder can offer."""
@@ -71,20 +73,108 @@ _MEGABYTE = 10**6
 _SHOWN = 5
 
 
-class Images(Dataset):
-    """One split of a data folder. Build it with :meth:`build`.
+_COLOURS, _MAP = "batch 3 $size $size", "batch 1 $size $size"
+_COLOUR = 255
 
-    Args:
-        folder: what lies where.
-        splits: which picture belongs where.
-        split: ``train``, ``val``, ``test`` or ``all``.
-        config: the settings.
-    """
 
-    def __init__(self, folder: DataFolder, *, splits: Splits, split: str, config: ImagesConfig) -> None:
-        self._folder = folder
-        self._splits = splits
-        self._config = config
+def _check_colour(_: Any, attribute: Any, value: tuple[int, ...]) -> None:
+    if not all(0 <= channel <= _COLOUR for channel in value):
+        raise ValueError(f"{attribute.name} needs red, green and blue from 0 to {_COLOUR}, got {value}")
+
+
+def _check_box(_: Any, attribute: Any, value: tuple[int, ...] | None) -> None:
+    if value is not None and (min(value) < 0 or min(value[2:]) < 1):
+        raise ValueError(f"{attribute.name} needs x, y >= 0 and width, height >= 1, got {value}")
+
+
+class Item(TypedDict):
+    """All that a data folder can give."""
+
+    image: Annotated[ports.Image, _COLOURS]
+    camera: NotRequired[ports.Camera]
+    true_depth: NotRequired[Annotated[ports.Depth, ports.Of(shape=_MAP, frame="image")]]
+    true_mask: NotRequired[Annotated[ports.Mask, ports.Of(shape=_MAP, frame="image")]]
+    true_normals: NotRequired[Annotated[ports.Normals, ports.Of(shape=_COLOURS, frame="camera")]]
+    true_albedo: NotRequired[Annotated[ports.Albedo, ports.Of(shape=_COLOURS, frame="image")]]
+    true_pose: NotRequired[ports.Pose]
+    true_light: NotRequired[ports.Light]
+    true_landmarks2d: NotRequired[ports.Landmarks2d]
+    true_landmarks3d: NotRequired[Annotated[ports.Landmarks3d, ports.Of(frame="camera")]]
+    true_visible: NotRequired[ports.Visibility]
+    true_coordinates: NotRequired[Annotated[ports.CoordinateMap, ports.Of(shape=_COLOURS, frame="object")]]
+    partner_image: NotRequired[Annotated[ports.Image, _COLOURS]]
+    partner_grid: NotRequired[Annotated[ports.Grid, "batch $size $size 2"]]
+    partner_valid: NotRequired[Annotated[ports.Mask, ports.Of(shape=_MAP, frame="image")]]
+
+
+class Images(Dataset, name="images", source="ours"):
+    """A folder of pictures, with depth, masks, landmarks and optical flow where they lie beside them."""
+
+    size: int = param(64, unit="pixel", validator=and_(ge(2), le(4096)), help="side of the square that comes out")
+    fit: Literal["center-crop", "squash", "pad"] = param(
+        "center-crop", help="how a picture that is not square becomes one; pad fills with the background"
+    )
+    crop: int | None = param(
+        None,
+        unit="pixel",
+        validator=optional(ge(1)),
+        help="side of the centre crop, in pixels of the file; without it the largest square",
+    )
+    box: tuple[int, int, int, int] | None = param(
+        None,
+        unit="pixel",
+        validator=_check_box,
+        help="x, y, width, height of the part of each file that is taken first; without it all of it",
+    )
+    split_by: Literal["auto", "file", "folder", "hash", "all"] = param(
+        "auto",
+        help="split.csv, else folders train/val/test, else a hash of each path; all: every picture in every split",
+    )
+    val: float = param(0.1, validator=and_(ge(0), lt(1)), help="part of the pictures in val, where the hash decides")
+    test: float = param(0.1, validator=and_(ge(0), lt(1)), help="part of the pictures in test, where the hash decides")
+    ports: tuple[str, ...] | None = param(
+        None, help="what to read beside the picture; without it all that every picture of the split has"
+    )
+    background: tuple[int, int, int] = param(
+        (255, 255, 255),
+        unit="sRGB, 0 to 255",
+        validator=_check_colour,
+        help="colour behind transparency and around pad",
+    )
+    alpha_as_mask: bool = param(
+        False, help="take the picture's transparency for true_mask where no mask file lies there"
+    )
+    strict: bool = param(
+        False, help="refuse the folder for one bad file; without it bad files are named and passed over"
+    )
+    max_pixels: int = param(
+        100_000_000, unit="pixel", validator=and_(ge(1), le(170_000_000)), help="larger pictures are refused undecoded"
+    )
+    cache_megabytes: int = param(
+        2048, unit="MB", validator=ge(0), help="keep decoded items in memory where all of them fit in this much"
+    )
+
+    def check(self) -> None:
+        """Refuse settings that do not go together."""
+        if self.val + self.test >= 1:
+            raise ValueError(f"val {self.val} and test {self.test} leave nothing for train")
+        if self.crop is not None and self.fit != "center-crop":
+            raise ValueError(f"crop is the side of a centre crop, but fit is {self.fit!r}")
+
+    def setup(self) -> None:
+        """Read every picture of the split once.
+
+        Raises:
+            DataError: no such folder, nothing in it, nothing readable, nothing in this split, a table that is wrong, a
+                port asked for that is not there, a folder that is not finished, or, where ``strict``, a bad file.
+        """
+        if self.split not in (*data_folder.SPLITS, "all"):
+            raise DataError(f"unknown split {self.split!r}; it is one of {', '.join(data_folder.SPLITS)}, all")
+        self._folder = folder = data_folder.scan(Path(self.root))
+        if folder.unfinished is not None:
+            raise DataError(data_folder.unfinished_text(folder))
+        split = self.split
+        self._splits = splits = data_folder.assign_splits(folder, rule=self.split_by, val=self.val, test=self.test)
         self._truth = Truth.read(folder)
         self._kept: dict[int, dict[str, Tensor]] = {}
         self._problems: list[str] = []
@@ -102,23 +192,7 @@ class Images(Dataset):
             raise DataError(_nothing_readable(folder.root, split, self._problems))
 
     @classmethod
-    def build(cls, config: ImagesConfig, *, root: Path, split: str) -> Self:
-        """Return one split, every picture of it read once.
-
-        Raises:
-            DataError: no such folder, nothing in it, nothing readable, nothing in this split, a table that is wrong, a
-                port asked for that is not there, a folder that is not finished, or, where ``strict``, a bad file.
-        """
-        if split not in (*data_folder.SPLITS, "all"):
-            raise DataError(f"unknown split {split!r}; it is one of {', '.join(data_folder.SPLITS)}, all")
-        folder = data_folder.scan(Path(root))
-        if folder.unfinished is not None:
-            raise DataError(data_folder.unfinished_text(folder))
-        splits = data_folder.assign_splits(folder, rule=config.split_by, val=config.val, test=config.test)
-        return cls(folder, splits=splits, split=split, config=config)
-
-    @classmethod
-    def read_file(cls, config: ImagesConfig, path: Path) -> dict[str, Any]:
+    def read_file(cls, config: Any, path: Path) -> dict[str, Any]:
         """Return ``image`` and ``id`` of one picture file, placed as the pictures of a folder are, and ``window``.
 
         The window leads from pixels of the file to those of the image.
@@ -147,7 +221,7 @@ class Images(Dataset):
     @property
     def provides(self) -> Mapping[str, Shape]:
         """Return the ports that every item of this split has, with shapes of one item."""
-        size, points = self._config.size, len(self._truth.landmarks.names) if self._truth.landmarks else 0
+        size, points = self.size, len(self._truth.landmarks.names) if self._truth.landmarks else 0
         shapes: dict[str, Shape] = {port: (channels, size, size) for port, channels in CHANNELS.items()}
         shapes |= {"camera": (3, 3), "true_pose": (3, 4), "true_light": (5,)}
         shapes |= {"partner_image": (3, size, size), "partner_grid": (size, size, 2), "partner_valid": (1, size, size)}
@@ -193,7 +267,7 @@ class Images(Dataset):
     def __len__(self) -> int:
         return len(self._entries)
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
+    def __getitem__(self, index: int) -> Item:
         """Return one item: tensors by port name, and ``id``.
 
         Raises:
@@ -210,12 +284,12 @@ class Images(Dataset):
             if self._fits_in_memory():
                 self._kept[index] = kept
         item = {port: _usable(kept[port]) for port in PORTS if port in kept}
-        return {"id": self._entries[index].id, **item}
+        return cast(Item, {"id": self._entries[index].id, **item})
 
     # --- what is there ---------------------------------------------------------------------------------------------
 
     def _choose_ports(self, entries: Sequence[Entry]) -> set[str]:
-        asked = self._config.ports
+        asked = self.ports
         if asked is not None:
             for port in asked:
                 if port not in PORTS:
@@ -238,7 +312,7 @@ class Images(Dataset):
                     f"to use only those pictures name {names} in data.ports"
                 )
         self._mask_files = "true_mask" in ports
-        if ports & {"true_depth", "true_coordinates"} or self._config.alpha_as_mask:
+        if ports & {"true_depth", "true_coordinates"} or self.alpha_as_mask:
             ports.add("true_mask")
         return ports
 
@@ -284,7 +358,7 @@ class Images(Dataset):
         return f"{error.path.relative_to(self._folder.root).as_posix()}: {error.reason}"
 
     def _refuse_or_note(self, problem: str) -> None:
-        if self._config.strict:
+        if self.strict:
             raise DataError(
                 f"{self._folder.root}: {problem}; repair or remove the file, or leave out --strict to pass over bad files "
                 f"(all of them: armillary data check {self._folder.root})"
@@ -295,7 +369,7 @@ class Images(Dataset):
         """Return the picture, and the item with the picture alone, after a look at what lies beside it."""
         needed = self._ports - {"image"}
         for port in sorted(needed):
-            derived = port == "true_mask" and (self._config.alpha_as_mask or not self._mask_files)
+            derived = port == "true_mask" and (self.alpha_as_mask or not self._mask_files)
             derived |= port in PAIR_PORTS  # looked at when it is known which pictures are good
             if not derived and not self._has(port, entry.id):
                 raise PictureError(self._folder.root / entry.path, f"has no {port} ({_place_of(port)})")
@@ -325,7 +399,7 @@ class Images(Dataset):
             read_flow(self._flow_file(entry), size, header_only=True)
             partner = self._partners[entry.id]
             path = self._folder.root / partner.path
-            width, height = picture_size(path, max_pixels=self._config.max_pixels)
+            width, height = picture_size(path, max_pixels=self.max_pixels)
             self._check_partner(entry, size, partner, (height, width))
 
     def _check_partner(
@@ -340,7 +414,7 @@ class Images(Dataset):
         good = {entry.id for entry in self._entries}
         bad = {entry.id for entry in entries} - good
         self._partners = {x: partner for x, partner in self._partners.items() if x in good and partner.id not in bad}
-        count, asked = len(self._partners), self._config.ports is not None
+        count, asked = len(self._partners), self.ports is not None
         pairs = self._truth.pairs
         if pairs and self._ports & set(PAIR_PORTS) and count < len(good & {*pairs.partner, *pairs.unknown}):
             used = "only these are used" if asked else "training on pairs uses only these"
@@ -376,19 +450,17 @@ class Images(Dataset):
     # --- reading one item ------------------------------------------------------------------------------------------
 
     def _picture(self, entry: Entry) -> Picture:
-        config = self._config
-        return read_picture(self._folder.root / entry.path, background=config.background, max_pixels=config.max_pixels)
+        return read_picture(self._folder.root / entry.path, background=self.background, max_pixels=self.max_pixels)
 
     def _placement(self, entry: Entry, picture: Picture) -> Placement:
         height, width = picture.rgb.shape[:2]
-        config = self._config
         try:
-            return place(width=width, height=height, size=config.size, fit=config.fit, crop=config.crop, box=config.box)
+            return place(width=width, height=height, size=self.size, fit=self.fit, crop=self.crop, box=self.box)
         except ValueError as error:
             raise PictureError(self._folder.root / entry.path, str(error)) from error
 
     def _image(self, entry: Entry, picture: Picture) -> Tensor:
-        placed = place_colours(picture.rgb, self._placement(entry, picture), background=self._config.background)
+        placed = place_colours(picture.rgb, self._placement(entry, picture), background=self.background)
         return _channels_first(placed)
 
     def _read(self, entry: Entry, ports: Collection[str]) -> dict[str, Tensor]:
@@ -430,9 +502,9 @@ class Images(Dataset):
         return item
 
     def _mask(self, entry: Entry, picture: Picture) -> np.ndarray:
-        if (self._mask_files or self._config.alpha_as_mask) and self._has("true_mask", entry.id):
+        if (self._mask_files or self.alpha_as_mask) and self._has("true_mask", entry.id):
             return self._side_picture("true_mask", entry, picture).rgb[..., 0] > 127  # white counts
-        if self._config.alpha_as_mask and picture.alpha is not None:
+        if self.alpha_as_mask and picture.alpha is not None:
             return picture.alpha > 127
         return np.ones(picture.rgb.shape[:2], dtype=bool)
 
@@ -441,7 +513,7 @@ class Images(Dataset):
 
     def _side_picture(self, port: str, entry: Entry, picture: Picture) -> Picture:
         path = self._folder.side_file(port, entry.id)
-        side = read_picture(path, max_pixels=self._config.max_pixels)
+        side = read_picture(path, max_pixels=self.max_pixels)
         check_size(path, side.rgb.shape[:2], picture.rgb.shape[:2])
         return side
 
@@ -460,9 +532,9 @@ class Images(Dataset):
         return item
 
     def _fits_in_memory(self, count: int | None = None) -> bool:
-        pixels = self._config.size**2
+        pixels = self.size**2
         item = sum(pixels * _BYTES[port] for port in self._ports if port in _BYTES)
-        return item * (len(self._entries) if count is None else count) <= self._config.cache_megabytes * _MEGABYTE
+        return item * (len(self._entries) if count is None else count) <= self.cache_megabytes * _MEGABYTE
 
 
 def _channels_first(pixels: np.ndarray) -> Tensor:

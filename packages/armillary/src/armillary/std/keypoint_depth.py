@@ -6,18 +6,19 @@ what is right correlates positively; the absolute value would take a face for it
 beside it.
 """
 
-from collections.abc import Mapping
-from typing import Self
+from typing import Annotated, Self
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from armillary import ports
+from armillary.config import param
 from armillary.interfaces.evaluator import Evaluation, Evaluator, Figure
 from armillary.kernels.sampling import sample
-from armillary.ports import Shape
-from armillary.std.config import KeypointDepthConfig
-from armillary.std.evaluators import AverageDepth, hemisphere, known_depth
+from armillary.std.evaluators import AverageDepth, PictureDepth, hemisphere, known_depth
+
+CameraLandmarks3d = Annotated[ports.Landmarks3d, ports.Of(frame="camera")]
 
 _CHANCE = "other pictures' truth"
 _FEWEST = 3  # pictures: two points always lie on a line
@@ -51,41 +52,65 @@ def correlation(
     return torch.where(varies, product, torch.nan)
 
 
-class KeypointDepthCorrelation(Evaluator):
-    """``keypoint-depth-correlation/1``, beside two blobs, the average depth and the truth of other pictures."""
+class KeypointDepthCorrelation(
+    Evaluator,
+    name="keypoint-depth-correlation/1",
+    source=(
+        "Wu, Rupprecht, Vedaldi 2019, arXiv:1906.01568, Table 2; joelmoniz/DepthNets, depthnet-pytorch/util.py, "
+        "compute_covar"
+    ),
+):
+    """Correlation over pictures of the depth found at annotated points with their true depth.
 
-    def __init__(self, config: KeypointDepthConfig) -> None:
-        self.config = config
+    Beside the method: two blobs, the average depth and the truth of other pictures.
+    """
+
+    protocol = (
+        "depth in the picture's frame, read at the true 2D place of each annotated point, against the point's true "
+        "z; for each point the correlation over pictures, no alignment; the sum over points of its absolute value, "
+        "that sum by the number of points, and the sum with signs. Points outside of the picture are left out, "
+        "occluded ones are not. The average depth, where the data have depth, is fitted on the training split."
+    )
+    occluded: bool = param(
+        True,
+        source="joelmoniz/DepthNets, depthnet-pytorch/util.py: every point of every picture",
+        help="count points that lie behind something else in the picture; the depth found there is that of what hides them",
+    )
+
+    def setup(self) -> None:
+        """Begin without rows."""
         self.average = AverageDepth()
         # id to [points] of: what each row found, the true z, and whether the point counts
         self.found: dict[str, dict[str, Tensor]] = {}
         self.truth: dict[str, Tensor] = {}
         self.valid: dict[str, Tensor] = {}
 
-    @classmethod
-    def build(cls, config: KeypointDepthConfig, *, inputs: Mapping[str, Shape]) -> Self:
-        """Return an empty evaluator; it takes any size and any number of points."""
-        del inputs
-        return cls(config)
+    def fit(self, ids: list[str], true_depth: PictureDepth | None = None, true_mask: ports.Mask | None = None) -> None:
+        """Add a batch to the average depth, where the data have depth."""
+        del ids
+        if true_depth is not None:
+            self.average.update(true_depth, known_depth(true_depth, true_mask))
 
-    def update(self, phase: str, *, ids: list[str], ports: Mapping[str, Tensor]) -> None:
-        """Add to the average depth (``fit``) or read the depth of a batch at its points (``score``)."""
-        if phase == "fit":
-            if "true_depth" in ports:
-                self.average.update(ports["true_depth"], known_depth(ports["true_depth"], ports.get("true_mask")))
-            return
-        places, z = ports["true_landmarks2d"], ports["true_landmarks3d"][..., 2]
-        valid = (places.abs() <= 1).all(-1) & (z > 0)  # z is 0 where the table has none
-        if not self.config.occluded and "true_visible" in ports:
-            valid = valid & ports["true_visible"].bool()
-        rows = self._rows(ports["depth"], places, valid)
-        for name, values in rows.items():
+    def score(
+        self,
+        ids: list[str],
+        depth: PictureDepth,
+        true_landmarks2d: ports.Landmarks2d,
+        true_landmarks3d: CameraLandmarks3d,
+        true_visible: ports.Visibility | None = None,
+    ) -> None:
+        """Read the depth of a batch at its points."""
+        z = true_landmarks3d[..., 2]
+        valid = (true_landmarks2d.abs() <= 1).all(-1) & (z > 0)  # z is 0 where the table has none
+        if not self.occluded and true_visible is not None:
+            valid = valid & true_visible.bool()
+        for name, values in self._rows(depth, true_landmarks2d, valid).items():
             self.found.setdefault(name, {}).update(zip(ids, values.cpu(), strict=True))
         self.truth.update(zip(ids, z.cpu(), strict=True))
         self.valid.update(zip(ids, valid.cpu(), strict=True))
 
     def merge(self, other: Self) -> None:
-        """Take in another shard: sums add, rows join by id."""
+        """Add another shard: sums add, rows join by id."""
         self.average.merge(other.average)
         for name, rows in other.found.items():
             self.found.setdefault(name, {}).update(rows)

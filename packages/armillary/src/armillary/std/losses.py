@@ -1,16 +1,13 @@
-"""Losses that more than one method uses. Images lie in [0, 1]; a loss returns (sum, count) an item."""
-
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Self
+"""Losses that more than one method uses. Images lie in [0, 1]; a loss returns (sum, count) per item."""
 
 import torch
+from attrs.validators import ge
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from armillary import ports
+from armillary.config import param
 from armillary.interfaces.loss import Loss
-from armillary.ports import Shape
-from armillary.std.config import MultiscaleGradientConfig
 
 
 def multiscale_gradient(
@@ -20,7 +17,7 @@ def multiscale_gradient(
     visible: Bool[Tensor, "batch 1 height width"] | None = None,
     scales: int,
 ) -> tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]:
-    r"""Absolute difference of image gradients over a pyramid: what a perceptual loss is without weights.
+    r"""Absolute difference of image gradients over a pyramid: a perceptual loss without weights.
 
     .. math:: L = \sum_s \frac{1}{|\Omega_s|} \sum_{\Omega_s} |\nabla \hat I_s - \nabla I_s|_1
 
@@ -30,11 +27,11 @@ def multiscale_gradient(
     Args:
         rendered: the reconstruction; may hold anything, nan included, where it is not visible.
         image: the picture.
-        visible: pixels that count; all where it is not given.
+        visible: pixels that count; all by default.
         scales: number of levels; a level under 2 pixels is left out.
 
     Returns:
-        (sum, count) an item, where sum / count is the mean over levels of the mean absolute difference a pixel, channel
+        (sum, count) per item, where sum / count is the mean over levels of the mean absolute difference per pixel, channel
         and direction; (0, 0) where nothing is visible.
 
     Raises:
@@ -70,21 +67,13 @@ def multiscale_gradient(
     return total, count
 
 
-class MultiscaleGradient(Loss):
-    """Differences of image gradients over a pyramid, without weights."""
+class MultiscaleGradient(Loss, name="multiscale-gradient", source="ours"):
+    """Difference of image gradients over a pyramid: structure without a network's weights."""
 
-    def __init__(self, *, scales: int) -> None:
-        super().__init__()
-        self.scales = scales
+    scales: int = param(4, unit="level", validator=ge(1), help="levels of the pyramid, each half the size of the last")
 
-    @classmethod
-    def build(
-        cls, config: MultiscaleGradientConfig, *, inputs: Mapping[str, Shape], assets: Mapping[str, Path]
-    ) -> Self:
-        """Return the loss; it needs neither shapes nor files."""
-        del inputs, assets
-        return cls(scales=config.scales)
-
-    def forward(self, *, reconstruction: Tensor, image: Tensor, visible: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Return (sum, count) an item."""
+    def forward(
+        self, reconstruction: ports.Image, image: ports.Image, visible: ports.Mask | None = None
+    ) -> ports.Pooled:
+        """Return sum and count per item."""
         return multiscale_gradient(reconstruction, image, visible=visible, scales=self.scales)

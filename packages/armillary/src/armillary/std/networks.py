@@ -3,16 +3,18 @@
 Images enter in [0, 1] and are seen by the first convolution in [-1, 1].
 """
 
-from collections.abc import Mapping
-from typing import Self
+from typing import Annotated, TypedDict
 
-from jaxtyping import Float
-from torch import Tensor, nn
+from attrs.validators import gt
+from torch import nn
 
+from armillary import ports
+from armillary.config import param
 from armillary.interfaces.network import Encoder
-from armillary.ports import Shape, square_side
-from armillary.std.config import PlainEncoderConfig
+from armillary.interfaces.part import from_shape
 
+_CODE = "elliottwu/unsup3d, unsup3d/networks.py"
+_COLOURS = 3
 SMALLEST_SIZE = 16
 _CORE = 4  # the side of the map between the last stage and the feature vector
 _WIDEST = 8  # channels stop doubling here, in units of the width
@@ -35,44 +37,37 @@ def stage_channels(size: int, *, width: int, core: int = _CORE) -> tuple[int, ..
     return tuple(width * min(2**stage, _WIDEST) for stage in range(stages))
 
 
-class PlainEncoder(Encoder):
-    """A picture to a feature vector by strided convolutions with rectifiers and nothing else: no norms, no biases.
+class Encoded(TypedDict):
+    """One vector per picture, of the length that the part's setting ``features`` names."""
 
-    The image is halved down to 4 x 4, and one valid 4 x 4 convolution closes.
+    feature: Annotated[ports.FeatureVector, "batch $features"]
 
-    Args:
-        size: side of the square image, in pixels.
-        channels: of the image.
-        width: channels of the first stage.
-        features: length of the vector.
 
-    Source: elliottwu/unsup3d, unsup3d/networks.py, Encoder up to its last layer; at 64 x 64 the layers are the authors' own.
-    Deviates: other powers of two from 16 on are an extension: one stage for each halving.
+class PlainEncoder(
+    Encoder,
+    name="plain-encoder",
+    source=f"{_CODE}, Encoder without its last layer; Wu, Rupprecht, Vedaldi 2019, arXiv:1906.01568, Table 7",
+):
+    """Strided convolutions with rectifiers, to one vector.
+
+    No norms, no biases. The image is halved down to 4 x 4, and one valid 4 x 4 convolution closes. At 64 x 64 the layers are the
+    authors' own. Deviates: other powers of two from 16 on are an extension, one stage per halving.
     """
 
-    def __init__(self, size: int, *, channels: int, width: int, features: int) -> None:
-        super().__init__()
+    width: int = param(32, source=f"{_CODE}: nf", help="channels of the first stage", validator=gt(0))
+    features: int = param(256, source=f"{_CODE}: nf * 8", help="length of the vector", validator=gt(0))
+    side: int = from_shape("image", ports.square_side)
+
+    def setup(self) -> None:
+        """Make the layers."""
         layers: list[nn.Module] = []
-        before = channels
-        for outputs in stage_channels(size, width=width):
-            layers += [nn.Conv2d(before, outputs, 4, stride=2, padding=1, bias=False), nn.ReLU(inplace=True)]
-            before = outputs
-        layers += [nn.Conv2d(before, features, _CORE, bias=False), nn.ReLU(inplace=True)]
+        before = _COLOURS
+        for after in stage_channels(self.side, width=self.width):
+            layers += [nn.Conv2d(before, after, 4, stride=2, padding=1, bias=False), nn.ReLU(inplace=True)]
+            before = after
+        layers += [nn.Conv2d(before, self.features, _CORE, bias=False), nn.ReLU(inplace=True)]
         self.layers = nn.Sequential(*layers)
 
-    @classmethod
-    def build(
-        cls,
-        config: PlainEncoderConfig,
-        *,
-        inputs: Mapping[str, Shape],
-        outputs: Mapping[str, Shape],
-    ) -> Self:
-        """Return the encoder of the images that the recipe feeds."""
-        del outputs
-        size, channels = square_side(inputs["image"]), inputs["image"][1]
-        return cls(size, channels=channels or 3, width=config.width, features=config.features)
-
-    def forward(self, image: Float[Tensor, "batch channel height width"]) -> dict[str, Float[Tensor, "batch feature"]]:
+    def forward(self, image: ports.Image) -> Encoded:
         """Return ``feature``. The image lies in [0, 1]."""
         return {"feature": self.layers(2 * image - 1).flatten(1)}

@@ -4,26 +4,26 @@ Images lie in [0, 1]. A masked loss returns a sum and a count for each item of t
 whole batch: the recipe weighs, the runner divides and reduces. Pixels outside the mask may hold anything, nan included.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
 
 import torch
+from attrs.validators import gt
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from armillary.config import NoConfig
+from armillary import ports
+from armillary.config import param
 from armillary.interfaces.loss import Loss, StepCache
-from armillary.ports import Shape
-from armillary.std.config import PerceptualL2Config, SmoothnessConfig
+from armillary.interfaces.part import asset
 from armillary.std.features import VGGFeatures
 
 _MID_GREY = 0.5
+_PHOTOGEO = "Wu, Rupprecht, Vedaldi 2019, arXiv:1906.01568"
+_CODE = "elliottwu/unsup3d, unsup3d"
 
 Pooled = tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]
-Shapes = Mapping[str, Shape]
-Assets = Mapping[str, Path]
 
 
 def photometric_l1(
@@ -78,17 +78,17 @@ def absolute_error(reconstruction: Tensor, image: Tensor, valid: Tensor) -> Floa
 
 
 def pool(values: Tensor, valid: Tensor) -> Pooled:
-    """Return the sum over valid pixels and their number, an item."""
+    """Return the sum over valid pixels and their number, per item."""
     return torch.where(valid, values, 0.0).sum(dim=(1, 2, 3)), valid.sum(dim=(1, 2, 3)).to(values.dtype)
 
 
 def weigh(values: Tensor, weight: Tensor) -> Pooled:
-    """Return the weighted sum and the sum of the weights, an item."""
+    """Return the weighted sum and the sum of the weights, per item."""
     return (values * weight).sum(dim=(1, 2, 3)), weight.sum(dim=(1, 2, 3))
 
 
 class ComparedFeatures(nn.Module):
-    """Layers of VGG-16 for reconstruction, image and mask; the image's are computed once a step.
+    """Layers of VGG-16 for reconstruction, image and mask; the image's are computed once per step.
 
     Args:
         weights: file of VGG-16 weights, or ``random:SEED``.
@@ -122,8 +122,8 @@ class ComparedFeatures(nn.Module):
         ]
 
 
-def vgg_weights(weights: str, assets: Assets) -> Path | str:
-    """Return where VGG-16's weights come from.
+def vgg_weights(weights: str, file: Path | None) -> Path | str:
+    """Return the weights of VGG-16 that a setting and the asset ``vgg16`` name: a file, or ``random:SEED``.
 
     Raises:
         ValueError: the file was not given, or what is asked for is neither a file nor untrained features.
@@ -133,66 +133,55 @@ def vgg_weights(weights: str, assets: Assets) -> Path | str:
         return weights
     if weights != "file":
         raise ValueError(f'weights must be "file" or "random:SEED", not {weights!r}')
-    if "vgg16" not in assets:
+    if file is None:
         raise ValueError(
             "the perceptual loss needs the weights of VGG-16 in torchvision's format: "
             "--asset vgg16=FILE, or untrained features with --set losses.NAME.settings.weights=random:0"
         )
-    return assets["vgg16"]
+    return file
 
 
-class PhotometricL1(Loss):
+class PhotometricL1(
+    Loss,
+    name="photometric-l1",
+    source=f"{_PHOTOGEO}, Eq. 5; {_CODE}/model.py, photometric_loss without confidence",
+):
     """Absolute image error."""
 
-    @classmethod
-    def build(cls, config: NoConfig, *, inputs: Shapes, assets: Assets) -> Self:
-        """Return the loss; it has no settings."""
-        del config, inputs, assets
-        return cls()
-
-    def forward(
-        self,
-        reconstruction: Float[Tensor, "batch channel height width"],
-        image: Float[Tensor, "batch channel height width"],
-        visible: Bool[Tensor, "batch 1 height width"],
-    ) -> Pooled:
-        """Return sum and count for each item."""
+    def forward(self, reconstruction: ports.Image, image: ports.Image, visible: ports.Mask) -> ports.Pooled:
+        """Return sum and count per item."""
         return photometric_l1(reconstruction, image, valid=visible)
 
 
-class PerceptualL2(Loss):
-    r"""Squared error of the features of some layers, each a mean over its channels and positions, added up.
+class PerceptualL2(
+    Loss,
+    name="perceptual-l2",
+    source=f"{_PHOTOGEO}, Section 3.3; {_CODE}/networks.py, PerceptualLoss without confidence",
+):
+    r"""Squared error of VGG-16 features, of one layer or of several.
 
     .. math:: L = \sum_k \frac{1}{C_k H_k W_k} \|e_k(\hat I) - e_k(I)\|_F^2
 
-    A feature counts by how much of the picture under it is visible.
-
-    Args:
-        weights: file of VGG-16 weights, or ``random:SEED``.
-        layers: of VGG-16.
-
-    Source: Wu et al. 2019, arXiv:1906.01568, Section 3.3; with one layer elliottwu/unsup3d, unsup3d/networks.py,
-    PerceptualLoss without confidence.
+    Each layer is a mean over its channels and positions, and layers add up. A feature counts by how much of the picture under it
+    is visible.
     """
 
-    def __init__(self, weights: Path | str, *, layers: Sequence[str]) -> None:
-        super().__init__()
-        self.features = ComparedFeatures(weights, layers=layers)
+    weights: str = param(
+        "file",
+        source="torchvision's VGG-16, trained on ImageNet",
+        help='"file" for the asset vgg16, "random:SEED" for untrained features',
+    )
+    layers: tuple[str, ...] = param(("relu3_3",), source=f"{_CODE}/networks.py", help="of VGG-16; their errors add up")
+    vgg16: Path | None = asset("vgg16")
 
-    @classmethod
-    def build(cls, config: PerceptualL2Config, *, inputs: Shapes, assets: Assets) -> Self:
-        """Return the loss with the weights that the recipe names."""
-        del inputs
-        return cls(vgg_weights(config.weights, assets), layers=config.layers)
+    def setup(self) -> None:
+        """Read the features' weights."""
+        self.features = ComparedFeatures(vgg_weights(self.weights, self.vgg16), layers=self.layers)
 
     def forward(
-        self,
-        reconstruction: Float[Tensor, "batch 3 height width"],
-        image: Float[Tensor, "batch 3 height width"],
-        visible: Bool[Tensor, "batch 1 height width"],
-        cache: StepCache | None = None,
-    ) -> Pooled:
-        """Return for each item the sum over layers, as a share of the picture, and the visible share of the picture."""
+        self, reconstruction: ports.Image, image: ports.Image, visible: ports.Mask, cache: StepCache | None = None
+    ) -> ports.Pooled:
+        """Return per item the sum over layers, as a share of the picture, and the visible share of the picture."""
         total, share = image.new_zeros(image.shape[0]), image.new_zeros(image.shape[0])
         for found, target, weight in self.features(reconstruction, image, visible, cache):
             positions = weight.shape[-2] * weight.shape[-1]
@@ -201,23 +190,17 @@ class PerceptualL2(Loss):
         return total, share
 
 
-class Smoothness(Loss):
-    """Steps of depth between neighbours.
+class Smoothness(Loss, name="smoothness", source=f"{_CODE}/model.py, loss_depth_sm; used for cars"):
+    """Steps of depth between neighbours."""
 
-    Args:
-        depth_range: unit of a step, in scene units.
-    """
+    depth_range: float = param(
+        0.2,
+        unit="scene",
+        source=f"{_CODE}/model.py: max_depth - min_depth",
+        help="largest depth less the smallest",
+        validator=gt(0),
+    )
 
-    def __init__(self, *, depth_range: float) -> None:
-        super().__init__()
-        self.depth_range = depth_range
-
-    @classmethod
-    def build(cls, config: SmoothnessConfig, *, inputs: Shapes, assets: Assets) -> Self:
-        """Return the loss."""
-        del inputs, assets
-        return cls(depth_range=config.depth_range)
-
-    def forward(self, depth: Float[Tensor, "batch 1 height width"]) -> Float[Tensor, " batch"]:
-        """Return one value for each item."""
+    def forward(self, depth: ports.Depth) -> ports.PerItem:
+        """Return one value per item."""
         return smoothness(depth, depth_range=self.depth_range)

@@ -1,26 +1,29 @@
 """Renderers that more than one method uses."""
 
-from collections.abc import Mapping
-from typing import Self
+from typing import Annotated, TypedDict
 
-from torch import Tensor
-
-from armillary.config import NoConfig
+from armillary import ports
 from armillary.interfaces.network import Renderer
 from armillary.kernels.depth_mesh import render_depth
-from armillary.ports import Shape
+
+CanonicalDepth = Annotated[ports.Depth, ports.Of(frame="canonical")]
 
 
-class DepthMesh(Renderer):
+class Look(TypedDict):
+    """A canonical depth map seen from another viewpoint."""
+
+    depth: Annotated[ports.Depth, ports.Of(frame="image")]
+    visible: Annotated[ports.Mask, ports.Of(frame="image")]
+
+
+class DepthMesh(
+    Renderer,
+    name="depth-mesh",
+    source="Wu, Rupprecht, Vedaldi 2020, arXiv:1911.11130, Section 3.3 (there: Kato et al. 2018)",
+):
     """Depth of a canonical depth map seen from another viewpoint, by :mod:`armillary.kernels.depth_mesh`."""
 
-    @classmethod
-    def build(cls, config: NoConfig, *, inputs: Mapping[str, Shape], outputs: Mapping[str, Shape]) -> Self:
-        """Return the renderer; it takes any size."""
-        del config, inputs, outputs
-        return cls()
-
-    def forward(self, *, canonical_depth: Tensor, pose: Tensor, camera: Tensor) -> dict[str, Tensor]:
+    def forward(self, canonical_depth: CanonicalDepth, pose: ports.Pose, camera: ports.Camera) -> Look:
         """Return ``depth`` in the picture's frame and ``visible``; depth is 0 where nothing is seen."""
         depth, visible = render_depth(canonical_depth, pose, camera)
         return {"depth": depth, "visible": visible}

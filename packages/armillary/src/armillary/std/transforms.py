@@ -1,34 +1,44 @@
-"""Geometric transforms of one sample; what they do to each port stands in :mod:`armillary.data.geometry`."""
+"""Geometric transforms of one sample; what happens to each port is in :mod:`armillary.data.geometry`."""
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Annotated, Any, TypedDict, cast
 
 import torch
+from attrs.validators import and_, ge, le
 from torch import Tensor
 
+from armillary import ports
+from armillary.config import param
 from armillary.data.geometry import Crop, Flip, move
 from armillary.errors import DataError
+from armillary.interfaces.part import from_shape
 from armillary.interfaces.transform import Transform
-from armillary.ports import Shape
-from armillary.std.config import CropConfig, HorizontalFlipConfig
+
+_DATALOADERS = "elliottwu/unsup3d, unsup3d/dataloaders.py"
 
 
-class HorizontalFlip(Transform):
-    """The sample's mirror image, with the given probability.
+class HorizontalFlip(Transform, name="horizontal-flip", source=_DATALOADERS):
+    """Mirror a sample left to right, everything in it by its kind."""
 
-    Args:
-        probability: of a flip.
-        mirror_points: for each annotated point the index of its partner; None where points keep their index.
-    """
+    moves = True
+    probability: float = param(
+        0.5,
+        unit="probability",
+        source=f"{_DATALOADERS}: hflip 0.5",
+        validator=and_(ge(0), le(1)),
+        help="of a flip, each item",
+    )
+    mirror_points: tuple[int, ...] | None = param(
+        None, help="for each annotated point the index of its mirror partner; without it points keep their index"
+    )
 
-    def __init__(self, *, probability: float, mirror_points: tuple[int, ...] | None = None) -> None:
-        self.probability = probability
-        self.mirror_points = mirror_points
-
-    @classmethod
-    def build(cls, config: HorizontalFlipConfig, *, inputs: Mapping[str, Shape], outputs: Mapping[str, Shape]) -> Self:
-        """Return the flip of these settings."""
-        return cls(probability=config.probability, mirror_points=config.mirror_points)
+    def check(self) -> None:
+        """Refuse partners that do not lead back."""
+        partners = self.mirror_points
+        if partners is not None and any(
+            not 0 <= partner < len(partners) or partners[partner] != index for index, partner in enumerate(partners)
+        ):
+            raise ValueError("mirror_points must lead back: the partner of a point's partner is the point")
 
     def __call__(
         self, sample: dict[str, Any], *, kinds: Mapping[str, str], generator: torch.Generator
@@ -42,31 +52,40 @@ class HorizontalFlip(Transform):
         )
 
 
-class CentreCrop(Transform):
-    """A square part of the sample, at the centre or up to ``jitter`` pixels from it along each axis.
+class Whole(TypedDict):
+    """A sample of any size."""
 
-    Args:
-        size: side of the square in pixels.
-        jitter: largest distance from the centre in pixels; the square always lies inside the picture.
-    """
+    image: ports.Image
 
-    def __init__(self, *, size: int, jitter: int = 0) -> None:
-        self.size = size
-        self.jitter = jitter
 
-    @classmethod
-    def build(cls, config: CropConfig, *, inputs: Mapping[str, Shape], outputs: Mapping[str, Shape]) -> Self:
-        """Return the crop of these settings.
+class Square(TypedDict):
+    """A square of it."""
+
+    image: Annotated[ports.Image, "batch 3 $size $size"]
+
+
+class CentreCrop(Transform, name="crop", source="ours"):
+    """A square part of the sample at its centre, or up to some pixels from it; it always lies inside the picture."""
+
+    moves = True
+    size: int = param(unit="pixel", validator=ge(2), help="side of the part")
+    jitter: int = param(
+        0,
+        unit="pixel",
+        validator=ge(0),
+        help="how far the part may lie from the centre, each way; 0 for the centre crop",
+    )
+    whole: tuple[int | None, ...] = from_shape("image", lambda shape: shape[-2:], of="inputs", optional=True)
+
+    def setup(self) -> None:
+        """Refuse a crop that is larger than the picture.
 
         Raises:
-            DataError: the crop is larger than the picture.
+            DataError: it is.
         """
-        _check_fits(config.size, tuple(inputs.get("image", ()))[-2:])
-        return cls(size=config.size, jitter=config.jitter)
+        _check_fits(self.size, self.whole or ())
 
-    def __call__(
-        self, sample: dict[str, Any], *, kinds: Mapping[str, str], generator: torch.Generator
-    ) -> dict[str, Any]:
+    def __call__(self, sample: Whole, *, kinds: Mapping[str, str], generator: torch.Generator) -> Square:
         """Return the part; two draws where there is jitter."""
         height, width = picture_shape(sample, kinds)
         _check_fits(self.size, (height, width))
@@ -78,7 +97,7 @@ class CentreCrop(Transform):
             left = min(max(left + shift[0], 0), width - self.size)
             top = min(max(top + shift[1], 0), height - self.size)
         crop = Crop(left=left, top=top, width=self.size, height=self.size, source=(width, height))
-        return move(sample, crop, kinds=kinds)
+        return cast(Square, move(sample, crop, kinds=kinds))
 
 
 def flip_horizontal(

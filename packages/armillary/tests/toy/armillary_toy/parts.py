@@ -1,10 +1,14 @@
 """The toy's parts."""
 
 import time
+from typing import Annotated, NotRequired, TypedDict
 
 import torch
+from attrs.validators import gt
 from torch import nn
 
+from armillary import ports
+from armillary.config import param
 from armillary.interfaces import (
     Encoder,
     Evaluation,
@@ -16,89 +20,121 @@ from armillary.interfaces import (
     Points,
     Renderer,
     Transform,
+    from_shape,
+    slot,
 )
-from armillary.interfaces.method import Branch
+from armillary.specs import Use
+
+AnyImage = Annotated[ports.Image, "batch 3 rows columns"]
+Feature = Annotated[ports.FeatureVector, "batch width_of_feature"]
+OwnFeature = Annotated[ports.FeatureVector, "batch $features"]
+Labels = Annotated[ports.LabelMap, "batch 3 height/2 width/2"]
+AnyLabels = Annotated[ports.LabelMap, "batch 3 height width"]
 
 
-class VectorEncoder(Encoder):
-    def __init__(self, features):
-        super().__init__()
-        self.linear = nn.Linear(3, features)
+class Vector(TypedDict):
+    feature: OwnFeature
 
-    @classmethod
-    def build(cls, config, *, inputs, outputs):
-        return cls(config.features)
 
-    def forward(self, *, image):
+class VectorEncoder(Encoder, name="vector"):
+    """Mean colours through a linear layer."""
+
+    features: int = param(4, unit="channel", validator=gt(0), help="length of the vector")
+
+    def setup(self):
+        self.linear = nn.Linear(3, self.features)
+
+    def forward(self, image: AnyImage) -> Vector:
         return {"feature": self.linear(image.mean(dim=(-2, -1)))}
 
 
-class MapEncoder(Encoder):
-    def __init__(self, features):
-        super().__init__()
-        self.convolution = nn.Conv2d(3, features, 2, stride=2)
+class Maps(TypedDict):
+    features: Annotated[ports.FeatureMap, "batch $features rows/2 columns/2"]
 
-    @classmethod
-    def build(cls, config, *, inputs, outputs):
-        return cls(config.features)
 
-    def forward(self, *, image):
+class MapEncoder(Encoder, name="map"):
+    """One convolution at half the size."""
+
+    features: int = param(4, unit="channel", validator=gt(0), help="length of the vector")
+
+    def setup(self):
+        self.convolution = nn.Conv2d(3, self.features, 2, stride=2)
+
+    def forward(self, image: AnyImage) -> Maps:
         return {"features": self.convolution(image)}
 
 
-class PictureHead(Head):
-    def __init__(self, channels, height, width):
-        super().__init__()
-        self.linear = nn.Linear(channels, 3 * height * width)
-        self.shape = (3, height, width)
+class Picture(TypedDict):
+    reconstruction: AnyImage
 
-    @classmethod
-    def build(cls, config, *, inputs, outputs):
-        return cls(inputs["feature"][1], *outputs["reconstruction"][-2:])
 
-    def forward(self, *, feature):
+class PictureHead(Head, name="picture"):
+    """A linear layer to a picture."""
+
+    channels: int = from_shape("feature")
+    extent: tuple[int, int] = from_shape("reconstruction", lambda shape: shape[-2:])
+
+    def setup(self):
+        self.shape = (3, *self.extent)
+        self.linear = nn.Linear(self.channels, 3 * self.extent[0] * self.extent[1])
+
+    def forward(self, feature: ports.FeatureVector) -> Picture:
         return {"reconstruction": self.linear(feature).unflatten(-1, self.shape)}
 
 
-class WrongSizeHead(Head):
-    @classmethod
-    def build(cls, config, *, inputs, outputs):
-        return cls()
+class WrongSizeHead(Head, name="wrong-size"):
+    """A picture of 7 x 7."""
 
-    def forward(self, *, feature):
+    def forward(self, feature: ports.FeatureVector) -> Picture:
         return {"reconstruction": feature.new_zeros(feature.shape[0], 3, 7, 7)}
 
 
-class LabelHead(Head):
-    def __init__(self, channels):
-        super().__init__()
-        self.convolution = nn.Conv2d(channels, 3, 1)
+class LabelsOut(TypedDict):
+    labels: Annotated[ports.LabelMap, "batch 3 rows columns"]
 
-    @classmethod
-    def build(cls, config, *, inputs, outputs):
-        return cls(inputs["features"][1])
 
-    def forward(self, *, features):
+class LabelHead(Head, name="labels"):
+    """A convolution of 1 x 1."""
+
+    channels: int = from_shape("features", lambda shape: shape[1])
+
+    def setup(self):
+        self.convolution = nn.Conv2d(self.channels, 3, 1)
+
+    def forward(self, features: ports.FeatureMap) -> LabelsOut:
         return {"labels": self.convolution(features)}
 
 
-class Brighten(Renderer):
-    @classmethod
-    def build(cls, config, *, inputs, outputs):
-        return cls()
+class Bright(TypedDict):
+    bright: ports.Image
 
-    def forward(self, *, reconstruction):
+
+class Brighten(Renderer, name="brighten"):
+    """The picture plus one."""
+
+    def forward(self, reconstruction: ports.Image) -> Bright:
         return {"bright": reconstruction + 1}
 
 
-class Pair(Transform):
+class Item(TypedDict):
+    image: ports.Image
+
+
+class AnyItem(TypedDict):
+    image: AnyImage
+
+
+class PairOut(TypedDict):
+    source: AnyImage
+    target: AnyImage
+    grid: Annotated[ports.Grid, "batch rows columns 2"]
+    valid: Annotated[ports.Mask, "batch 1 rows columns"]
+
+
+class Pair(Transform, name="pair"):
     """The picture and its mirror image."""
 
-    @classmethod
-    def build(cls, config, *, inputs, outputs):
-        return cls()
-
-    def __call__(self, sample, *, kinds, generator):
+    def __call__(self, sample: AnyItem, *, kinds, generator) -> PairOut:
         image = sample["image"]
         _, height, width = image.shape
         y = torch.linspace(-1, 1, height)[:, None].expand(height, width)
@@ -107,153 +143,182 @@ class Pair(Transform):
         return {**sample, "source": image, "target": image.flip(-1), "grid": torch.stack((x, y), -1), "valid": valid}
 
 
-class Noise(Transform):
+class Noise(Transform, name="noise"):
     """A little noise on the whole batch."""
 
-    @classmethod
-    def build(cls, config, *, inputs, outputs):
-        return cls()
+    per = "batch"
 
-    def __call__(self, sample, *, kinds, generator):
+    def __call__(self, sample: Item, *, kinds, generator) -> Item:
         image = sample["image"]
         noise = torch.randn(image.shape, generator=generator, device=image.device)
         return {**sample, "image": image + 0.01 * noise}
 
 
-class L1(Loss):
-    def __init__(self, breaks_at):
-        super().__init__()
-        self.breaks_at, self.calls = breaks_at, 0
+class Jitter(Transform, name="jitter"):
+    """Noise on one item."""
 
-    @classmethod
-    def build(cls, config, *, inputs, assets):
-        return cls(config.breaks_at)
+    def __call__(self, sample: Item, *, kinds, generator) -> Item:
+        image = sample["image"]
+        return {**sample, "image": image + torch.rand(image.shape, generator=generator)}
 
-    def forward(self, *, reconstruction, image):
+
+class L1(Loss, name="l1"):
+    """Absolute image error."""
+
+    breaks_at: int = param(-1, unit="call", help="call at which the loss becomes nan; -1 for never")
+
+    def setup(self):
+        self.calls = 0
+
+    def forward(self, reconstruction: ports.Image, image: ports.Image) -> ports.PerItem:
         # The dry run calls too.
         self.calls += 1
         factor = float("nan") if self.calls - 2 == self.breaks_at else 1.0
         return factor * (reconstruction - image).abs().mean(dim=(1, 2, 3))
 
 
-class Match(Loss):
-    @classmethod
-    def build(cls, config, *, inputs, assets):
-        return cls()
+class Match(Loss, name="match"):
+    """Labels follow the mirror, and have length one."""
 
-    def forward(self, *, source_labels, target_labels, grid, valid, cache):
+    def forward(
+        self,
+        source_labels: AnyLabels,
+        target_labels: AnyLabels,
+        grid: Annotated[ports.Grid, "batch height*2 width*2 2"],
+        valid: Annotated[ports.Mask, "batch 1 height*2 width*2"],
+        cache,
+    ) -> ports.PerBatch:
         target = cache.once("flipped", lambda: target_labels.flip(-1))
         return (source_labels - target).square().mean() + (source_labels.norm(dim=1) - 1).square().mean()
 
 
-class Near(Loss):
-    @classmethod
-    def build(cls, config, *, inputs, assets):
-        return cls()
+class Near(Loss, name="near"):
+    """Squared distance of two vectors."""
 
-    def forward(self, *, feature, target_feature):
+    def forward(self, feature: ports.FeatureVector, target_feature: ports.FeatureVector) -> ports.Pooled:
         error = (feature - target_feature).square()
         return error.sum(dim=-1), torch.full((len(error),), float(error.shape[-1]))
 
 
-class Autoencoder(Method):
-    def __init__(self, picture, renderer, offset, slow):
-        super().__init__()
-        self.picture = picture
-        if renderer is not None:
-            self.renderer = renderer
+class PictureOut(TypedDict):
+    reconstruction: ports.Image
+
+
+class Autoencoded(TypedDict):
+    reconstruction: ports.Image
+    feature: Annotated[ports.FeatureVector, "batch picture_features"]
+    bright: NotRequired[ports.Image]
+
+
+class Autoencoder(Method, name="autoencoder"):
+    """A picture through a vector."""
+
+    offset: float = param(0.0, unit="image", help="added to every pixel")
+    slow: float = param(0.0, unit="second", help="sleep in each forward, so that a test can interrupt")
+
+    @slot("branch")
+    def picture(self, image: ports.Image) -> PictureOut: ...
+    @slot("renderer", optional=True)
+    def renderer(self, reconstruction: ports.Image) -> Bright: ...
+
+    def setup(self):
         self.scale = nn.Parameter(torch.ones(()))
-        self.offset, self.slow = offset, slow
 
-    @classmethod
-    def build(cls, config, *, parts):
-        picture = Branch(parts["picture.encoder"], parts["picture.head"])
-        return cls(picture, parts.get("renderer"), config.offset, config.slow)
-
-    def forward(self, *, image):
+    def forward(self, image: ports.Image) -> Autoencoded:
         time.sleep(self.slow)
         feature = self.picture.encoder(image=image)
         outputs = {**self.picture.head(**feature), **feature}
         outputs["reconstruction"] = self.scale * outputs["reconstruction"] + self.offset
-        if hasattr(self, "renderer"):
+        if self.renderer is not None:
             outputs |= self.renderer(reconstruction=outputs["reconstruction"])
         return outputs
 
 
-class Labelling(Method):
-    def __init__(self, encoder, head):
-        super().__init__()
-        self.encoder, self.head = encoder, head
+class HalfMaps(TypedDict):
+    features: Annotated[ports.FeatureMap, "batch channels height/2 width/2"]
 
-    @classmethod
-    def build(cls, config, *, parts):
-        return cls(parts["encoder"], parts["head"])
 
-    def forward(self, *, source, target):
+class HalfLabels(TypedDict):
+    labels: Labels
+
+
+class PairLabels(TypedDict):
+    source_labels: Labels
+    target_labels: Labels
+
+
+class Labelling(Method, name="labelling"):
+    """Labels of pairs."""
+
+    @slot("encoder")
+    def encoder(self, image: ports.Image) -> HalfMaps: ...
+    @slot("head")
+    def head(self, features: Annotated[ports.FeatureMap, "batch channels height/2 width/2"]) -> HalfLabels: ...
+
+    def forward(self, source: ports.Image, target: ports.Image) -> PairLabels:
         labels = self.head(**self.encoder(image=torch.cat((source, target))))["labels"]
         return {"source_labels": labels[: len(source)], "target_labels": labels[len(source) :]}
 
-    def predict(self, *, image):
+    def predict(self, image: ports.Image) -> HalfLabels:
         return self.head(**self.encoder(image=image))
 
 
-class Embedding(Method):
-    def __init__(self, encoder, target):
-        super().__init__()
-        self.encoder, self.target = encoder, target
+class FeatureOut(TypedDict):
+    feature: Feature
 
-    @classmethod
-    def build(cls, config, *, parts):
-        return cls(parts["encoder"], parts["target"])
 
-    def forward(self, *, image):
+class TargetOut(TypedDict):
+    feature: Annotated[ports.FeatureVector, "batch width_of_target"]
+
+
+class Embedded(TypedDict):
+    feature: Feature
+    target_feature: Annotated[ports.FeatureVector, "batch width_of_target"]
+
+
+class Embedding(Method, name="embedding"):
+    """One encoder that learns another's vectors."""
+
+    @slot("encoder")
+    def encoder(self, image: ports.Image) -> FeatureOut: ...
+    @slot("encoder")
+    def target(self, image: ports.Image) -> TargetOut: ...
+
+    def forward(self, image: ports.Image) -> Embedded:
         return {**self.encoder(image=image), "target_feature": self.target(image=image)["feature"]}
 
 
-class Views(Method):
-    def __init__(self, embedding, head):
-        super().__init__()
-        self.embedding, self.head = embedding, head
+class Views(Method, name="views"):
+    """A picture from an embedding."""
 
-    @classmethod
-    def build(cls, config, *, parts):
-        return cls(parts["embedding"], parts["head"])
+    @slot("encoder")
+    def embedding(self, image: ports.Image) -> FeatureOut: ...
+    @slot("head")
+    def head(self, feature: Feature) -> PictureOut: ...
 
-    def forward(self, *, image):
+    def forward(self, image: ports.Image) -> PictureOut:
         return self.head(feature=self.embedding(image=image)["feature"])
 
-    def predict(self, *, image, turn=None):
-        """What was learnt, and in each channel where the turn takes x."""
+    def predict(
+        self, image: ports.Image, turn: Annotated[ports.Rotation, ports.Of(frame="camera")] | None = None
+    ) -> PictureOut:
+        """Return what was learnt, and in each channel where the turn takes x."""
         outputs = self.forward(image=image)
         return (
             outputs if turn is None else {"reconstruction": turn[:, :, :1, None].expand_as(outputs["reconstruction"])}
         )
 
 
-class Jitter(Transform):
-    """Noise on one item."""
+class Agreeing(Evaluator):
+    """Distance of the labels of pairs: of the method's forward, on warped items."""
 
-    @classmethod
-    def build(cls, config, *, inputs, outputs):
-        return cls()
+    calls = "forward"
 
-    def __call__(self, sample, *, kinds, generator):
-        image = sample["image"]
-        return {**sample, "image": image + torch.rand(image.shape, generator=generator)}
-
-
-class Agreement(Evaluator):
-    """How far the labels of pairs are apart: of the method's forward, on warped items."""
-
-    def __init__(self):
+    def setup(self):
         self.rows = {}
 
-    @classmethod
-    def build(cls, config, *, inputs):
-        return cls()
-
-    def update(self, phase, *, ids, ports):
-        apart = (ports["source_labels"] - ports["target_labels"].flip(-1)).abs().mean(dim=(1, 2, 3))
+    def score(self, ids, source_labels: AnyLabels, target_labels: AnyLabels):
+        apart = (source_labels - target_labels.flip(-1)).abs().mean(dim=(1, 2, 3))
         self.rows |= dict(zip(ids, apart.tolist(), strict=True))
 
     def merge(self, other):
@@ -263,21 +328,34 @@ class Agreement(Evaluator):
         return Evaluation(figures={"apart": Figure(value=sum(self.rows.values()), count=len(self.rows))})
 
 
-class Centre(Evaluator):
-    """Finds one point a picture, the mean label of the training split, and is told the truth: the middle."""
+class Agreement(Agreeing, name="agreement/1"):
+    """Distance of the labels of jittered pairs."""
 
-    def __init__(self):
+    transforms = (Use("toy:jitter"), Use("toy:pair"))
+    protocol = "jittered pairs"
+
+
+class Cropped(Agreeing, name="cropped/1"):
+    """Distance of the labels of pairs of the recipe's size."""
+
+    transforms = (Use("std:crop", settings={"jitter": 0}), Use("toy:pair"))
+    recipe_settings = True
+    protocol = "pairs of the recipe's size, from the middle"
+
+
+class Centre(Evaluator, name="centre/1"):
+    """One point per picture, the mean label of the training split, against the middle."""
+
+    fit_outputs = True
+    protocol = "no matter"
+
+    def setup(self):
         self.fitted, self.points = {}, {}
 
-    @classmethod
-    def build(cls, config, *, inputs):
-        return cls()
+    def fit(self, ids, labels: AnyLabels):
+        self.fitted |= dict(zip(ids, labels.mean(dim=(-2, -1)), strict=True))
 
-    def update(self, phase, *, ids, ports):
-        means = ports["labels"].mean(dim=(-2, -1))
-        if phase == "fit":
-            self.fitted |= dict(zip(ids, means, strict=True))
-            return
+    def score(self, ids, labels: AnyLabels):
         for item in ids:
             point = torch.stack(list(self.fitted.values())).mean(dim=0)[None, :2].tanh()
             self.points[item] = Points(predicted=point, truth=torch.zeros(1, 2), visible=torch.ones(1))
