@@ -122,8 +122,8 @@ def _wrong_moment(key: str, value: Any, parameter: torch.nn.Parameter, step: int
         return f"is {value.dtype}, it needs {dtype}"
     if not torch.isfinite(value).all():
         return "is not finite"
-    if key == "step" and not (0 < value.item() <= step and value.item().is_integer()):
-        return f"is {value.item():g} at step {step}"
+    if key == "step" and not (0 < float(value) <= step and float(value).is_integer()):
+        return f"is {float(value):g} at step {step}"
     if key.endswith("_sq") and (value < 0).any():
         return "has squares below 0"
     return ""

@@ -25,4 +25,7 @@ class AutoencoderConfig:
     """The method."""
 
     offset: float = param(0.0, unit="image", help="added to every pixel")
+    chance: float = param(
+        0.0, unit="share", help="dropped features, and noise of Python and numpy, from global generators"
+    )
     slow: float = param(0.0, unit="second", help="sleep in each forward, so that a test can interrupt")

@@ -1,7 +1,9 @@
 """The toy's parts."""
 
+import random
 import time
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -157,22 +159,26 @@ class Near(nn.Module, Loss):
 
 
 class Autoencoder(nn.Module, Method):
-    def __init__(self, picture, renderer, offset, slow):
+    def __init__(self, picture, renderer, offset, slow, chance):
         super().__init__()
         self.picture = picture
         if renderer is not None:
             self.renderer = renderer
         self.scale = nn.Parameter(torch.ones(()))
-        self.offset, self.slow = offset, slow
+        self.offset, self.slow, self.chance = offset, slow, chance
+        self.dropout = nn.Dropout(chance)
 
     @classmethod
     def build(cls, config, *, parts):
         picture = Branch(parts["picture.encoder"], parts["picture.head"])
-        return cls(picture, parts.get("renderer"), config.offset, config.slow)
+        return cls(picture, parts.get("renderer"), config.offset, config.slow, config.chance)
 
     def forward(self, *, image):
         time.sleep(self.slow)
         feature = self.picture.encoder(image=image)
+        if self.training and self.chance:
+            noise = self.chance * (random.random() + np.random.rand())  # noqa: NPY002
+            feature = {"feature": self.dropout(feature["feature"]) + noise}
         outputs = {**self.picture.head(**feature), **feature}
         outputs["reconstruction"] = self.scale * outputs["reconstruction"] + self.offset
         if hasattr(self, "renderer"):
