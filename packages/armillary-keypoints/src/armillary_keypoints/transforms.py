@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from armillary.interfaces.transform import Transform
 from armillary.ports import Shape
+from armillary.seeds import per_item
 
 if TYPE_CHECKING:
     from armillary_keypoints.config import RandomMaskConfig
@@ -48,6 +49,11 @@ class RandomMask(Transform):
     ) -> dict[str, Any]:
         """Return the batch with its mask."""
         image: Tensor = sample["image"]
-        drawn = torch.rand(len(image), 1, self.cells, self.cells, generator=generator, device=generator.device)
+        grid = (1, self.cells, self.cells)
+        drawn = per_item(
+            lambda count, own: torch.rand(count, *grid, generator=own, device=own.device),
+            len(image),
+            generator=generator,
+        )
         kept = (drawn > self.missing).to(image.device)
         return {**sample, "kept": spread_cells(kept, height=image.shape[-2], width=image.shape[-1])}

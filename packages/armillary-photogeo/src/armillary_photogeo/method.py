@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from armillary.interfaces.method import Branch, Method
 from armillary.kernels import cameras, depth_mesh, sampling, shading
+from armillary.seeds import per_item
 
 if TYPE_CHECKING:
     from armillary.config import NoConfig
@@ -149,7 +150,8 @@ class Photogeo(Method):
         """Return which items are mirrored: half of them by chance in training, otherwise none."""
         if not self.training:
             return torch.zeros(items, dtype=torch.bool, device=device)
-        return torch.rand(items, device=device) < 0.5
+        drawn = per_item(lambda count, generator: torch.rand(count, generator=generator), items)
+        return (drawn < 0.5).to(device)
 
 
 class SupervisedDepth(Method):

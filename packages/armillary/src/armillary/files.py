@@ -3,7 +3,7 @@
 import contextlib
 import errno
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,17 +12,15 @@ from armillary.errors import RunError
 
 @contextlib.contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Give a path beside ``path``, and rename it into place when the block has ended well.
+    """Yield a path beside ``path``, and rename it to ``path`` at the end of the block; the umask decides its mode.
 
     Raises:
         RunError: the disk is full or cannot be written; what stood at ``path`` stands.
     """
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    draft = Path(name)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
+        os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         yield draft
-        draft.chmod(0o644)
         draft.replace(path)
     except OSError as error:
         raise RunError(f"{path}: cannot be written: {write_reason(error)}") from error

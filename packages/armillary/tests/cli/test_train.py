@@ -42,12 +42,19 @@ def test_a_training_says_what_to_type_next(run, pictures, armillary):
             "slots.picture.encoder: taken from another run: --from a=RUN",
         ),
         (("--resume", "nosuch", "--data", "x"), 1, "nosuch: there is no such run"),
+        (("toy:smoke", "--data", "x", "--out", "new", "--checkpoint", "step-2"), 2, "--resume RUN --checkpoint step-N"),
         (("toy:smoke", "--resume", "run", "--data", "x"), 2, "toy:smoke cannot be given with --resume"),
         (("--resume", "run", "--data", "x", "--set", "a=1", "--seed", "2", "--strict"), 2, "--set, --seed, --strict"),
     ],
 )
 def test_what_train_refuses(armillary, arguments, status, said):
     assert said in armillary("train", *arguments, status=status).err
+
+
+def test_resume_takes_a_checkpoint_by_name(armillary, run, pictures):
+    typed = ("train", "--resume", "run", "--data", pictures)
+    assert "there is no such checkpoint" in armillary(*typed, "--checkpoint", "step-1", status=1).err
+    assert "step 3 of 3" in armillary(*typed, "--checkpoint", "step-2", "--steps", 3).err
 
 
 def test_an_accelerator_that_is_not_there_is_refused(armillary, pictures, monkeypatch):

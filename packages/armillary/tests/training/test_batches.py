@@ -1,9 +1,13 @@
 """Batches are a function of the step: the same again from any step on; with ``draws``, each draw is made once."""
 
+import random
+
+import numpy as np
 import pytest
 import torch
 
-from armillary.training.batches import StepBatches
+from armillary.seeds import per_item, step_seeded
+from armillary.training.batches import StepBatches, training_batches
 
 _ITEMS, _BATCH, _STEPS = 5, 2, 40
 
@@ -82,3 +86,65 @@ def test_without_room_draws_again_the_same(monkeypatch):
     transform = _Draw()
     assert _seen(_batches(transform, draws=2)) == roomy
     assert transform.calls > 2 * _ITEMS
+
+
+class _GlobalDraw:
+    """Draws from the three global generators, as a plugin may that does not know better."""
+
+    def __call__(self, sample, *, kinds, generator):
+        drawn = [random.random(), np.random.rand(), torch.rand(()).item()]  # noqa: NPY002
+        return {**sample, "number": torch.tensor(drawn, dtype=torch.float64)}
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("first", [0, 3])
+def test_global_generators_are_seeded_per_item_in_workers_too(first, workers):
+    torch.manual_seed(workers)
+    read = training_batches(_batches(_GlobalDraw()), first=first, workers=workers)
+    fresh = _batches(_GlobalDraw())
+    for step in range(first, first + 4):
+        assert torch.equal(next(read)["number"], fresh[step]["number"])
+    assert len(set(fresh[0]["number"].flatten().tolist() + fresh[4]["number"].flatten().tolist())) == 12
+
+
+def test_reading_a_batch_leaves_the_global_generators():
+    torch.manual_seed(7)
+    before = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
+    _batches(_GlobalDraw())[0]
+    after = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
+    assert torch.equal(before[0], after[0])
+    assert before[1:] == after[1:]
+
+
+@pytest.mark.parametrize("processes", [2, 3])
+def test_draws_for_the_whole_batch_are_cut_by_rank(processes):
+    """N processes draw what one draws, in the step alone; a second draw of the step is another one."""
+
+    def draws(rank, count, step=5):
+        with step_seeded(0, "main", step, rank=rank, processes=count):
+            return [per_item(lambda n, own: torch.rand(n, 2, generator=own), 6 // count) for _ in range(2)]
+
+    whole = draws(0, 1)
+    for part in range(2):
+        shares = [draws(rank, processes)[part] for rank in range(processes)]
+        assert torch.equal(torch.cat(shares), whole[part])
+    assert not torch.equal(*whole)
+    assert not torch.equal(draws(0, 1, step=6)[0], whole[0])
+
+
+def test_draws_of_a_given_generator_are_cut_by_rank():
+    def draw(rank, count):
+        with step_seeded(0, "main", 0, rank=rank, processes=count):
+            own = torch.Generator().manual_seed(3)
+            return per_item(lambda n, generator: torch.rand(n, generator=generator), 4 // count, generator=own)
+
+    assert torch.equal(torch.cat([draw(rank, 2) for rank in range(2)]), draw(0, 1))
+    assert torch.equal(draw(0, 1), torch.rand(4, generator=torch.Generator().manual_seed(3)))
+
+
+def test_dropout_differs_from_rank_to_rank():
+    seen = []
+    for rank in range(2):
+        with step_seeded(0, "main", 0, rank=rank, processes=2):
+            seen.append(torch.rand(8))
+    assert not torch.equal(*seen)

@@ -139,7 +139,7 @@ def test_what_is_missing_or_no_run_is_refused_before_anything_is_written(toy_hos
         other_runs({"shapes": pictures})
     for each in checkpoints.found(shapes.checkpoints("main")):
         (each.path / "weights.safetensors").write_bytes(b"")
-    with pytest.raises(RunError, match=r"--from shapes=.*its stage main has no whole checkpoint: .*corrupted"):
+    with pytest.raises(RunError, match=r"--from shapes=.*its stage main has no good checkpoint: .*corrupted"):
         trained(toy_host, recipe, tmp_path / "run", pictures, shapes=shapes)
     assert not (tmp_path / "run").exists()
 

@@ -65,7 +65,7 @@ _verb(
     "RECIPE --data DIR --out RUN [FLAGS]",
     "Train a recipe on a folder of pictures.\n\n"
     "Everything goes into the folder of the run, which can be moved. SIGINT and SIGTERM end it after its step, with a "
-    "checkpoint; after these, or after a crash, --resume goes on from the newest whole checkpoint:\n\n"
+    "checkpoint; after these, or after a crash, --resume goes on from the newest good checkpoint:\n\n"
     "    armillary train unsup3d:quick --data faces --out runs/faces\n"
     "    armillary train --resume runs/faces --data faces --steps 20000\n\n"
     "Each of these wins over those before it: --recipe, --set, --use, --weight, --drop.",

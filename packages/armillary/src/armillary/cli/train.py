@@ -21,6 +21,13 @@ def train(
     resume: Annotated[
         Path | None, Parameter(metavar="RUN", help="Go on with a run from its newest checkpoint; takes no RECIPE.")
     ] = None,
+    checkpoint: Annotated[
+        str | None,
+        Parameter(
+            metavar="step-N",
+            help="With --resume: go on from this one; later ones are set aside. Not given: the newest.",
+        ),
+    ] = None,
     init: Annotated[
         Path | None,
         Parameter(metavar="RUN", help="Begin with the weights of this run, where names and shapes are the same."),
@@ -48,7 +55,11 @@ def train(
         raise UsageError("--data is missing: which folder of pictures? armillary train RECIPE --data DIR --out RUN")
     if resume is not None:
         _only_resume(recipe, out, init, flags, strict)
-        return _ended(_resume(resume, data, flags, observers, asset, device), data)
+        return _ended(_resume(resume, data, checkpoint, flags, observers, asset, device), data)
+    if checkpoint is not None:
+        raise UsageError(
+            "--checkpoint is of a run to go on with: armillary train --resume RUN --checkpoint step-N --data DIR"
+        )
     if recipe is None:
         raise UsageError("RECIPE is missing: which recipe? armillary recipes list says which there are")
     if out is None:
@@ -102,6 +113,7 @@ def _train(
 def _resume(
     run: Path,
     data: Path,
+    checkpoint: str | None,
     flags: RecipeFlags,
     observers: tuple[str, ...],
     asset: tuple[str, ...],
@@ -125,6 +137,7 @@ def _resume(
             reporter=bar,
             steps=flags.steps,
             seconds=flags.seconds,
+            checkpoint=checkpoint,
         )
 
 
@@ -139,7 +152,7 @@ def _only_resume(recipe: str | None, out: Path | None, init: Path | None, flags:
     if given:
         raise UsageError(
             f"{', '.join(given)} cannot be given with --resume: the run goes on with the recipe that it holds, or it would "
-            "not be the same run; --steps, --seconds, --with, --asset and the flags of the device may change"
+            "not be the same run; --steps, --seconds, --checkpoint, --with, --asset and the flags of the device may change"
         )
 
 

@@ -1,8 +1,6 @@
 """A trained run, read back: its plan, its modules with the weights of a checkpoint."""
 
-import re
 from collections.abc import Mapping
-from pathlib import Path
 
 import attrs
 import torch
@@ -51,7 +49,7 @@ def restore(
         folder: of the run.
         host: where parts come from.
         stage: its name; the one that serves where it is not given.
-        checkpoint: ``step-500`` or ``500``; the newest whole one where it is not given.
+        checkpoint: ``step-500`` or ``500``; the newest good one where it is not given.
         device: where the modules go.
         trained: False leaves this stage as it was before its first step, by the recipe's seed; stages before it are trained.
 
@@ -72,16 +70,15 @@ def restore(
         if name == wanted and not trained:
             break
         chosen = checkpoint if name == wanted else None
-        found, passed = _find(folder, name, chosen)
+        place = folder.checkpoints(name)
+        found, passed = checkpoints.newest(place) if chosen is None else (checkpoints.named(place, chosen), [])
         notes += passed
         if found is not None:
             models[name].load(found.weights(), where=str(found.path))
             step = found.step
         elif stage_plan.body["budget"]["steps"] > 0 or chosen:
-            why = f" ({'; '.join(passed)})" if passed else " yet"
-            raise RunError(
-                f"{folder.path}: stage {name} has no whole checkpoint{why}: train on with --resume {folder.path}"
-            )
+            why = f": {'; '.join(passed)}" if passed else f" yet: train on with --resume {folder.path}"
+            raise RunError(f"{folder.path}: stage {name} has no good checkpoint{why}")
         if name == wanted:
             break
     model = models[wanted]
@@ -89,18 +86,6 @@ def restore(
     if device is not None:
         model.method.to(device)
     return Restored(folder=folder, plan=plan, model=model, step=step, notes=tuple(notes))
-
-
-def _find(folder: RunFolder, stage: str, wanted: str | None) -> tuple[checkpoints.Checkpoint | None, list[str]]:
-    place = folder.checkpoints(stage)
-    if wanted is None:
-        return checkpoints.newest(place)
-    match = re.fullmatch(r"(?:step-)?(\d+)", Path(wanted).name)
-    there = {each.step: each for each in checkpoints.found(place)}
-    if match is None or int(match[1]) not in there:
-        names = ", ".join(each.path.name for each in there.values()) or "none"
-        raise RunError(f"--checkpoint {wanted}: there is no such checkpoint in {place}; there are: {names}")
-    return there[int(match[1])], []
 
 
 def kinds_of(model: Model) -> Mapping[str, str]:

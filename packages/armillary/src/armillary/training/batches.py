@@ -1,7 +1,8 @@
 """Batches as a function of the step alone: so a resumed run sees what the uninterrupted one would have seen.
 
 The stream of items is one permutation after the other, permutation e drawn from (seed, e); step s takes the items from
-``s * batch_size`` on. An item's transforms draw from (seed, epoch, item), a batch's from (seed, step).
+``s * batch_size`` on. An item's transforms draw from (seed, epoch, item), a batch's from (seed, step); what draws from a global
+generator in place of its own, in this process or in a worker, finds it seeded likewise.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,7 +12,7 @@ import torch
 
 from armillary.errors import DataError
 from armillary.interfaces import Dataset, Transform
-from armillary.seeds import seed_for
+from armillary.seeds import globals_kept, seed_for, seed_globals
 
 _ROOM = 4 * 2**30  # bytes of samples that are kept; beyond it they are drawn again, the same ones
 
@@ -60,9 +61,10 @@ class StepBatches(torch.utils.data.Dataset):
         share = self._batch_size // self._processes
         first = step * self._batch_size + self._rank * share
         samples = []
-        for position in range(first, first + share):
-            epoch, index = divmod(position, len(self._dataset))
-            samples.append(self._sample(epoch, int(self._permutation(epoch)[index])))
+        with globals_kept():
+            for position in range(first, first + share):
+                epoch, index = divmod(position, len(self._dataset))
+                samples.append(self._sample(epoch, int(self._permutation(epoch)[index])))
         return collate(samples)
 
     def _sample(self, epoch: int, item: int) -> dict[str, Any]:
@@ -78,11 +80,12 @@ class StepBatches(torch.utils.data.Dataset):
         return self._kept[key]
 
     def _draw(self, epoch: int, item: int) -> dict[str, Any]:
+        seed = seed_for(self._seed, "item", epoch, item)
+        seed_globals(seed)
         sample = self._dataset[item]
-        if self._transforms:
-            generator = torch.Generator().manual_seed(seed_for(self._seed, "item", epoch, item))
-            for transform in self._transforms:
-                sample = transform(sample, kinds=self._kinds, generator=generator)
+        generator = torch.Generator().manual_seed(seed)
+        for transform in self._transforms:
+            sample = transform(sample, kinds=self._kinds, generator=generator)
         return sample
 
     def _permutation(self, epoch: int) -> torch.Tensor:

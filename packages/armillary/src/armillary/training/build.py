@@ -1,7 +1,6 @@
 """From a plan to modules: each slot under a random stream of its own, then one real forward compared with what was declared."""
 
-import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from armillary.interfaces import Dataset, Evaluator, Loss, Method, StepCache, Tr
 from armillary.plugins.host import Host
 from armillary.ports import Port, Shape
 from armillary.recipes.plan import BoundPlan, PartPlan, StagePlan
-from armillary.seeds import seed_for
+from armillary.seeds import globals_kept, seed_for
 
 METHOD = "method"
 """Pseudo-slot of the method's own parameters."""
@@ -148,7 +147,7 @@ def build(
         if part.shares:
             parts[slot] = parts[part.shares]
     resolved = host.resolve(plan.method)
-    with _seeded(seed_for(seed, plan.name, METHOD)):
+    with globals_kept(seed_for(seed, plan.name, METHOD)):
         method = _guard(
             f"method {plan.method_id}",
             lambda: resolved.cls.build(structure(plan.body.get("settings", {}), resolved.config), parts=parts),
@@ -165,7 +164,7 @@ def build(
     losses = {}
     if with_losses:
         for name, bound in plan.losses.items():
-            with _seeded(seed_for(seed, plan.name, "losses", name)):
+            with globals_kept(seed_for(seed, plan.name, "losses", name)):
                 losses[name] = _loss(host, name, bound, assets or {})
     return Model(plan=plan, method=method, parts=parts, losses=losses)
 
@@ -290,7 +289,7 @@ def loss_terms(
 def _part(host: Host, slot: str, part: PartPlan, seed: int) -> torch.nn.Module:
     resolved = host.resolve(part.spec)
     config = structure(part.settings, resolved.config, path=f"slots.{slot}")
-    with _seeded(seed_for(seed, slot)):
+    with globals_kept(seed_for(seed, slot)):
         module = _guard(
             f"slots.{slot}: {part.id}", lambda: resolved.cls.build(config, inputs=part.inputs, outputs=part.outputs)
         )
@@ -388,14 +387,6 @@ class _RenamedTransform(Transform):
         own_kinds |= {own: kinds[name] for own, name in rename.items() if name in kinds}
         made = self.transform(inside, kinds=own_kinds, generator=generator)
         return {**{rename.get(name, name): value for name, value in made.items()}, **kept}
-
-
-@contextlib.contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Draw from ``seed`` inside, and leave the global stream as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        yield
 
 
 def _guard(who: str, build: Any) -> Any:

@@ -19,7 +19,7 @@ class Initial:
     Args:
         name: of the run's folder.
         recipe: of that run.
-        stages: stage to its newest whole checkpoint.
+        stages: stage to its newest good checkpoint.
         taken: stage of the new run to what was taken over of each slot.
     """
 
@@ -33,13 +33,13 @@ class Initial:
         """Return what a run has to give.
 
         Raises:
-            RunError: it has no whole checkpoint.
+            RunError: it has no good checkpoint.
         """
         recipe = folder.recipe()
         newest = {name: checkpoints.newest(folder.checkpoints(name))[0] for name in recipe.bodies}
         stages = {name: found for name, found in newest.items() if found is not None}
         if not stages:
-            raise RunError(f"--init {folder.path}: this run has no whole checkpoint to begin from")
+            raise RunError(f"--init {folder.path}: this run has no good checkpoint to begin from")
         return cls(folder.path.resolve().name, recipe, stages)
 
     def load(self, model: Model, *, alone: bool) -> str:

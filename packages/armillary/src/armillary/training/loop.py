@@ -1,7 +1,6 @@
 """One stage of a training: its steps, and what is written between them."""
 
 import contextlib
-import random
 import signal
 import threading
 import time
@@ -15,12 +14,12 @@ from armillary.config import structure
 from armillary.errors import ArmillaryError, RecipeError, RunError
 from armillary.interfaces import Dataset, StepCache
 from armillary.recipes.settings import BudgetConfig, CadenceConfig, OptimiserConfig, ScheduleConfig
-from armillary.seeds import seed_for
+from armillary.seeds import seed_for, step_seeded
 from armillary.training import checkpoint as checkpoints
 from armillary.training.batches import collate, to_device, training_batches
 from armillary.training.build import build_dataset, build_transforms, call_method, loss_terms
 from armillary.training.folder import RunFolder
-from armillary.training.optimise import build_optimiser, rate_factor, set_rate, weight_at
+from armillary.training.optimise import build_optimiser, load_moments, moments, rate_factor, set_rate, weight_at
 
 _PREVIEWS = 4
 
@@ -123,7 +122,8 @@ class StageLoop:
         for batch in training_batches(batches, first=self.step, workers=self.training.device.workers):
             if signals.received or self._out_of_time():
                 break
-            row = self._train_step(batch)
+            with self._seeded():
+                row = self._train_step(batch)
             steps_in_window += 1
             window = row
             if self.step % self.cadence.log == 0 or self.step == self.budget.steps:
@@ -140,6 +140,10 @@ class StageLoop:
 
     def _out_of_time(self) -> bool:
         return self.budget.seconds is not None and self.elapsed >= self.budget.seconds
+
+    def _seeded(self) -> contextlib.AbstractContextManager[None]:
+        seed, fabric = self.training.plan.recipe.seed, self.fabric
+        return step_seeded(seed, self.name, self.step, rank=fabric.global_rank, processes=fabric.world_size)
 
     def _train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
         batch = to_device(batch, self.fabric.device, channels_last=self.training.device.channels_last)
@@ -178,8 +182,11 @@ class StageLoop:
         raise self._stopped(f"a loss is not finite: {', '.join(bad) or f'their sum = {total.item()}'}")
 
     def _stopped(self, reason: str) -> RunError:
-        good, _ = checkpoints.newest(self.folder.checkpoints(self.name))
-        where = f"the last good checkpoint is {good.path.name}" if good else "no checkpoint had been written yet"
+        try:
+            good, _ = checkpoints.newest(self.folder.checkpoints(self.name))
+            where = f"the last good checkpoint is {good.path.name}" if good else "there is no good checkpoint yet"
+        except RunError as error:
+            where = str(error)
         clip = "" if self.rates.clip_norm else " or --set optimiser.clip_norm=1.0"
         return RunError(
             f"stage {self.name}, step {self.step}: {reason}; {where}. "
@@ -275,35 +282,35 @@ class StageLoop:
             "stage": self.name,
             "step": self.step,
             "seconds": self.elapsed,
-            "optimiser": self.optimiser.state_dict() if self.optimiser is not None else {},
-            "random": {"torch": torch.get_rng_state(), "python": random.getstate()},
+            "optimiser": moments(self.optimiser.optimizer, self.model.trainable())
+            if self.optimiser is not None
+            else {},
         }
-        if torch.cuda.is_available():
-            state["random"]["cuda"] = torch.cuda.get_rng_state_all()
         about = {
             "stage": self.name,
             "method": self.stage.method_id,
             "memory_format": "channels_last" if self.training.device.channels_last else "contiguous",
         }
-        saved = checkpoints.save(folder, step=self.step, weights=self.model.named_tensors(), state=state, about=about)
-        checkpoints.prune(folder, keep=self.cadence.keep)
+        try:
+            saved = checkpoints.save(
+                folder, step=self.step, weights=self.model.named_tensors(), state=state, about=about
+            )
+        except checkpoints.NotFiniteError as error:
+            raise self._stopped(str(error)) from error
+        checkpoints.prune(folder, saved=saved, keep=self.cadence.keep)
         self.training.observers.notify(
             "armillary_checkpoint_saved", run=self.folder.path, stage=self.name, step=self.step, path=saved.path
         )
 
     def _restore(self, start: checkpoints.Checkpoint) -> None:
-        state = start.state()
-        self.step, self.seconds, self.last_saved = state["step"], state["seconds"], state["step"]
-        if self.optimiser is not None and state["optimiser"]:
-            self.optimiser.load_state_dict(state["optimiser"])
-        torch.set_rng_state(state["random"]["torch"])
-        random.setstate(_tuples(state["random"]["python"]))
-        if torch.cuda.is_available() and "cuda" in state["random"]:
-            torch.cuda.set_rng_state_all(state["random"]["cuda"])
+        state = start.position(self.name)
+        self.step, self.seconds, self.last_saved = start.step, state["seconds"], start.step
+        if self.optimiser is not None:
+            where = str(start.path / checkpoints.STATE)
+            trainable = self.model.trainable()
+            load_moments(
+                self.optimiser.optimizer, state["optimiser"], parameters=trainable, step=self.step, where=where
+            )
         if self.fabric.is_global_zero:
             self.folder.cut_metrics(stage=self.name, step=self.step)
         self.training.reporter.message(f"going on with stage {self.name} from step {self.step}")
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(each) for each in value) if isinstance(value, list | tuple) else value

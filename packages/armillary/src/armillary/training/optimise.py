@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from armillary.errors import RecipeError
+from armillary.errors import RecipeError, RunError
 from armillary.recipes.settings import OptimiserConfig, ScheduleConfig
 
 
@@ -51,6 +52,81 @@ def build_optimiser(
         amsgrad=config.amsgrad,
         fused=fused,
     )
+
+
+def moments(optimiser: torch.optim.Optimizer, parameters: Mapping[str, torch.nn.Parameter]) -> dict[str, Any]:
+    """Return what the optimiser remembers of each parameter, by the parameter's name; its settings stand in the recipe."""
+    return {name: dict(optimiser.state[value]) for name, value in parameters.items() if value in optimiser.state}
+
+
+def load_moments(
+    optimiser: torch.optim.Optimizer,
+    saved: Any,
+    *,
+    parameters: Mapping[str, torch.nn.Parameter],
+    step: int,
+    where: str,
+) -> None:
+    """Give an optimiser what :func:`moments` returned, after comparing all of it with the parameters.
+
+    Args:
+        optimiser: newly built over ``parameters``.
+        saved: from a file, so it may be anything.
+        parameters: by name.
+        step: of the checkpoint; no parameter can have moved more often.
+        where: the file.
+
+    Raises:
+        RunError: a name, shape or type is not that of a parameter, or a value is impossible; says which.
+    """
+    wrong = _wrong_moments(optimiser, saved, parameters, step)
+    if wrong:
+        raise RunError(f"{where}: not the state of this optimiser: {wrong}; use another one with --checkpoint")
+    fused = optimiser.defaults.get("fused")  # such an optimiser counts on the device
+    for name, values in saved.items():
+        parameter = parameters[name]
+        optimiser.state[parameter] = {
+            key: value.to(parameter.device if fused else "cpu")
+            if key == "step"
+            else torch.empty_like(parameter, requires_grad=False).copy_(value)
+            for key, value in values.items()
+        }
+
+
+def _wrong_moments(optimiser: Any, saved: Any, parameters: Mapping[str, torch.nn.Parameter], step: int) -> str:
+    if not isinstance(saved, dict) or not all(isinstance(values, dict) for values in saved.values()):
+        return "it is no table of tables"
+    if isinstance(optimiser, torch.optim.SGD):
+        wanted = {"momentum_buffer"}
+    else:
+        wanted = {"step", "exp_avg", "exp_avg_sq"} | ({"max_exp_avg_sq"} if optimiser.defaults["amsgrad"] else set())
+    for name, values in saved.items():
+        if name not in parameters:
+            return f"{name!r} is no parameter that is trained"
+        if set(values) != wanted:
+            return f"{name} has {', '.join(map(str, values))}, it needs {', '.join(sorted(wanted))}"
+        for key, value in values.items():
+            wrong = _wrong_moment(key, value, parameters[name], step)
+            if wrong:
+                return f"{key} of {name} {wrong}"
+    return ""
+
+
+def _wrong_moment(key: str, value: Any, parameter: torch.nn.Parameter, step: int) -> str:
+    if not isinstance(value, Tensor) or value.layout != torch.strided or value.device.type != "cpu":
+        return "is no plain tensor"
+    shape, dtype = ((), torch.float32) if key == "step" else (tuple(parameter.shape), parameter.dtype)
+    if tuple(value.shape) != shape:
+        return f"has the shape {list(value.shape)}, it needs {list(shape)}"
+    if value.dtype != dtype:
+        return f"is {value.dtype}, it needs {dtype}"
+    if not torch.isfinite(value).all():
+        return "is not finite"
+    if key == "step" and not (0 < float(value) <= step and float(value).is_integer()):
+        return f"is {float(value):g} at step {step}"
+    if key.endswith("_sq") and (value < 0).any():
+        return "has squares below 0"
+    return ""
 
 
 def rate_factor(config: ScheduleConfig, *, step: int, steps: int) -> float:

@@ -15,11 +15,11 @@ from armillary.recipes.check import check
 from armillary.recipes.plan import Plan, StagePlan
 from armillary.recipes.recipe import Recipe, complete
 from armillary.recipes.settings import DeviceConfig
-from armillary.seeds import seed_for
+from armillary.seeds import globals_kept, seed_for
 from armillary.training import checkpoint as checkpoints
 from armillary.training.batches import StepBatches, to_device
 from armillary.training.build import Model, build, build_dataset, build_transforms, dry_run, missing_ports
-from armillary.training.folder import DATA, ENVIRONMENT, INIT, PLUGINS, RunFolder, environment
+from armillary.training.folder import DATA, ENVIRONMENT, INIT, PLUGINS, RECIPE, RunFolder, environment
 from armillary.training.initial import Initial
 from armillary.training.loop import Signals, StageLoop
 from armillary.training.optimise import check_weight
@@ -112,15 +112,18 @@ def resume(
     reporter: Reporter | None = None,
     steps: int | None = None,
     seconds: float | None = None,
+    checkpoint: str | None = None,
 ) -> Trained:
-    """Go on with a run from its newest whole checkpoint.
+    """Go on with a run from its newest good checkpoint.
 
     Args:
+        checkpoint: of the stage under way, ``step-500`` or ``500``; later ones are set aside. None: the newest good one.
         steps: a new budget of the stage that is under way; None keeps the run's.
         seconds: the same in seconds.
 
     Raises:
-        RunError: there is no whole checkpoint, or the data is not what the run was trained on.
+        RunError: a checkpoint cannot be read, there are some and none is good, or the data is not what the run was trained
+            on; nothing was changed.
     """
     recipe = folder.recipe()
     if steps is not None or seconds is not None:
@@ -135,7 +138,7 @@ def resume(
             table["stages"] = {**bodies, last: body}
         recipe = attrs.evolve(recipe, table=table)
     plan = plan_recipe(host, recipe)
-    return _Training(plan, host, data, device, assets, observers, reporter).go_on(folder)
+    return _Training(plan, host, data, device, assets, observers, reporter).go_on(folder, checkpoint)
 
 
 def missing_runs(plan: Plan) -> list[str]:
@@ -200,7 +203,7 @@ class _Training:
             folder.write_json(DATA, {name: attrs.asdict(dataset.fingerprint()) for name, dataset in datasets.items()})
         return self._run(folder, datasets, {})
 
-    def go_on(self, folder: RunFolder) -> Trained:
+    def go_on(self, folder: RunFolder, wanted: str | None = None) -> Trained:
         self.others = kept_in(folder, self.host, self.plan)
         datasets = {name: self._dataset(stage) for name, stage in self.plan.stages.items()}
         known = folder.read_json(DATA, {})
@@ -212,28 +215,51 @@ class _Training:
                     f"--data {self.data}: not the data of this run: it was {then['name']} with {then['count']} items, "
                     f"this is {now['name']} with {now['count']}; its files differ"
                 )
-        done: dict[str, checkpoints.Checkpoint] = {}
-        for name in self.plan.stages:
-            found, passed = checkpoints.newest(folder.checkpoints(name))
-            for line in passed:
-                self.reporter.message(f"{folder.checkpoints(name)}: {line}")
-            if found is None:
-                if passed or not done:
-                    self.reporter.message(f"{folder.path}: no whole checkpoint; stage {name} begins again at step 0")
-                break
-            done[name] = found
-            budget = self.plan.stages[name].body["budget"]["steps"]
-            if found.step > budget:
-                raise RunError(
-                    f"{folder.path}: stage {name} is at step {found.step} already: --steps {budget} is behind it"
-                )
-            if found.step == budget and name == list(self.plan.stages)[-1]:
-                self.reporter.message(
-                    f"step {budget} of {budget} is reached: nothing to do; --steps N trains on to step N"
-                )
+        done = self._done(folder, wanted)
+        self.fabric.barrier()  # every process has read before one renames
         if self.fabric.is_global_zero:
+            for name, found in done.items():
+                for line in checkpoints.set_aside(folder.checkpoints(name), after=found.step):
+                    self.reporter.message(line)
             folder.write_recipe(self.plan.recipe)
         return self._run(folder, datasets, done)
+
+    def _done(self, folder: RunFolder, wanted: str | None) -> dict[str, checkpoints.Checkpoint]:
+        """Return the checkpoint of each stage that has begun."""
+        begun = [name for name in self.plan.stages if checkpoints.found(folder.checkpoints(name))]
+        if not begun:
+            if wanted is not None:
+                checkpoints.named(folder.checkpoints(next(iter(self.plan.stages))), wanted)
+            self.reporter.message(f"{folder.path}: there is no checkpoint yet; training begins at step 0")
+            return {}
+        done: dict[str, checkpoints.Checkpoint] = {}
+        for name in self.plan.stages:
+            place = folder.checkpoints(name)
+            if wanted is not None and name == begun[-1]:
+                found, passed = checkpoints.named(place, wanted), []
+                found.verify()
+            else:
+                found, passed = checkpoints.newest(place)
+            for line in passed:
+                self.reporter.message(f"{place}: {line}")
+            if found is None:
+                raise RunError(
+                    f"{place}: no checkpoint here is good, so that training would begin again at step 0: "
+                    f"{'; '.join(passed) or 'there is none, but a later stage has some'}. Put a good one back, or train anew: "
+                    f"armillary train {folder.path / RECIPE} --data {self.data} --out ANOTHER_RUN"
+                )
+            done[name] = found
+            self._within_budget(folder, name, found.step)
+            if name == begun[-1]:
+                break
+        return done
+
+    def _within_budget(self, folder: RunFolder, name: str, step: int) -> None:
+        budget = self.plan.stages[name].body["budget"]["steps"]
+        if step > budget:
+            raise RunError(f"{folder.path}: stage {name} is at step {step} already: --steps {budget} is behind it")
+        if step == budget and name == list(self.plan.stages)[-1]:
+            self.reporter.message(f"step {budget} of {budget} is reached: nothing to do; --steps N trains on to step N")
 
     def _run(
         self, folder: RunFolder, datasets: Mapping[str, Dataset], done: Mapping[str, checkpoints.Checkpoint]
@@ -243,7 +269,7 @@ class _Training:
         self.observers.notify("armillary_run_started", run=folder.path, recipe=self.plan.recipe.table)
         outcome, received = FAILED, 0
         try:
-            with _deterministic(self.fabric.device.type == "cpu"), Signals() as signals:
+            with _deterministic(self.fabric.device.type == "cpu"), globals_kept(), Signals() as signals:
                 for name in self.plan.stages:
                     if name not in self.models:
                         self._build(name, datasets[name])
@@ -318,8 +344,9 @@ class _Training:
             whole = batches[0]
             count = min(2, len(whole["id"]))
             few = {key: value[:count] for key, value in whole.items()}
-            few = self.batch_transforms(stage, to_device(few, torch.device("cpu")), 0)
-            dry_run(model, few)
+            with globals_kept(seed_for(self.plan.recipe.seed, stage.name, "dry run")):
+                few = self.batch_transforms(stage, to_device(few, torch.device("cpu")), 0)
+                dry_run(model, few)
 
     def batches(self, stage: StagePlan, dataset: Dataset, *, steps: int | None = None) -> StepBatches:
         return StepBatches(

@@ -44,7 +44,7 @@ class Others:
             folders: name to run, or to the place in the recipe's own run where its checkpoints are kept.
 
         Raises:
-            RunError: a run has no whole checkpoint, or its weights are of another model than its recipe says.
+            RunError: a run has no good checkpoint, or its weights are of another model than its recipe says.
         """
         models: dict[str, Model] = {}
         taken: dict[tuple[str, str], checkpoints.Checkpoint] = {}
@@ -58,7 +58,7 @@ class Others:
                 found, passed = checkpoints.newest(folder.checkpoints(stage))
                 if found is None:
                     why = f": {'; '.join(passed)}" if passed else ""
-                    raise RunError(f"--from {name}={folder.path}: its stage {stage} has no whole checkpoint{why}")
+                    raise RunError(f"--from {name}={folder.path}: its stage {stage} has no good checkpoint{why}")
                 model.load(found.weights(), where=str(found.path))
                 built[stage] = models[f"{name}:{stage}"] = model
                 taken[name, stage] = found

@@ -1,8 +1,10 @@
 """The toy's parts."""
 
+import random
 import time
 from typing import Annotated, NotRequired, TypedDict
 
+import numpy as np
 import torch
 from attrs.validators import gt
 from torch import nn
@@ -214,6 +216,9 @@ class Autoencoder(Method, name="autoencoder"):
     """A picture through a vector."""
 
     offset: float = param(0.0, unit="image", help="added to every pixel")
+    chance: float = param(
+        0.0, unit="share", help="dropped features, and noise of Python and numpy, from global generators"
+    )
     slow: float = param(0.0, unit="second", help="sleep in each forward, so that a test can interrupt")
 
     @slot("branch")
@@ -223,10 +228,14 @@ class Autoencoder(Method, name="autoencoder"):
 
     def setup(self):
         self.scale = nn.Parameter(torch.ones(()))
+        self.dropout = nn.Dropout(self.chance)
 
     def forward(self, image: ports.Image) -> Autoencoded:
         time.sleep(self.slow)
         feature = self.picture.encoder(image=image)
+        if self.training and self.chance:
+            noise = self.chance * (random.random() + np.random.rand())  # noqa: NPY002
+            feature = {"feature": self.dropout(feature["feature"]) + noise}
         outputs = {**self.picture.head(**feature), **feature}
         outputs["reconstruction"] = self.scale * outputs["reconstruction"] + self.offset
         if self.renderer is not None:
