@@ -81,6 +81,7 @@ def _train(
         raise UsageError("\n".join(words))
     files = assets(asset)
     torch_device(config.accelerator)
+    from armillary.pages.observers import built_in
     from armillary.training import train as training
     from armillary.training.folder import RunFolder
 
@@ -94,7 +95,8 @@ def _train(
             assets=files,
             init=RunFolder.open(init) if init is not None else None,
             runs=flags.others()[0],
-            observers=observers,
+            observers=built_in(host),
+            trackers=observers,
             reporter=bar,
         )
 
@@ -109,8 +111,9 @@ def _resume(
 ) -> Any:
     from armillary.plugins.host import Host
 
-    config, files = device.config(), assets(asset)
+    config, files, host = device.config(), assets(asset), Host()
     torch_device(config.accelerator)
+    from armillary.pages.observers import built_in
     from armillary.training import train as training
     from armillary.training.folder import RunFolder
 
@@ -118,10 +121,11 @@ def _resume(
         return training.resume(
             RunFolder.open(run),
             data=data,
-            host=Host(),
+            host=host,
             device=config,
             assets=files,
-            observers=observers,
+            observers=built_in(host),
+            trackers=observers,
             reporter=bar,
             steps=flags.steps,
             seconds=flags.seconds,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from armillary.interfaces.generator import Generator
     from armillary.interfaces.head import Head
     from armillary.interfaces.loss import Loss, StepCache
-    from armillary.interfaces.method import Branch, Method
+    from armillary.interfaces.method import Branch, Illustration, Method
     from armillary.interfaces.renderer import Renderer
     from armillary.interfaces.transform import Transform
 
@@ -31,6 +31,7 @@ _HOME = {
     "Finding": "dataset",
     "Fingerprint": "dataset",
     "Head": "head",
+    "Illustration": "method",
     "Loss": "loss",
     "Method": "method",
     "Points": "evaluator",
@@ -52,6 +53,7 @@ __all__ = [
     "Fingerprint",
     "Generator",
     "Head",
+    "Illustration",
     "Loss",
     "Method",
     "Points",

@@ -4,8 +4,28 @@ import abc
 from collections.abc import Mapping
 from typing import Any, Self
 
+import attrs
+import numpy as np
 import torch
+from jaxtyping import UInt8
 from torch import Tensor
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Illustration:
+    """A picture that a method draws of itself.
+
+    Args:
+        picture: sRGB.
+        title: over the picture in the report.
+        caption: under it.
+        folder: folder of the run that keeps it, as ``NAME.png``.
+    """
+
+    picture: UInt8[np.ndarray, "height width 3"]
+    title: str
+    caption: str = ""
+    folder: str = "illustrations"
 
 
 class Branch(torch.nn.Module):
@@ -52,15 +72,12 @@ class Method(abc.ABC):
         """Return what is shown, evaluated and exported; :meth:`forward` unless the method says otherwise."""
         return self.forward(**ports)
 
-    def walks(self, found: Mapping[str, Tensor], *, steps: tuple[float, ...]) -> dict[str, Tensor]:
-        """Return what lies along the directions of the method's own space of shapes; nothing unless it has one.
+    def illustrate(self, found: Mapping[str, Tensor]) -> Mapping[str, Illustration]:
+        """Return pictures of what the method itself has learnt, by name; none by default.
 
         Args:
-            found: of two pictures or more, stacked: the outputs of :meth:`predict` that are points or vectors.
-            steps: places along a direction from the middle of what was found, in its standard deviations.
-
-        Returns:
-            Points in space by the name of the output that they are: ``[direction, step, points, 3]``.
+            found: the outputs of :meth:`predict` that are points, poses, vectors or single numbers, for two pictures or
+                more, stacked.
         """
-        del found, steps
+        del found
         return {}
