@@ -102,6 +102,64 @@ def test_the_core_imports_downward_only():
     assert not wrong, "\n".join(wrong)
 
 
+def test_training_draws_nothing():
+    """Pages observe a run; what trains imports neither them nor what they draw with, also through others."""
+    code = "import sys, armillary.training.train\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "armillary.training.loop" in done.stdout.split()
+    assert not [name for name in done.stdout.split() if room(name) in {"drawing", "pages"}]
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line} imports {module}"
+        for path in core_files()
+        if room(module_name(path)) == "training"
+        for line, module in imports(path)
+        if room(module) in {"drawing", "pages", "inference"}
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def import_graph(package: Path) -> dict[str, set[str]]:
+    """Return each module of a package with those of the package that it imports, also inside functions."""
+    modules = {module_name(path): path for path in source_files(package)}
+    graph = {}
+    for name, path in modules.items():
+        found = {(line, module) for line, module in imports(path) if module in modules}
+        # `from armillary.data import make` imports the module, not the package that it is in.
+        nested = {(line, module.rpartition(".")[0]) for line, module in found}
+        graph[name] = {module for _, module in found - nested} - {name}
+    return graph
+
+
+def circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Return the sets of modules that import each other, directly or through others."""
+    reached = {}
+    for name in graph:
+        seen, waiting = set(), [*graph[name]]
+        while waiting:
+            module = waiting.pop()
+            if module not in seen:
+                seen.add(module)
+                waiting += graph[module]
+        reached[name] = seen
+    together = {name: frozenset(m for m in reached[name] if name in reached[m]) for name in graph}
+    return sorted(sorted(circle) for circle in {*together.values()} if circle)
+
+
+def test_circles_are_found():
+    """Guards the test below: of two circles both are found, and nothing beside them."""
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"a", "d"}, "d": {"e"}, "e": {"d"}, "f": {"a"}, "g": set()}
+    assert circles(graph) == [["a", "b", "c"], ["d", "e"]]
+    core = import_graph(ROOT / "packages/armillary")
+    assert core["armillary"] == {"armillary.api", "armillary.version"}
+    assert "armillary.training.loop" in core["armillary.training.train"]
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda p: p.name)
+def test_no_circles_between_files(package):
+    """Each file can be read after those that it imports; the facade imports `api`, so nothing imports the facade."""
+    assert circles(import_graph(package)) == []
+
+
 def test_kernels_stand_alone():
     """Kernels are functions of tensors: they know of nothing else in the core."""
     wrong = [

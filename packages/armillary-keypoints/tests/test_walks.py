@@ -1,10 +1,14 @@
-"""Walks through the shape space by hand."""
+"""Walks through the shape space: by hand, and drawn in one scale."""
 
+import numpy as np
 import pytest
 import torch
 
+from armillary.drawing.point_pictures import structure_picture
 from armillary_keypoints.shape_space import ShapeSpace
-from armillary_keypoints.walks import shape_walks
+from armillary_keypoints.walks import edges_between, shape_walks, walk_picture
+
+SQUARE = torch.tensor([[-1.0, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]])
 
 
 @pytest.fixture
@@ -34,3 +38,32 @@ def test_depth_is_turned_as_in_what_the_shape_space_returns(shape):
     walks = shape_walks(shape, found["shape_coefficients"], steps=(0,))
     torch.testing.assert_close(walks[0, 0], found["canonical_keypoints3d"][0])
     torch.testing.assert_close(walks[0, 0, :, 2], -shape.mean[:, 2].detach())
+
+
+def test_shapes_are_drawn_in_one_scale():
+    """The square of twice the size fills the view; that of half the size is drawn as with twice its own reach."""
+    shapes = torch.stack([scale * SQUARE for scale in (0.5, 1.0, 1.0, 1.0, 2.0)])[None]
+    edges = [(0, 1, 1.0), (1, 2, 1.0)]
+    sheet = walk_picture(shapes, edges=edges, cell=100)
+    first = structure_picture(0.5 * SQUARE, edges=edges, reach=2.0, sides=("front", "from the right"), size=100)
+    assert (sheet[:, : sheet.shape[1] // 2] == 255).any()
+    found = [
+        np.array_equal(sheet[-104:-4, x : x + first.shape[1]], first) for x in range(sheet.shape[1] - first.shape[1])
+    ]
+    assert sum(found) == 1
+
+
+def test_a_sheet_has_a_row_for_each_direction():
+    one, three = (walk_picture(SQUARE.expand(n, 5, 4, 3), cell=40) for n in (1, 3))
+    assert three.shape == (one.shape[0] + 2 * 44, *one.shape[1:])
+
+
+def test_shapes_that_are_not_finite_do_not_break_it():
+    assert walk_picture(torch.full((2, 5, 4, 3), float("nan")), cell=40).dtype == np.uint8
+
+
+def test_edges_are_those_of_the_same_points():
+    """Six weights are those of the pairs of four points; for five points they say nothing."""
+    assert edges_between(SQUARE[None, None], torch.ones(3, 6)) is not None
+    assert edges_between(torch.zeros(1, 1, 5, 3), torch.ones(3, 6)) is None
+    assert edges_between(SQUARE[None, None], None) is None

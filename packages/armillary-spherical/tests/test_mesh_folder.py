@@ -8,7 +8,8 @@ from PIL import Image
 
 from armillary.errors import DataError
 from armillary_spherical.config import MeshFolderConfig
-from armillary_spherical.mesh_folder import MeshFolder, category_of
+from armillary_spherical.mesh_folder import MeshFolder
+from armillary_spherical.mesh_paths import category_of
 from armillary_spherical.meshes import PosedMesh
 from armillary_spherical.rays import Caster, embree_installed
 

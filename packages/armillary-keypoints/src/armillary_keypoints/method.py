@@ -14,10 +14,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from armillary.interfaces.method import Method
+from armillary.interfaces.method import Illustration, Method
 from armillary_keypoints.shape_space import ShapeSpace
 from armillary_keypoints.transforms import spread_cells
-from armillary_keypoints.walks import shape_walks
+from armillary_keypoints.walks import STEPS, edges_between, shape_walks, walk_picture
 
 if TYPE_CHECKING:
     from armillary_keypoints.config import KeypointsConfig
@@ -106,8 +106,17 @@ class Keypoints(Method):
         kept = spread_cells(cells[None, None], height=image.shape[-2], width=image.shape[-1])
         return self.forward(image, kept.expand(len(image), -1, -1, -1))
 
-    def walks(self, found: Mapping[str, Tensor], *, steps: tuple[float, ...]) -> dict[str, Tensor]:
-        """Return canonical shapes along each direction of the shape space; nothing without one."""
+    def illustrate(self, found: Mapping[str, Tensor]) -> dict[str, Illustration]:
+        """Return walks along each direction of the shape space; nothing without one."""
         if not isinstance(self.shape, ShapeSpace) or "shape_coefficients" not in found:
             return {}
-        return {"canonical_keypoints3d": shape_walks(self.shape, found["shape_coefficients"], steps=steps)}
+        shapes = shape_walks(self.shape, found["shape_coefficients"], steps=STEPS)
+        return {
+            "canonical_keypoints3d-walks": Illustration(
+                picture=walk_picture(shapes, edges=edges_between(shapes, found.get("edge_weights"))),
+                title="Walks through the shapes: canonical keypoints3d",
+                caption="A row for each direction of the shape space, from the front and from the right; columns in standard "
+                "deviations over training pictures.",
+                folder="walks",
+            )
+        }

@@ -23,7 +23,7 @@ from armillary.nn.spheres.rotation import rotate_coefficients
 from armillary.nn.spheres.transforms import coefficients_from_signal
 from armillary.ports import Shape
 from armillary_spherical.evaluator_config import EquivarianceConfig, RelativePoseConfig
-from armillary_spherical.mesh_folder import category_of
+from armillary_spherical.mesh_paths import category_of
 from armillary_spherical.symmetry import angle_up_to_symmetry
 
 _FIRST, _OTHERS = "score", ("second", "third", "fourth")

@@ -11,7 +11,7 @@ from armillary.data.folder import DataFolder, Splits
 from armillary.errors import DataError
 from armillary.interfaces.dataset import Examination, Finding
 from armillary_spherical.config import MeshFolderConfig
-from armillary_spherical.mesh_folder import assign_splits, category_of, scan
+from armillary_spherical.mesh_paths import assign_splits, category_of, scan
 from armillary_spherical.meshes import ReadMesh, normalised, read_mesh
 
 _FEW = 2  # meshes of a category, below which nothing of it may be left to test on

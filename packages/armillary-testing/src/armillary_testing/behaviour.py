@@ -9,9 +9,10 @@ from torch import Tensor
 
 from armillary.plugins.host import first_line
 from armillary.training.build import declared
-from armillary_testing.cases import BATCH, Case, case, sized
+from armillary_testing.cases import BATCH, Case, sized
 from armillary_testing.checks import Check, Failure, Skip, Subject
 from armillary_testing.ranges import out_of_kind
+from armillary_testing.suitable import case
 from armillary_testing.values import singular
 
 METHODS_TOO = ("encoder", "head", "renderer", "loss", "method")

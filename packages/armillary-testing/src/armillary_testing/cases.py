@@ -109,25 +109,8 @@ def tensors(
     return made
 
 
-def case(subject: Subject) -> Any:
-    """Return the first case in which the part can be built and called.
-
-    Raises:
-        Skip: it needs a file or a record that nobody can make up.
-        Failure: no size suits it; says what it said of the first.
-    """
-    key = ("case", subject.kind, subject.id)
-    if key not in subject.bench.kept:
-        from armillary_testing.method_cases import method_case
-
-        subject.bench.kept[key] = (method_case if subject.kind == "method" else _found)(subject)
-    found = subject.bench.kept[key]
-    if isinstance(found, Exception):
-        raise found
-    return found
-
-
-def _found(subject: Subject) -> Case | Exception:
+def part_case(subject: Subject) -> Case | Exception:
+    """Return the first case in which a part can be built and called, or why there is none."""
     reason = undrawable(subject.spec)
     if reason:
         return Skip(reason)

@@ -6,8 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from armillary_testing.cases import Case, case, uses
+from armillary_testing.cases import Case, uses
 from armillary_testing.checks import Check, Failure, Skip, Subject
+from armillary_testing.suitable import case
 from armillary_testing.values import drawn
 
 _SLACK = 1e-5

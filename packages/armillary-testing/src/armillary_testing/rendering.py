@@ -10,8 +10,9 @@ import attrs
 import torch
 from torch import Tensor
 
-from armillary_testing.cases import Case, case, sized
+from armillary_testing.cases import Case, sized
 from armillary_testing.checks import Check, Failure, Skip, Subject
+from armillary_testing.suitable import case
 
 _HEIGHT, _WIDTH = 24, 20
 _FOCAL = 40.0

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from armillary_testing.cases import Case, case
+from armillary_testing.cases import Case
 from armillary_testing.checks import Check, Failure, Subject
+from armillary_testing.suitable import case
 
 _STEP = 1e-6
 _PART = 1e-3  # by which the two may differ: a step may cross a kink

@@ -21,8 +21,9 @@ from armillary.nn.spheres.grids import colatitudes, points, soft
 from armillary.nn.spheres.rotation import rotate_coefficients
 from armillary.nn.spheres.transforms import coefficients_from_signal, signal_from_coefficients
 from armillary.specs import SYMMETRIES
-from armillary_testing.cases import Case, case
+from armillary_testing.cases import Case
 from armillary_testing.checks import Check, Failure, Skip, Subject
+from armillary_testing.suitable import case
 
 _FOLLOWED = 0.25
 """Largest error under the declared group."""

@@ -16,6 +16,7 @@ from armillary.data import make as folders
 from armillary.data.generators import build_generator
 from armillary.errors import ArmillaryError, DataError
 from armillary.interfaces import StepCache
+from armillary.pages.observers import Films, Illustrations, Previews
 from armillary.plugins.host import first_line
 from armillary.recipes.plan import Plan, StagePlan
 from armillary.recipes.recipe import Overrides, Recipe, resolve
@@ -23,6 +24,7 @@ from armillary.seeds import seed_for
 from armillary.training.batches import StepBatches
 from armillary.training.build import Model, build, build_dataset, build_transforms, call_method, dry_run, loss_terms
 from armillary.training.folder import RunFolder
+from armillary.training.observers import Observer, StageRun
 from armillary.training.optimise import weight_at
 from armillary.training.train import needed_ports, plan_recipe, train
 from armillary_testing.checks import Failure, Skip, Subject
@@ -81,6 +83,21 @@ class _Silent:
 
     def progress(self, *, stage: str, step: int, steps: int, row: Mapping[str, object]) -> None:
         del stage, step, steps, row
+
+
+class _Pictures(Observer):
+    """Draws what every run has drawn at its end, and remembers what cannot be drawn."""
+
+    def __init__(self) -> None:
+        self.failed: list[str] = []
+        self._built_in = (Previews(), Illustrations(), Films())
+
+    def stage_ended(self, stage: StageRun, step: int, *, finished: bool) -> None:
+        for one in self._built_in:
+            try:
+                one.stage_ended(stage, step, finished=finished)
+            except Exception as error:
+                self.failed.append(f"{one.title} of stage {stage.model.plan.name}: {first_line(error)}")
 
 
 def trial(subject: Subject) -> Trial:
@@ -228,12 +245,17 @@ def _batch(subject: Subject, plan: Plan, stage: StagePlan, data: Path) -> dict[s
 def _trained(subject: Subject) -> Trained:
     one = trial(subject)
     out = subject.bench.folder / f"run-{subject.id.replace(':', '-')}"
+    pictures = _Pictures()
     try:
-        done = train(one.recipe, data=one.data, out=out, host=subject.bench.host, reporter=_Silent())
+        done = train(
+            one.recipe, data=one.data, out=out, host=subject.bench.host, observers=[pictures], reporter=_Silent()
+        )
     except (Exception, SystemExit) as error:
         raise Failure(
             f"training stops: {str(error) if isinstance(error, ArmillaryError) else first_line(error)}"
         ) from error
+    if pictures.failed:
+        raise Failure(f"it trains, but cannot be drawn: {'; '.join(pictures.failed)}")
     return Trained(folder=done.folder, models=done.models)
 
 

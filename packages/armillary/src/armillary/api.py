@@ -11,6 +11,7 @@ from armillary.inference import evaluate as evaluation
 from armillary.inference import predict as prediction
 from armillary.inference.predict import Geometry
 from armillary.inference.restore import restore
+from armillary.pages.observers import built_in
 from armillary.plugins.host import Host
 from armillary.recipes.recipe import Overrides, resolve
 from armillary.recipes.settings import DeviceConfig
@@ -47,7 +48,9 @@ class Run:
         where = Path(data) if data is not None else self.data
         if where is None:
             raise ValueError('a run does not remember where its data lies: run.evaluate("DIR")')
-        return evaluation.evaluate(self.folder, data=where, host=self.host, stage=stage, split=split)
+        return evaluation.evaluate(
+            self.folder, data=where, host=self.host, stage=stage, split=split, observers=built_in(self.host)
+        )
 
     def predict(self, picture: str | Path, *, stage: str | None = None) -> Geometry:
         """Return the geometry of one picture, by the stage that serves or another."""
@@ -100,7 +103,8 @@ def train(
         init=RunFolder.open(Path(init)) if init is not None else None,
         runs=folders,
         assets=asset_register.gather({name: Path(path) for name, path in (assets or {}).items()}),
-        observers=observers,
+        observers=built_in(host),
+        trackers=observers,
         reporter=reporter,
     )
     return Run(trained.folder, Path(data), host)

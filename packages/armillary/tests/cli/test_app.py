@@ -14,6 +14,7 @@ VERBS = [
     ("demo",),
     ("train",),
     ("evaluate",),
+    ("report",),
     ("predict",),
     ("pose",),
     ("export",),

@@ -10,6 +10,7 @@ from armillary.api import train as train_api
 from armillary.errors import RecipeError, RunError
 from armillary.inference.predict import predict
 from armillary.inference.restore import restore
+from armillary.pages.summary import write_run_card
 from armillary.recipes.recipe import Overrides, resolve
 from armillary.training import checkpoint as checkpoints
 from armillary.training.folder import RunFolder, other_runs
@@ -86,10 +87,8 @@ def test_the_new_run_needs_the_other_no_more_and_says_whence(toy_host, pictures,
     record = whole.recipe().table["runs"]["shapes"]
     assert (record["run"], record["recipe"]) == ("my-shapes", "toy:smoke")
     assert record["checkpoints"]["main"] == {"step": 4, "sha256": manifest["files"]["weights.safetensors"]["sha256"]}
-    assert (
-        "target is picture.encoder of the run my-shapes (toy:smoke, step 4), frozen"
-        in (whole.path / "README.md").read_text()
-    )
+    card = write_run_card(whole, toy_host).read_text()
+    assert "target is picture.encoder of the run my-shapes (toy:smoke, step 4), frozen" in card
     for file in whole.path.rglob("*"):
         assert not file.is_file() or str(tmp_path).encode() not in file.read_bytes(), file
     shutil.rmtree(shapes.path)

@@ -81,6 +81,15 @@ _verb(
 )
 _verb(
     app,
+    "report",
+    "RUN",
+    "Write the page and the card of a run again.\n\n"
+    "Both are made of the files in the folder of the run: its metrics, previews, films and results. Training and evaluate "
+    "write them; this repeats it if that failed, or if the run is still under way.",
+    order=4,
+)
+_verb(
+    app,
     "predict",
     "RUN PATHS ... --out DIR [FLAGS]",
     "Find the geometry of new pictures.\n\n"
@@ -89,7 +98,7 @@ _verb(
     "--views draws what the method makes of the object when it is turned, where the method can turn it: for each picture "
     "ID-views.png, a grid of elevations and azimuths, and ID-views.webp, one turn; of a mesh with its true views beside. "
     "--animate draws the surfaces that a method finds, turned and in new light.",
-    order=4,
+    order=5,
 )
 _verb(
     app,
@@ -99,7 +108,7 @@ _verb(
     "A and B are pictures, or meshes where the method takes them. The method's signals on the sphere are correlated over all "
     "rotations; one that finds rotations or poses is asked for both. Runners-up are given: of a symmetric object several "
     "rotations are as good.",
-    order=5,
+    order=6,
 )
 _verb(
     app,
@@ -108,7 +117,7 @@ _verb(
     "Turn one picture into a textured mesh.\n\n"
     "GLB and OBJ carry a texture, PLY a colour at each vertex; all carry normals. The file is read again and compared "
     "before it takes its place.",
-    order=6,
+    order=7,
 )
 
 _verb(
@@ -125,7 +134,7 @@ _verb(
     "    armillary compare unsup3d:quick unsup3d:quick+no-confidence \\\n"
     "        flat=unsup3d:quick+losses.smoothness.weight=0 --data faces --seeds 0,1 --steps 2000\n"
     "    armillary compare '*:quick' --data faces --seconds 300",
-    order=7,
+    order=8,
 )
 
 _data = _group("data", "Make, convert, check and describe folders of pictures.", order=10)

@@ -49,7 +49,7 @@ def evaluate(
 ) -> None:
     """Measure a run by its recipe's evaluators, beside trivial baselines on the same pictures."""
     from armillary.inference.evaluate import evaluate as measure
-    from armillary.pages.summary import summarise
+    from armillary.pages.observers import built_in
     from armillary.plugins.host import Host
     from armillary.training.folder import RunFolder
 
@@ -66,9 +66,9 @@ def evaluate(
             only=only,
             untrained=untrained,
             device=torch_device(accelerator),
+            observers=built_in(host),
             reporter=bar,
         )
-    summarise(folder, host)
     if json:
         show.as_json(entry)
         return

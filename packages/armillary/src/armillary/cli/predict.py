@@ -46,6 +46,7 @@ def predict(
     from armillary.inference.predict import predict as find
     from armillary.inference.prediction_files import write_predictions
     from armillary.inference.restore import restore
+    from armillary.pages.illustrations import illustrated
     from armillary.pages.relight import animated, need_surface
     from armillary.plugins.host import Host
     from armillary.training.folder import RunFolder
@@ -72,8 +73,9 @@ def predict(
 
         found = find(restored, files, host=host, device=device, refused=None if strict else pass_over)
         found = animated(found, out) if animate else found
+        found = illustrated(found, out, method=restored.model.method)
         done = 0
-        for done, _ in enumerate(write_predictions(found, out, method=restored.model.method), start=1):
+        for done, _ in enumerate(write_predictions(found, out), start=1):
             bar.count("pictures", done + len(bad), len(files))
         if views:
             _draw_views(restored, files, bad, host=host, device=device, out=out, bar=bar)

@@ -92,6 +92,7 @@ def _train(
         raise UsageError("\n".join(words))
     files = assets(asset)
     torch_device(config.accelerator)
+    from armillary.pages.observers import built_in
     from armillary.training import train as training
     from armillary.training.folder import RunFolder
 
@@ -105,7 +106,8 @@ def _train(
             assets=files,
             init=RunFolder.open(init) if init is not None else None,
             runs=flags.others()[0],
-            observers=observers,
+            observers=built_in(host),
+            trackers=observers,
             reporter=bar,
         )
 
@@ -121,8 +123,9 @@ def _resume(
 ) -> Any:
     from armillary.plugins.host import Host
 
-    config, files = device.config(), assets(asset)
+    config, files, host = device.config(), assets(asset), Host()
     torch_device(config.accelerator)
+    from armillary.pages.observers import built_in
     from armillary.training import train as training
     from armillary.training.folder import RunFolder
 
@@ -130,10 +133,11 @@ def _resume(
         return training.resume(
             RunFolder.open(run),
             data=data,
-            host=Host(),
+            host=host,
             device=config,
             assets=files,
-            observers=observers,
+            observers=built_in(host),
+            trackers=observers,
             reporter=bar,
             steps=flags.steps,
             seconds=flags.seconds,

@@ -20,16 +20,17 @@ from armillary.errors import ArmillaryError, RecipeError, UnknownNameError, did_
 from armillary.inference.evaluate import evaluate
 from armillary.inference.predict import Geometry, predict, write_prediction
 from armillary.inference.restore import restore
+from armillary.pages.observers import built_in
 from armillary.pages.relight import TITLE, film
 from armillary.pages.report import Figure, Part, Section, Table, write_report
-from armillary.pages.summary import page_parts, result_tables, summarise
+from armillary.pages.summary import page_parts, result_tables
 from armillary.plugins.host import Host
 from armillary.recipes.plan import Plan
 from armillary.recipes.recipe import Overrides, Recipe, resolve
 from armillary.training import checkpoint as checkpoints
 from armillary.training.folder import DATA, RunFolder, environment
 from armillary.training.reporter import Reporter
-from armillary.training.train import FINISHED, gives_meshes, plan_recipe, train
+from armillary.training.train import gives_meshes, plan_recipe, train
 
 SECONDS = 120.0
 """What a method has in all, on two cores."""
@@ -161,7 +162,6 @@ class _Method:
         train_data, fresh_data = self._data(recipe)
         folder = self._train(recipe, train_data)
         results = self._measure(folder, train_data, fresh_data)
-        summarise(folder, self.host, outcome=FINISHED)
         geometries = self._predict(folder, fresh_data)
         surfaces = gives_meshes(plan_recipe(self.host, folder.recipe()))
         mesh, error = self._export(geometries[0], folder) if surfaces else (None, "")
@@ -209,7 +209,14 @@ class _Method:
             for stage, seconds in zip(stages, shared_seconds(left, given), strict=True)
         ]
         limited = resolve(self.host, self.id, Overrides(sets=tuple(sets)))
-        trained = train(limited, data=data, out=self._free_place(), host=self.host, reporter=self.reporter)
+        trained = train(
+            limited,
+            data=data,
+            out=self._free_place(),
+            host=self.host,
+            observers=built_in(self.host),
+            reporter=self.reporter,
+        )
         if trained.signal:
             raise KeyboardInterrupt(trained.signal)
         done, wanted = _steps(trained.folder, plan_recipe(self.host, limited))
@@ -226,7 +233,14 @@ class _Method:
             self.reporter.message("this recipe names no evaluator: nothing is measured")
             return {}
         self.reporter.message("measuring on pictures that were not trained on")
-        return evaluate(folder, data=fresh_data, fit_data=train_data, host=self.host, reporter=self.reporter)
+        return evaluate(
+            folder,
+            data=fresh_data,
+            fit_data=train_data,
+            host=self.host,
+            observers=built_in(self.host),
+            reporter=self.reporter,
+        )
 
     def _free_place(self) -> Path:
         """Return a folder for the run that is not there yet: nothing that an earlier demo made is deleted."""

@@ -110,6 +110,7 @@ def _guarded(job: Mapping[str, Any], action: Callable[[], dict[str, Any]]) -> di
 
 def _train(job: Mapping[str, Any], record: Mapping[str, Any], teller: Any) -> dict[str, Any]:
     from armillary.config import structure
+    from armillary.pages.observers import built_in
     from armillary.plugins.host import Host
     from armillary.recipes.recipe import from_table
     from armillary.recipes.settings import DeviceConfig
@@ -121,6 +122,7 @@ def _train(job: Mapping[str, Any], record: Mapping[str, Any], teller: Any) -> di
         "host": host,
         "device": structure(job["device"], DeviceConfig),
         "assets": {name: Path(path) for name, path in job["assets"].items()},
+        "observers": built_in(host),
         "reporter": teller,
     }
     if (place / RECIPE).is_file():
@@ -199,9 +201,8 @@ def _measured(job: Mapping[str, Any], wanted: list[dict[str, Any]], teller: Any)
     import torch
 
     from armillary.inference.evaluate import evaluate
-    from armillary.pages.summary import summarise
+    from armillary.pages.observers import built_in
     from armillary.plugins.host import Host
-    from armillary.training.train import FINISHED as DONE
 
     host, folder = Host(), RunFolder.open(Path(job["place"]))
     data = Path(job["data"])
@@ -213,9 +214,9 @@ def _measured(job: Mapping[str, Any], wanted: list[dict[str, Any]], teller: Any)
         host=host,
         evaluators={each["name"]: each["entry"] for each in wanted},
         device=torch.device("cuda" if cuda else "cpu"),
+        observers=built_in(host),
         reporter=teller,
     )
-    summarise(folder, host, outcome=DONE)
     about = {key: entry[key] for key in ("step", "split", "items", "stage")} | {"data": entry["data"]["name"]}
     found = {}
     for each in wanted:

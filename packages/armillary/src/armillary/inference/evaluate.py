@@ -24,6 +24,7 @@ from armillary.training.build import (
     missing_ports,
 )
 from armillary.training.folder import DATA, RESULTS, RunFolder
+from armillary.training.observers import Audience, Observer, Trackers
 from armillary.training.reporter import LogReporter, Reporter
 from armillary.training.train import plan_recipe
 
@@ -45,6 +46,7 @@ def evaluate(
     untrained: bool = False,
     evaluators: Mapping[str, Mapping[str, Any]] | None = None,
     device: torch.device | None = None,
+    observers: Sequence[Observer] = (),
     reporter: Reporter | None = None,
 ) -> dict[str, Any]:
     """Measure a run and write the figures into its ``results.json``.
@@ -62,6 +64,7 @@ def evaluate(
         untrained: measure the same networks before their first step too, as one more baseline.
         evaluators: entries as a recipe has them, by name, in place of the recipe's own.
         device: where to compute.
+        observers: called when the evaluation is done, after the plugins that the recipe names.
         reporter: where words go.
 
     Returns:
@@ -116,9 +119,8 @@ def evaluate(
         sheet = _draw(folder, entry, member.name, found.points, shown)
         entry["evaluators"][member.name] = plain | ({"picture": sheet} if sheet else {})
     _store(folder, entry)
-    host.observers(restored.plan.recipe.table.get("observers", ()), report=say).notify(
-        "armillary_evaluated", run=folder.path, results=entry
-    )
+    plugins = host.observers(restored.plan.recipe.table.get("observers", ()), report=say)
+    Audience((Trackers(plugins), *observers), folder, report=say).tell(lambda one: one.evaluated(folder, entry))
     return entry
 
 

@@ -14,7 +14,8 @@ from torch import Tensor
 from armillary.config import structure
 from armillary.data.geometry import Window
 from armillary.errors import DataError, RunError, did_you_mean
-from armillary.inference.meshes import Mesh, mesh_from_depth
+from armillary.inference.export import Mesh
+from armillary.inference.meshes import mesh_from_depth
 from armillary.inference.restore import Restored, kinds_of
 from armillary.interfaces import Dataset, Transform
 from armillary.plugins.host import Host

@@ -19,7 +19,6 @@ import csv
 import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,7 +27,6 @@ from armillary.files import write_text
 from armillary.inference.point_files import PointFiles
 from armillary.inference.predict import Geometry, write_prediction
 from armillary.kernels.rotations import euler_zyx_from_rotation
-from armillary.pages.walks import Walks
 
 _R = tuple(f"r{row}{column}" for row in (1, 2, 3) for column in (1, 2, 3))
 _DEGREES = ("x_degrees", "y_degrees", "z_degrees")
@@ -45,18 +43,14 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
 }
 
 
-def write_predictions(found: Iterable[Geometry], out: Path, *, method: Any = None) -> Iterator[list[Path]]:
+def write_predictions(found: Iterable[Geometry], out: Path) -> Iterator[list[Path]]:
     """Write each result as it comes and yield its files; the tables follow at the end, whatever ended it.
-
-    Args:
-        method: that found them; where it has a space of shapes, walks through it are drawn (``OUTPUT-walks.png``).
 
     Raises:
         RunError: the disk is full or cannot be written.
     """
     tables: dict[str, list[list[str]]] = {}
     points = PointFiles()
-    walks: Walks | None = None
     out.mkdir(parents=True, exist_ok=True)
     try:
         for geometry in found:
@@ -66,13 +60,9 @@ def write_predictions(found: Iterable[Geometry], out: Path, *, method: Any = Non
                     rows = tables.setdefault(name, [["id", *_COLUMNS[kind]]])
                     rows += [[geometry.id, *cells] for cells in table_rows(kind, value)]
             points.add(geometry)
-            walks = walks or Walks(method, geometry.kinds)
-            walks.add(geometry.outputs)
             yield write_prediction(geometry, out)
     finally:
         points.write(out)
-        if walks is not None:
-            walks.write(out)
         for name, rows in tables.items():
             text = io.StringIO()
             csv.writer(text, lineterminator="\n").writerows(rows)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from armillary.interfaces.loss import Loss as Loss
     from armillary.interfaces.loss import StepCache as StepCache
     from armillary.interfaces.method import Branch as Branch
+    from armillary.interfaces.method import Illustration as Illustration
     from armillary.interfaces.method import Method as Method
     from armillary.interfaces.method import slot as slot
     from armillary.interfaces.network import Encoder as Encoder
@@ -39,7 +40,7 @@ _NAMES = {
     "evaluator": "Evaluation Evaluator Figure Points",
     "generator": "Generator",
     "loss": "Loss StepCache",
-    "method": "Branch Method slot",
+    "method": "Branch Illustration Method slot",
     "part": "Part asset from_shape given",
     "transform": "Transform",
 }

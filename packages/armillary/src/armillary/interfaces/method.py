@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Generic, Literal, ParamSpec, Self, TypeVar, overload
 
 import attrs
+import numpy as np
 import torch
+from jaxtyping import UInt8
 from torch import Tensor, nn
 
 from armillary import specs
@@ -15,6 +17,23 @@ from armillary.ports import Port
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Illustration:
+    """A picture that a method draws of itself.
+
+    Args:
+        picture: sRGB.
+        title: over the picture in the report.
+        caption: under it.
+        folder: folder of the run that keeps it, as ``NAME.png``.
+    """
+
+    picture: UInt8[np.ndarray, "height width 3"]
+    title: str
+    caption: str = ""
+    folder: str = "illustrations"
 
 
 class Branch(torch.nn.Module):
@@ -138,15 +157,12 @@ class Method(Network):
         """Return what is shown, evaluated and exported."""
         return self.forward(**ports)
 
-    def walks(self, found: Mapping[str, Tensor], *, steps: tuple[float, ...]) -> dict[str, Tensor]:
-        """Return what lies along the directions of the method's own space of shapes; nothing unless it has one.
+    def illustrate(self, found: Mapping[str, Tensor]) -> Mapping[str, Illustration]:
+        """Return pictures of what the method itself has learnt, by name; none by default.
 
         Args:
-            found: of two pictures or more, stacked: the outputs of :meth:`predict` that are points or vectors.
-            steps: places along a direction from the middle of what was found, in its standard deviations.
-
-        Returns:
-            Points in space by the name of the output that they are: ``[direction, step, points, 3]``.
+            found: the outputs of :meth:`predict` that are points, poses, vectors or single numbers, for two pictures or
+                more, stacked.
         """
-        del found, steps
+        del found
         return {}

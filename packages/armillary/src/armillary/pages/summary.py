@@ -1,31 +1,50 @@
-"""What a person opens after a run: ``report.html`` and the card, written anew from the run's own files."""
+"""Page and card of a run (``report.html`` and ``README.md``), written from the run's own files."""
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from armillary.errors import ArmillaryError
 from armillary.pages.card import DataUsed, LossUsed, Metric, write_card
+from armillary.pages.illustrations import INDEX
 from armillary.pages.relight import FILMS, TITLE
 from armillary.pages.report import Curve, Figure, Section, Table, loss_curves, write_report
 from armillary.plugins.host import Host
 from armillary.recipes.plan import Plan
+from armillary.training import checkpoint as checkpoints
 from armillary.training.folder import CARD, DATA, ENVIRONMENT, PLUGINS, REPORT, RESULTS, RunFolder
-from armillary.training.train import gives_meshes, plan_recipe, plugins_behind
+from armillary.training.train import FINISHED, INTERRUPTED, gives_meshes, plan_recipe, plugins_behind
 
 
-def summarise(folder: RunFolder, host: Host, *, outcome: str = "finished") -> None:
-    """Write the run's page and card."""
+def summarise(folder: RunFolder, host: Host) -> list[Path]:
+    """Write the run's page and card; return both files."""
+    return [write_run_report(folder, host), write_run_card(folder, host)]
+
+
+def write_run_report(folder: RunFolder, host: Host) -> Path:
+    """Write the run's page, ``report.html``."""
     plan = plan_recipe(host, folder.recipe())
-    parts = page_parts(folder, plan)
-    write_report(
+    return write_report(
         folder.path / REPORT,
         title=f"{plan.recipe.id}: {folder.path.name}",
         summary=str(plan.recipe.table.get("summary", "")),
-        facts=_facts(folder, plan, outcome),
-        **parts,
+        facts=_facts(folder, plan),
+        **page_parts(folder, plan),
     )
-    _card(folder, plan, host)
+
+
+def outcome_of(folder: RunFolder, plan: Plan) -> str:
+    """Return ``finished`` if the newest checkpoint of every stage used up its budget, of steps or of seconds."""
+    for name, stage in plan.stages.items():
+        newest, _ = checkpoints.newest(folder.checkpoints(name))
+        budget = stage.body["budget"]
+        if newest is None:
+            return INTERRUPTED
+        limit = budget.get("seconds")
+        if newest.step < budget["steps"] and (limit is None or newest.state()["seconds"] < limit):
+            return INTERRUPTED
+    return FINISHED
 
 
 def page_parts(folder: RunFolder, plan: Plan) -> dict[str, Any]:
@@ -58,17 +77,10 @@ def page_parts(folder: RunFolder, plan: Plan) -> dict[str, Any]:
                 "wide": True,
             }
         )
-    for walk in sorted((folder.path / "walks").glob("*-walks.png")):
-        name = walk.stem.removesuffix("-walks").replace("_", " ")
-        figures.append(
-            {
-                "title": f"Walks through the shapes: {name}",
-                "picture": walk.read_bytes(),
-                "caption": "A row for each direction of the shape space, from the front and from the right; columns in standard "
-                "deviations over training pictures.",
-                "wide": True,
-            }
-        )
+    for drawn in folder.read_json(INDEX, []):
+        if (folder.path / drawn["file"]).is_file():
+            shown = (folder.path / drawn["file"]).read_bytes()
+            figures.append({"title": drawn["title"], "picture": shown, "caption": drawn["caption"], "wide": True})
     for entry in folder.read_json(RESULTS, []):
         for name, result in entry["evaluators"].items():
             if result.get("picture") and (folder.path / result["picture"]).is_file():
@@ -124,10 +136,10 @@ def commands(folder: RunFolder, plan: Plan) -> list[str]:
     ]
 
 
-def _facts(folder: RunFolder, plan: Plan, outcome: str) -> dict[str, object]:
+def _facts(folder: RunFolder, plan: Plan) -> dict[str, object]:
     rows = folder.metrics()
     data = next(iter(folder.read_json(DATA, {}).values()), {})
-    facts: dict[str, object] = {"recipe": plan.recipe.id, "outcome": outcome}
+    facts: dict[str, object] = {"recipe": plan.recipe.id, "outcome": outcome_of(folder, plan)}
     if data:
         facts["data"] = f"{data['name']}, {data['count']} items"
     if rows:
@@ -147,7 +159,9 @@ def _last_seconds(rows: list[dict[str, Any]]) -> list[float]:
     return list(last.values())
 
 
-def _card(folder: RunFolder, plan: Plan, host: Host) -> None:
+def write_run_card(folder: RunFolder, host: Host) -> Path:
+    """Write the run's card, ``README.md``."""
+    plan = plan_recipe(host, folder.recipe())
     stage = plan.stages[plan.serves]
     metrics: list[Metric] = []
     for entry in folder.read_json(RESULTS, []):
@@ -185,7 +199,7 @@ def _card(folder: RunFolder, plan: Plan, host: Host) -> None:
         training |= {"steps": rows[-1]["step"], "seconds": round(sum(_last_seconds(rows)))}
     machine = folder.read_json(ENVIRONMENT, {})
     training |= {key: machine[key] for key in ("torch", "machine", "threads", "cuda") if machine.get(key)}
-    write_card(
+    return write_card(
         folder.path / CARD,
         title=f"{plan.recipe.id}",
         summary=str(plan.recipe.table.get("summary", "")),

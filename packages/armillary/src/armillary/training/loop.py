@@ -5,23 +5,30 @@ import signal
 import threading
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
 from armillary.config import structure
-from armillary.errors import ArmillaryError, RecipeError, RunError
+from armillary.errors import RecipeError, RunError
 from armillary.interfaces import Dataset, StepCache
-from armillary.recipes.settings import BudgetConfig, CadenceConfig, OptimiserConfig, ScheduleConfig
-from armillary.seeds import seed_for, step_seeded
+from armillary.plugins.host import Host
+from armillary.recipes.plan import Plan, StagePlan
+from armillary.recipes.settings import BudgetConfig, CadenceConfig, DeviceConfig, OptimiserConfig, ScheduleConfig
+from armillary.seeds import step_seeded
 from armillary.training import checkpoint as checkpoints
-from armillary.training.batches import collate, to_device, training_batches
-from armillary.training.build import build_dataset, build_transforms, call_method, loss_terms
+from armillary.training.batches import StepBatches, to_device, training_batches
+from armillary.training.build import Model, call_method, loss_terms
 from armillary.training.folder import RunFolder
+from armillary.training.initial import Initial
+from armillary.training.observers import Audience, StageRun
 from armillary.training.optimise import build_optimiser, load_moments, moments, rate_factor, set_rate, weight_at
+from armillary.training.reporter import Reporter
 
-_PREVIEWS = 4
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 class Signals:
@@ -48,18 +55,43 @@ class Signals:
         self.received = number
 
 
+class Training(Protocol):
+    """The parts of a training that all its stages share."""
+
+    plan: Plan
+    models: dict[str, Model]
+    host: Host
+    data: Path
+    device: DeviceConfig
+    fabric: "Fabric"
+    reporter: Reporter
+    initial: Initial | None
+
+    def batches(self, stage: StagePlan, dataset: Dataset) -> StepBatches:
+        """Return the batches of a stage, by step."""
+        ...
+
+    def batch_transforms(self, stage: StagePlan, batch: dict[str, Any], step: int) -> dict[str, Any]:
+        """Return the batch of a step after the transforms that work on whole batches."""
+        ...
+
+
 class StageLoop:
-    """The loop of one stage.
+    """Loop over the steps of one stage.
 
     Args:
         training: the run that it belongs to.
         folder: of the run.
         name: of the stage.
         dataset: its training split.
+        audience: observers of the run.
     """
 
-    def __init__(self, training: Any, folder: RunFolder, name: str, dataset: Dataset) -> None:
+    def __init__(
+        self, training: Training, folder: RunFolder, name: str, dataset: Dataset, *, audience: Audience
+    ) -> None:
         self.training, self.folder, self.name, self.dataset = training, folder, name, dataset
+        self.audience = audience
         self.stage, self.model = training.plan.stages[name], training.models[name]
         self.fabric = training.fabric
         body = self.stage.body
@@ -67,6 +99,16 @@ class StageLoop:
         self.cadence = structure(body["cadence"], CadenceConfig)
         self.schedule = structure(body["schedule"], ScheduleConfig)
         self.rates = structure(body["optimiser"], OptimiserConfig)
+        self.seen = StageRun(
+            folder=folder,
+            model=self.model,
+            device=self.fabric.device,
+            cadence=self.cadence,
+            alone=len(training.plan.stages) == 1,
+            host=training.host,
+            data=training.data,
+            dataset=dataset,
+        )
         self.step, self.seconds = 0, 0.0
         self.optimiser: Any = None
         self.module: Any = None
@@ -98,21 +140,15 @@ class StageLoop:
             self._restore(start)
         else:
             self.folder.cut_metrics(stage=self.name, step=0)
-        self.previewed = self._preview_batch()
-        if start is None:
-            self._preview()
-            if (
-                self.training.initial is not None
-            ):  # a resumed run must find these weights without the run that gave them
-                self._save()
+        self.audience.tell(lambda one: one.stage_started(self.seen, self.step))
+        if start is None and self.training.initial is not None:
+            self._save()  # a resumed run must find these weights without the run that gave them
         self.began = self.saved = time.monotonic()
         self.model.train()
         finished = self._loop(signals)
         if self.last_saved != self.step:
             self._save()
-        if finished:
-            self._walk()
-            self._film()
+        self.audience.tell(lambda one: one.stage_ended(self.seen, self.step, finished=finished))
         return finished
 
     def _loop(self, signals: Signals) -> bool:
@@ -131,8 +167,7 @@ class StageLoop:
                 window["seconds_a_step"] = (now - since) / steps_in_window
                 since, steps_in_window = now, 0
                 self._log(window)
-            if self.step % self.cadence.preview == 0 or self.step == self.budget.steps:
-                self._preview()
+            self.audience.tell(lambda one: one.step_ended(self.seen, self.step))
             due = time.monotonic() - self.saved > 60.0 * self.cadence.minutes
             if self.step % self.cadence.checkpoint == 0 or due:
                 self._save()
@@ -167,7 +202,7 @@ class StageLoop:
             norm = self.fabric.clip_gradients(
                 self.module, self.optimiser, max_norm=self.rates.clip_norm, error_if_nonfinite=False
             )
-            if not torch.isfinite(norm):
+            if norm is not None and not torch.isfinite(norm):
                 raise self._stopped(f"the gradient is not finite (norm {norm.item()})")
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
@@ -201,76 +236,7 @@ class StageLoop:
         if self.fabric.is_global_zero:
             self.folder.add_metrics(plain)
         self.training.reporter.progress(stage=self.name, step=self.step, steps=self.budget.steps, row=plain)
-        self.training.observers.notify(
-            "armillary_step_ended", run=self.folder.path, stage=self.name, step=self.step, metrics=plain
-        )
-
-    def _preview_batch(self) -> dict[str, Any]:
-        """Return the same few pictures each time: of the validation split, of the training split where there is none."""
-        samples: Dataset | None = None
-        with contextlib.suppress(ArmillaryError):
-            samples = build_dataset(self.training.host, self.stage, root=self.training.data, split="val")
-        samples = samples if samples is not None and len(samples) else self.dataset
-        few = [samples[index] for index in range(min(_PREVIEWS, len(samples)))]
-        ports = self.stage.method.predicts_from  # of a method that needs none of them in particular, all are made
-        given = [port.name for port in ports if not port.optional] or [port.name for port in ports]
-        if any(name not in item for item in few for name in given):  # pictures that transforms make, of meshes say
-            few = [self._made(item) for item in few]
-        return collate(few)
-
-    def _made(self, item: dict[str, Any]) -> dict[str, Any]:
-        generator = torch.Generator().manual_seed(seed_for(0, "preview", item["id"]))
-        kinds = {name: port.kind for name, port in self.stage.batch.items()}
-        for transform in build_transforms(self.training.host, self.stage, per="item"):
-            item = transform(item, kinds=kinds, generator=generator)
-        return item
-
-    def _preview(self) -> None:
-        if not self.fabric.is_global_zero:
-            return
-        from armillary.drawing.pictures import preview
-        from armillary.drawing.sheets import write_png
-
-        self.model.eval()
-        missing = [p.name for p in self.stage.method.predicts_from if not p.optional and p.name not in self.previewed]
-        if not missing:
-            with torch.no_grad():
-                batch = to_device(self.previewed, self.fabric.device)
-                outputs = call_method(self.model, batch, predict=True)
-            kinds = {name: port.kind for name, port in {**self.stage.batch, **self.stage.predictions}.items()}
-            prefix = f"{self.name}-" if len(self.training.plan.stages) > 1 else ""
-            place = self.folder.path / "previews" / f"{prefix}step-{self.step:07d}.png"
-            with contextlib.suppress(ValueError):  # a method may produce nothing that has a picture
-                write_png(place, preview(outputs, batch, kinds))
-        self.model.train()
-
-    def _walk(self) -> None:
-        """Draw walks through the space of shapes, of a method that has one."""
-        from armillary.pages.walks import PICTURES, draw_walks, walks_through
-
-        if not self.fabric.is_global_zero or not walks_through(self.model.method):
-            return
-        given = {port.name for port in self.stage.method.predicts_from if not port.optional}
-        items = (self.dataset[index] for index in range(min(PICTURES, len(self.dataset))))
-        samples = (item if given <= set(item) else self._made(item) for item in items)
-        prefix = f"{self.name}-" if len(self.training.plan.stages) > 1 else ""
-        self.model.eval()
-        draw_walks(self.model, samples, self.folder.path / "walks", device=self.fabric.device, prefix=prefix)
-        self.model.train()
-
-    def _film(self) -> None:
-        """Draw the surfaces of the preview's pictures, turned and in new light, of a method that finds some."""
-        from armillary.inference.predict import geometries
-        from armillary.pages.relight import FILM, FILMS, animates, write_film
-
-        missing = [p.name for p in self.stage.method.predicts_from if not p.optional and p.name not in self.previewed]
-        if not self.fabric.is_global_zero or not animates(self.stage) or missing:
-            return
-        prefix = f"{self.name}-" if len(self.training.plan.stages) > 1 else ""
-        self.model.eval()
-        found = list(geometries(self.model, self.previewed, device=self.fabric.device))
-        write_film(self.folder.path / FILMS / f"{prefix}{FILM}", found)
-        self.model.train()
+        self.audience.tell(lambda one: one.logged(self.seen, self.step, plain))
 
     def _save(self) -> None:
         self.last_saved = self.step
@@ -298,9 +264,7 @@ class StageLoop:
         except checkpoints.NotFiniteError as error:
             raise self._stopped(str(error)) from error
         checkpoints.prune(folder, saved=saved, keep=self.cadence.keep)
-        self.training.observers.notify(
-            "armillary_checkpoint_saved", run=self.folder.path, stage=self.name, step=self.step, path=saved.path
-        )
+        self.audience.tell(lambda one: one.checkpoint_saved(self.seen, self.step, saved.path))
 
     def _restore(self, start: checkpoints.Checkpoint) -> None:
         state = start.position(self.name)

@@ -3,14 +3,14 @@
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import torch
 
 from armillary.errors import ArmillaryError, DataError, RecipeError, RunError
 from armillary.interfaces import Dataset
-from armillary.plugins.host import Host, Observers
+from armillary.plugins.host import Host
 from armillary.recipes.check import check
 from armillary.recipes.plan import Plan, StagePlan
 from armillary.recipes.recipe import Recipe, complete
@@ -22,12 +22,15 @@ from armillary.training.build import Model, build, build_dataset, build_transfor
 from armillary.training.folder import DATA, ENVIRONMENT, INIT, PLUGINS, RECIPE, RunFolder, environment
 from armillary.training.initial import Initial
 from armillary.training.loop import Signals, StageLoop
+from armillary.training.observers import Audience, Observer, Trackers
 from armillary.training.optimise import check_weight
 from armillary.training.reporter import LogReporter, Reporter
 from armillary.training.transfer import Others, kept_in
 
+if TYPE_CHECKING:
+    pass
+
 FINISHED, INTERRUPTED, FAILED = "finished", "interrupted", "failed"
-_PREVIEWS = 4
 
 
 @attrs.define(kw_only=True)
@@ -77,7 +80,8 @@ def train(
     assets: Mapping[str, Path] | None = None,
     init: RunFolder | None = None,
     runs: Mapping[str, RunFolder] | None = None,
-    observers: Sequence[str] = (),
+    observers: Sequence[Observer] = (),
+    trackers: Sequence[str] = (),
     reporter: Reporter | None = None,
 ) -> Trained:
     """Train a recipe from its start.
@@ -91,14 +95,15 @@ def train(
         assets: files that parts ask for, by name.
         init: a run whose trained weights are the start: of each slot those with the same names and shapes.
         runs: other runs that the recipe takes parts of, by the name that it gives them.
-        observers: ids of plugins that want to be told.
+        observers: called at the events of the run; none are built in here (see :mod:`armillary.pages.observers`).
+        trackers: ids of plugins whose observer hooks are called, besides those of the recipe.
         reporter: where words go.
 
     Raises:
         ArmillaryError: wrong input, before anything is written; a loss that is not finite, or a full disk, later.
     """
     plan = plan_recipe(host, recipe)
-    return _Training(plan, host, data, device, assets, observers, reporter).start(out, init, runs or {})
+    return _Training(plan, host, data, device, assets, observers, trackers, reporter).start(out, init, runs or {})
 
 
 def resume(
@@ -108,7 +113,8 @@ def resume(
     host: Host,
     device: DeviceConfig | None = None,
     assets: Mapping[str, Path] | None = None,
-    observers: Sequence[str] = (),
+    observers: Sequence[Observer] = (),
+    trackers: Sequence[str] = (),
     reporter: Reporter | None = None,
     steps: int | None = None,
     seconds: float | None = None,
@@ -138,7 +144,7 @@ def resume(
             table["stages"] = {**bodies, last: body}
         recipe = attrs.evolve(recipe, table=table)
     plan = plan_recipe(host, recipe)
-    return _Training(plan, host, data, device, assets, observers, reporter).go_on(folder, checkpoint)
+    return _Training(plan, host, data, device, assets, observers, trackers, reporter).go_on(folder, checkpoint)
 
 
 def missing_runs(plan: Plan) -> list[str]:
@@ -159,7 +165,8 @@ class _Training:
         data: Path,
         device: DeviceConfig | None,
         assets: Mapping[str, Path] | None,
-        observers: Sequence[str],
+        observers: Sequence[Observer],
+        trackers: Sequence[str],
         reporter: Reporter | None,
     ) -> None:
         from lightning_fabric import Fabric
@@ -170,7 +177,7 @@ class _Training:
         self.reporter = reporter or LogReporter()
         if self.device.threads:
             torch.set_num_threads(self.device.threads)
-        self.fabric: Any = Fabric(
+        self.fabric: Fabric = Fabric(
             accelerator=accelerator(self.device),
             devices=self.device.devices,
             precision=self.device.precision,
@@ -178,9 +185,8 @@ class _Training:
             strategy="ddp_find_unused_parameters_true" if self.device.devices > 1 else "auto",
         )
         self.fabric.launch()
-        self.observers: Observers = host.observers(
-            (*plan.recipe.table.get("observers", ()), *observers), report=self.reporter.message
-        )
+        plugins = host.observers((*plan.recipe.table.get("observers", ()), *trackers), report=self.reporter.message)
+        self.observers: tuple[Observer, ...] = (Trackers(plugins), *observers) if self.fabric.is_global_zero else ()
         self.models: dict[str, Model] = {}
         self.initial: Initial | None = None
         self.others: Others | None = None
@@ -266,7 +272,8 @@ class _Training:
     ) -> Trained:
         if self.fabric.is_global_zero:
             folder.write_json(ENVIRONMENT, environment() | {"device": attrs.asdict(self.device)})
-        self.observers.notify("armillary_run_started", run=folder.path, recipe=self.plan.recipe.table)
+        audience = Audience(self.observers, folder, report=self.reporter.message)
+        audience.tell(lambda one: one.run_started(folder, self.plan))
         outcome, received = FAILED, 0
         try:
             with _deterministic(self.fabric.device.type == "cpu"), globals_kept(), Signals() as signals:
@@ -275,17 +282,13 @@ class _Training:
                         self._build(name, datasets[name])
                     if self.initial is not None and self.fabric.is_global_zero:
                         folder.write_json(INIT, self.initial.record())
-                    finished = self._stage(folder, name, datasets[name], done.get(name), signals)
+                    finished = self._stage(folder, name, datasets[name], done.get(name), signals, audience)
                     if not finished:
                         break
                 outcome = FINISHED if finished else INTERRUPTED
                 received = signals.received
         finally:
-            self.observers.notify("armillary_run_finished", run=folder.path, outcome=outcome)
-        if self.fabric.is_global_zero:
-            from armillary.pages.summary import summarise
-
-            summarise(folder, self.host, outcome=outcome)
+            audience.tell(lambda one: one.run_finished(folder, outcome))
         return Trained(
             folder=folder,
             outcome=outcome,
@@ -381,9 +384,10 @@ class _Training:
         dataset: Dataset,
         start: checkpoints.Checkpoint | None,
         signals: Signals,
+        audience: Audience,
     ) -> bool:
         """Train one stage; return whether it came to its end."""
-        return StageLoop(self, folder, name, dataset).run(start, signals)
+        return StageLoop(self, folder, name, dataset, audience=audience).run(start, signals)
 
 
 def gives_meshes(plan: Plan) -> bool:
