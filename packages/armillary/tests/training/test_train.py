@@ -31,7 +31,7 @@ RECIPES = ("toy:paper", "toy:pairs", "toy:stages")
 
 
 def recipe_of(host, name, *sets):
-    every = EVERY if name != "toy:stages" else ()
+    every = EVERY if name not in ("toy:stages", "toy:shared") else ()
     return resolve(host, name, Overrides(sets=(*every, *sets)))
 
 
@@ -185,7 +185,7 @@ def test_a_longer_budget_goes_on(toy_host, pictures, tmp_path):
     resume(short.folder, data=pictures, host=toy_host, steps=20)
     whole = train(recipe_of(toy_host, "toy:paper"), data=pictures, out=tmp_path / "whole", host=toy_host)
     assert same(weights_of(short.folder), weights_of(whole.folder))
-    assert short.folder.recipe().table["budget"]["steps"] == 20
+    assert short.folder.recipe().written["budget"]["steps"] == 20
 
 
 def test_other_data_is_refused_on_resume(toy_host, pictures, tmp_path):

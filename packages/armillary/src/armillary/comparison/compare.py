@@ -262,7 +262,7 @@ def _same_run(trial: Trial, trained_on: str) -> None:
         shutil.rmtree(trial.place)
         return
     folder = RunFolder.open(trial.place)
-    now, then = written_table(trial.contestant.plans[trial.seed].recipe), dict(folder.recipe().table)
+    now, then = written_table(trial.contestant.plans[trial.seed].recipe), folder.recipe().written
     changed = [path for path, value in _leaves(now) if dict(_leaves(then)).get(path) != value]
     changed += [path for path, _ in _leaves(then) if path not in dict(_leaves(now))]
     if changed:

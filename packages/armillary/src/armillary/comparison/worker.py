@@ -111,6 +111,7 @@ def _guarded(job: Mapping[str, Any], action: Callable[[], dict[str, Any]]) -> di
 def _train(job: Mapping[str, Any], record: Mapping[str, Any], teller: Any) -> dict[str, Any]:
     from armillary.config import structure
     from armillary.plugins.host import Host
+    from armillary.recipes.check import plan_recipe
     from armillary.recipes.recipe import from_table
     from armillary.recipes.settings import DeviceConfig
     from armillary.training import train as training
@@ -123,22 +124,21 @@ def _train(job: Mapping[str, Any], record: Mapping[str, Any], teller: Any) -> di
         "assets": {name: Path(path) for name, path in job["assets"].items()},
         "reporter": teller,
     }
+    plan = plan_recipe(host, from_table(job["table"], id=job["id"]))
     if (place / RECIPE).is_file():
         trained = training.resume(RunFolder.open(place), **common)
     else:
-        trained = training.train(from_table(job["table"], id=job["id"]), out=place, **common)
+        trained = training.train(plan, out=place, **common)
     memory = max(_peak_memory(), record.get("peak_memory") or 0)
-    found = facts(RunFolder.open(place), host)
+    found = facts(RunFolder.open(place), host, plan)
     return {"outcome": trained.outcome, "signal": trained.signal, "error": "", "peak_memory": memory, **found}
 
 
-def facts(folder: RunFolder, host: Any) -> dict[str, Any]:
+def facts(folder: RunFolder, host: Any, plan: Any) -> dict[str, Any]:
     """Return size and speed of a run: parameters of the method that serves, steps and seconds of all stages."""
     from armillary.inference.restore import restore
     from armillary.training import checkpoint as checkpoints
-    from armillary.training.train import plan_recipe
 
-    plan = plan_recipe(host, folder.recipe())
     rows = folder.metrics()
     steps, seconds, speeds = 0, 0.0, []
     for name in plan.stages:
@@ -159,7 +159,7 @@ def facts(folder: RunFolder, host: Any) -> dict[str, Any]:
         stage.body["budget"]["steps"] == 0 or checkpoints.newest(folder.checkpoints(n))[0]
         for n, stage in plan.stages.items()
     ):
-        method = restore(folder, host=host).model.method
+        method = restore(folder, host=host, plan=plan).model.method
         found["parameters"] = sum(value.numel() for value in method.parameters())
     return found
 
@@ -201,9 +201,11 @@ def _measured(job: Mapping[str, Any], wanted: list[dict[str, Any]], teller: Any)
     from armillary.inference.evaluate import evaluate
     from armillary.pages.summary import summarise
     from armillary.plugins.host import Host
+    from armillary.recipes.check import plan_recipe
     from armillary.training.train import FINISHED as DONE
 
     host, folder = Host(), RunFolder.open(Path(job["place"]))
+    plan = plan_recipe(host, folder.recipe())
     data = Path(job["data"])
     cuda = job["device"].get("accelerator") in ("auto", "cuda") and torch.cuda.is_available()
     entry = evaluate(
@@ -211,11 +213,12 @@ def _measured(job: Mapping[str, Any], wanted: list[dict[str, Any]], teller: Any)
         data=Path(job["test_data"]) if job["test_data"] else data,
         fit_data=data if job["test_data"] else None,
         host=host,
+        plan=plan,
         evaluators={each["name"]: each["entry"] for each in wanted},
         device=torch.device("cuda" if cuda else "cpu"),
         reporter=teller,
     )
-    summarise(folder, host, outcome=DONE)
+    summarise(folder, host, plan, outcome=DONE)
     about = {key: entry[key] for key in ("step", "split", "items", "stage")} | {"data": entry["data"]["name"]}
     found = {}
     for each in wanted:

@@ -9,14 +9,15 @@ from armillary.pages.card import DataUsed, LossUsed, Metric, write_card
 from armillary.pages.relight import FILMS, TITLE
 from armillary.pages.report import Curve, Figure, Section, Table, loss_curves, write_report
 from armillary.plugins.host import Host
+from armillary.recipes.check import plan_recipe
 from armillary.recipes.plan import Plan
 from armillary.training.folder import CARD, DATA, ENVIRONMENT, PLUGINS, REPORT, RESULTS, RunFolder
-from armillary.training.train import gives_meshes, plan_recipe, plugins_behind
+from armillary.training.train import gives_meshes, plugins_behind
 
 
-def summarise(folder: RunFolder, host: Host, *, outcome: str = "finished") -> None:
-    """Write the run's page and card."""
-    plan = plan_recipe(host, folder.recipe())
+def summarise(folder: RunFolder, host: Host, plan: Plan | None = None, *, outcome: str = "finished") -> None:
+    """Write the run's page and card; without its plan, that of the folder's recipe."""
+    plan = plan or plan_recipe(host, folder.recipe())
     parts = page_parts(folder, plan)
     write_report(
         folder.path / REPORT,
@@ -85,7 +86,7 @@ def page_parts(folder: RunFolder, plan: Plan) -> dict[str, Any]:
         figures.append({"title": _step(preview.stem), "picture": preview.read_bytes(), "step": _number(preview.stem)})
     settings: list[Section] = [
         {"title": "Next", "commands": commands(folder, plan)},
-        {"title": "Recipe", "items": plan.recipe.table, "closed": True},
+        {"title": "Recipe", "items": plan.recipe.written, "closed": True},
         {"title": "Environment", "items": folder.read_json(ENVIRONMENT, {}), "closed": True},
         {"title": "Plugins", "items": folder.read_json(PLUGINS, {}), "closed": True},
     ]
