@@ -100,9 +100,14 @@ def _guarded(job: Mapping[str, Any], action: Callable[[], dict[str, Any]]) -> di
     except Exception as error:
         traceback.print_exc()
         text = f"{type(error).__name__}: {error}"
-    for path in (job["place"], job["test_data"], job["data"]):  # a comparison can be moved and sent around
+    return {"outcome": FAILED, "error": portable(text, job["place"], job["test_data"], job["data"])}
+
+
+def portable(text: str, *paths: str) -> str:
+    """Return a text for a page without the folders above these paths: a comparison can be moved and sent around."""
+    for path in paths:
         text = text.replace(path, Path(path).name) if path else text
-    return {"outcome": FAILED, "error": text}
+    return text
 
 
 # --- training --------------------------------------------------------------------------------------------------------

@@ -169,7 +169,7 @@ class Merger:
         """Refuse a key of a body at the root of a recipe whose stages have other names."""
         stages = {**self.table.get("stages", {}), **and_in}
         if key in BODY_KEYS and stages and MAIN not in stages:
-            raise RecipeError([f"{layer}: {key}: of which stage? write stages.NAME.{key}; stages: {', '.join(stages)}"])
+            raise RecipeError([f"{layer}: {key} of which stage? write stages.NAME.{key}; stages: {', '.join(stages)}"])
 
     def _merge(self, base: dict[str, Any], patch: Mapping[str, Any], path: str, layer: str) -> None:
         swapped = "use" in patch and "use" in base and patch["use"] != base["use"]
