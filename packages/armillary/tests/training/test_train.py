@@ -19,11 +19,12 @@ from armillary.errors import DataError, RecipeError, RunError
 from armillary.inference.evaluate import evaluate
 from armillary.inference.predict import predict
 from armillary.inference.restore import restore
+from armillary.recipes.check import plan_recipe
 from armillary.recipes.recipe import Overrides, resolve
 from armillary.training import checkpoint as checkpoints
 from armillary.training.build import build
 from armillary.training.folder import RunFolder
-from armillary.training.train import needed_ports, plan_recipe, resume, train
+from armillary.training.train import needed_ports, resume, train
 
 TOY = Path(__file__).parents[1] / "toy"
 EVERY = ("cadence.log=1", "cadence.checkpoint=3", "cadence.preview=100", "cadence.keep=9")
