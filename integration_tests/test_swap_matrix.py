@@ -20,6 +20,7 @@ from armillary.recipes.check import check
 from armillary.recipes.layers import Merger
 from armillary.recipes.recipe import Recipe, complete, resolve
 from armillary.recipes.settings import DeviceConfig
+from armillary.recipes.stages import prefix
 from armillary.recipes.swaps import Fit, Place, fits, places
 from armillary.training.train import train
 
@@ -167,13 +168,16 @@ def small(host: Host) -> set[str]:
 def trained(host: Host, swap: Swap, generators: Mapping[str, Path], out: Path, *more: str) -> None:
     """Build the swap, make one optimiser step of each stage, and hold what is written to it."""
     recipe = swap.recipe(host)
-    stages = [f"stages.{name}." for name in recipe.bodies] if "stages" in recipe.table else [""]
-    sets = [f"{stage}{text}" for stage in stages for text in ("budget.steps=1", "cadence.log=1", "batch_size=2")]
+    sets = [
+        f"{prefix(stage)}{text}"
+        for stage in recipe.bodies
+        for text in ("budget.steps=1", "cadence.log=1", "batch_size=2")
+    ]
     generator = next(body["generator"]["use"] for body in recipe.bodies.values() if "generator" in body)
     device = DeviceConfig(accelerator="cpu", threads=1)
     train(swap.recipe(host, *sets, *more), data=generators[generator], out=out, host=host, device=device)
     rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert [row["step"] for row in rows] == [1] * len(stages)
+    assert [row["step"] for row in rows] == [1] * len(recipe.bodies)
     assert all(math.isfinite(row["loss"]) for row in rows), rows
     assert swap.fit.id in json.loads((out / "plugins.json").read_text(encoding="utf-8"))
 

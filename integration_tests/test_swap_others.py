@@ -2,7 +2,6 @@
 put behind its own, every data set in place of its own.
 """
 
-import copy
 import json
 import math
 import random
@@ -19,6 +18,7 @@ from armillary.plugins.host import Host
 from armillary.recipes.check import check
 from armillary.recipes.recipe import Overrides, Recipe, complete, resolve
 from armillary.recipes.settings import DeviceConfig
+from armillary.recipes.stages import named, prefix
 from armillary.training.train import train
 
 SECTIONS = {"loss": "losses", "evaluator": "evaluators", "dataset": "data", "transform": "transforms"}
@@ -47,17 +47,15 @@ class Added:
 
     def resolved(self, host: Host, *sets: str) -> Recipe:
         """Return the recipe with the part in it."""
-        at, section = (f"stages.{self.stage}." if self.stage else ""), SECTIONS[self.kind]
+        at, section = prefix(self.stage), SECTIONS[self.kind]
         if self.kind == "dataset":
-            place = f"{self.stage}.data" if self.stage else "data"
-            return resolve(host, self.recipe, Overrides(uses=(f"{place}={self.part}",), sets=sets))
+            uses = (f"{named(self.stage, 'data')}={self.part}",)
+            return resolve(host, self.recipe, Overrides(uses=uses, sets=sets))
         if self.kind != "transform":
             return resolve(host, self.recipe, Overrides(sets=(f"{at}{section}.{NAME}.use={self.part}", *sets)))
         recipe = resolve(host, self.recipe, Overrides(sets=sets))
-        table = copy.deepcopy(dict(recipe.table))
-        body = table["stages"][self.stage] if self.stage else table
-        body.setdefault(section, []).append({"use": self.part, "settings": dict(REQUIRED.get(self.part, {}))})
-        return attrs.evolve(recipe, table=table)
+        part = {"use": self.part, "settings": dict(REQUIRED.get(self.part, {}))}
+        return recipe.changed(self.stage, **{section: [*recipe.bodies[self.stage].get(section, []), part]})
 
 
 def decided(host: Host, added: Added) -> Added:
@@ -81,12 +79,10 @@ def matrix(host, say) -> list[Added]:
     began = time.monotonic()
     found = []
     for recipe in host.components("recipe"):
-        table = resolve(host, recipe)
-        for stage in table.bodies:
-            at = stage if "stages" in table.table else ""
+        for stage in resolve(host, recipe).bodies:
             for kind in SECTIONS:
                 for part in host.components(kind):
-                    found.append(decided(host, Added(recipe=recipe, stage=at, kind=kind, part=part)))
+                    found.append(decided(host, Added(recipe=recipe, stage=stage, kind=kind, part=part)))
     fit = [added for added in found if not added.reason]
     counts = {kind: (sum(a.kind == kind for a in fit), sum(a.kind == kind for a in found)) for kind in SECTIONS}
     words = ", ".join(f"{some} of {all} of {SECTIONS[kind]}" for kind, (some, all) in counts.items())
@@ -144,9 +140,12 @@ def test_each_loss_that_fits_trains(host, matrix, small_generators, tmp_path, sa
 
 def _train(host: Host, added: Added, generators: Mapping[str, Any], out: Any) -> None:
     recipe = resolve(host, added.recipe)
-    stages = [f"stages.{name}." for name in recipe.bodies] if "stages" in recipe.table else [""]
-    at = f"stages.{added.stage}." if added.stage else ""
-    sets = [f"{stage}{text}" for stage in stages for text in ("budget.steps=1", "cadence.log=1", "batch_size=2")]
+    at = prefix(added.stage)
+    sets = [
+        f"{prefix(stage)}{text}"
+        for stage in recipe.bodies
+        for text in ("budget.steps=1", "cadence.log=1", "batch_size=2")
+    ]
     fields = attrs.fields_dict(host.config(host.component("loss", added.part)))
     sets += [f'{at}losses.{NAME}.{name}="{value}"' for name, value in FILES.items() if name in fields]
     generator = next(body["generator"]["use"] for body in recipe.bodies.values() if "generator" in body)

@@ -21,7 +21,7 @@ def host():
 
 def plan(host, name, **overrides):
     recipe = resolve(host, f"spherical:{name}", Overrides(**overrides))
-    for body in (recipe.table, *recipe.table.get("stages", {}).values()):
+    for body in recipe.bodies.values():
         body.pop("generator", None)  # the generators are another package's; nothing but a demonstration needs them
     return check(host, complete(host, recipe))
 

@@ -122,7 +122,7 @@ def meshes(tmp_path_factory):
 
 def recipe_of(host):
     recipe = resolve(host, "spherical:smoke", Overrides(sets=ADDED))
-    for body in recipe.table["stages"].values():
+    for body in recipe.bodies.values():
         body.pop("generator", None)
         body["data"]["settings"] = {"split_by": "all", "picture_size": 16}
     return recipe

@@ -26,7 +26,7 @@ def test_train_and_predict(toy_host, pictures, tmp_path, monkeypatch):
     monkeypatch.setattr(api, "Host", lambda: toy_host)
     run = armillary.train("toy:smoke", data=pictures, out=tmp_path / "run", sets={"optimiser.lr": 0.02, "seed": 3})
     recipe = run.folder.recipe()
-    assert recipe.table["optimiser"]["lr"] == 0.02
+    assert recipe.written["optimiser"]["lr"] == 0.02
     assert recipe.seed == 3
     geometry = run.predict(pictures / "0.png")
     assert geometry.reconstruction.shape == (3, 8, 8)

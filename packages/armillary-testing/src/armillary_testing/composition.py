@@ -7,8 +7,8 @@ import torch
 
 from armillary.config import write_toml
 from armillary.errors import ArmillaryError
+from armillary.recipes.check import plan_recipe
 from armillary.recipes.recipe import complete, from_table, resolve
-from armillary.training.train import plan_recipe
 from armillary_testing.checks import PLUGIN, RECIPE_TRIED, Check, Failure, Skip, Subject
 from armillary_testing.generators_of import SMOKE, absent
 from armillary_testing.reload import predict_anew

@@ -12,8 +12,8 @@ SMOKE = "smoke"
 
 
 def generator_of(recipe: Recipe) -> Mapping[str, Any] | None:
-    """Return the entry of the generator that the serving stage names, or the whole recipe; None where there is none."""
-    return recipe.bodies[recipe.serves].get("generator") or recipe.table.get("generator")
+    """Return the entry of the generator that the serving stage names; None where there is none."""
+    return recipe.bodies[recipe.serves].get("generator")
 
 
 def absent(host: Host, id: str) -> str:

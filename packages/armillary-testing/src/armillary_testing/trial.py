@@ -18,15 +18,17 @@ from armillary.errors import ArmillaryError, DataError
 from armillary.interfaces import StepCache
 from armillary.pages.observers import Films, Illustrations, Previews
 from armillary.plugins.host import first_line
+from armillary.recipes.check import plan_recipe
 from armillary.recipes.plan import Plan, StagePlan
 from armillary.recipes.recipe import Overrides, Recipe, resolve
+from armillary.recipes.stages import prefix
 from armillary.seeds import seed_for
 from armillary.training.batches import StepBatches
 from armillary.training.build import Model, build, build_dataset, build_transforms, call_method, dry_run, loss_terms
 from armillary.training.folder import RunFolder
 from armillary.training.observers import Observer, StageRun
 from armillary.training.optimise import weight_at
-from armillary.training.train import needed_ports, plan_recipe, train
+from armillary.training.train import needed_ports, train
 from armillary_testing.checks import Failure, Skip, Subject
 from armillary_testing.generators_of import excuse, generator_of
 
@@ -208,7 +210,7 @@ def _alike(subject: Subject, plan: Plan, data: Path) -> Overrides:
     """Return what makes every step see all items under the same draws."""
     sets = []
     for name, stage in plan.stages.items():
-        at = f"stages.{name}." if "stages" in plan.recipe.table else ""
+        at = prefix(name)
         count = len(_dataset(subject, stage, data))
         seconds = stage.body["budget"].get("seconds")
         sets += [f"{at}draws=1", f"{at}batch_size={count}"]

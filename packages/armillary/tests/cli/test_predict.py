@@ -31,7 +31,7 @@ def test_predict_fails_where_nothing_can_be_used(run, armillary, tmp_path):
 
 
 def test_new_views_are_drawn_by_the_stage_that_can(armillary, pictures, tmp_path):
-    armillary("train", "toy:stages", "--data", pictures, "--out", "run", "--set", "cadence.preview=100")
+    armillary("train", "toy:stages", "--data", pictures, "--out", "run")
     (pictures / "text.jpg").write_text("hello")
     answer = armillary("predict", "run", pictures, "--out", "found", "--views")
     assert "6 pictures done, 1 file passed over" in answer.err
@@ -43,7 +43,7 @@ def test_new_views_are_drawn_by_the_stage_that_can(armillary, pictures, tmp_path
 
 
 def test_another_stage_can_be_asked(armillary, pictures, tmp_path):
-    armillary("train", "toy:stages", "--data", pictures, "--out", "run", "--set", "cadence.preview=100")
+    armillary("train", "toy:stages", "--data", pictures, "--out", "run")
     armillary("predict", "run", pictures / "0.png", "--out", "found", "--stage", "shapes")
     assert (tmp_path / "work" / "found" / "0.reconstruction.png").is_file()
     assert "no such stage" in armillary("predict", "run", pictures, "--out", "found", "--stage", "x", status=1).err

@@ -9,9 +9,10 @@ import pytest
 from armillary.interfaces import Illustration
 from armillary.pages.observers import built_in
 from armillary.pages.summary import outcome_of, summarise
+from armillary.recipes.check import plan_recipe
 from armillary.recipes.recipe import Overrides, resolve
 from armillary.training.observers import Observer
-from armillary.training.train import plan_recipe, resume, train
+from armillary.training.train import resume, train
 
 
 class Interrupting(Observer):

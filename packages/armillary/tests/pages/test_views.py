@@ -25,8 +25,9 @@ from armillary.pages.views import (
     views_grid,
     write_views,
 )
+from armillary.recipes.check import plan_recipe
 from armillary.recipes.recipe import resolve
-from armillary.training.train import plan_recipe, train
+from armillary.training.train import train
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from armillary.errors import ArmillaryError, RecipeError
+from armillary.errors import ArmillaryError, Misfit, RecipeError
 from armillary.recipes.check import check, fitting
 from armillary.recipes.recipe import Overrides, complete, from_table, resolve
 
@@ -67,6 +67,65 @@ def test_a_part_that_does_not_fit_is_refused_with_both_sides_and_what_would_fit(
     assert "the slot needs feature: feature_vector [batch width_of_feature]" in text
     assert "the part gives features" in text
     assert "installed parts that would fit: std:plain-encoder, toy:vector" in text
+
+
+def misfits(host, name, *sets, **overrides):
+    with pytest.raises(RecipeError) as caught:
+        plan(host, name, *sets, **overrides)
+    return caught.value.misfits
+
+
+def test_a_misfit_is_a_record(toy_host):
+    """The slot of the encoder: the part takes nothing wrong, gives another port, and two others would fit."""
+    found = misfits(toy_host, "toy:paper", uses=("picture.encoder=toy:map",))
+    assert [(each.where, each.part, each.port) for each in found] == [("slots.picture.encoder", "toy:map", "feature")]
+    assert found[0].fits == ("std:plain-encoder", "toy:vector")
+    assert found[0].reason.startswith("the slot needs feature: feature_vector")
+
+
+@pytest.mark.parametrize(
+    ("name", "sets", "where", "part", "port", "missing"),
+    [
+        ("paper", "losses.l1.bind.reconstruction=bright", "losses.l1", "toy:l1", "reconstruction", True),
+        ("paper", "losses.l1.bind.reconstruction=feature", "losses.l1", "toy:l1", "reconstruction", False),
+        ("paper", "data.rename.image=photo", "transforms.1", "toy:noise", "image", True),
+        ("pairs", "transforms=[]", "data", "", "target", True),
+        ("paper", "losses.l1.weight=heavy", "losses.l1.weight", "", "", False),
+        ("paper", "losses.l1.weight=[[5, 1.0], [2, 1.0]]", "losses.l1.weight", "", "", False),
+        ("paper", "serves=nowhere", "serves", "", "", False),
+        ("stages", "stages.embedding.slots.target.take.slot=x", "stages.embedding.slots.target", "", "", False),
+    ],
+)
+def test_a_record_says_where_and_of_which_port(toy_host, name, sets, where, part, port, missing):
+    found = {each.where: each for each in misfits(toy_host, f"toy:{name}", sets)}
+    each = found[where]
+    assert (each.part, each.port, each.missing, each.fits) == (part, port, missing, None)
+
+
+def test_a_slot_that_is_empty_offers_what_fits(toy_host):
+    recipe = resolve(toy_host, "toy:paper")
+    slots = {name: entry for name, entry in recipe.bodies["main"]["slots"].items() if name != "picture.encoder"}
+    with pytest.raises(RecipeError, match=r"picture\.encoder: installed parts that would fit: std:plain-") as caught:
+        check(toy_host, complete(toy_host, recipe.changed("main", slots=slots)))
+    (each,) = caught.value.misfits
+    assert (each.where, each.reason, each.fits) == (
+        "slots.picture.encoder",
+        "empty",
+        ("std:plain-encoder", "toy:vector"),
+    )
+
+
+def test_the_screen_shows_both_sides_once_and_the_offer_below_the_last():
+    one, two = (Misfit(where="slots.a", part="p:q", reason=word, fits=("x:y",)) for word in ("first", "second"))
+    error = RecipeError([one, two, Misfit(where="serves", reason="no stage", hint=" there is main")], recipe="p:r")
+    assert str(error).splitlines() == [
+        "recipe p:r does not fit:",
+        "  slots.a: p:q does not fit: first",
+        "  slots.a: p:q does not fit: second",
+        "  slots.a: installed parts that would fit: x:y",
+        "  serves: no stage; there is main",
+    ]
+    assert str(RecipeError(["a sentence"])) == "a sentence"
 
 
 def test_what_fits_a_slot_is_found(toy_host):

@@ -8,7 +8,7 @@ from armillary.recipes.recipe import Overrides, complete, resolve
 
 
 def table(host, *sets, name="toy:paper", **overrides):
-    return resolve(host, name, Overrides(sets=sets, **overrides)).table
+    return resolve(host, name, Overrides(sets=sets, **overrides)).written
 
 
 def test_a_patch_changes_what_it_says_and_nothing_else(toy_host):
@@ -41,7 +41,7 @@ def test_precedence_is_base_patch_file_flag(toy_host, tmp_path):
 def test_a_file_is_a_recipe_of_its_own(toy_host, tmp_path):
     file = tmp_path / "mine.toml"
     file.write_text('extends = "toy:paper"\nremove = ["transforms"]\n[optimiser]\nlr = 0.3\n')
-    found = resolve(toy_host, str(file)).table
+    found = resolve(toy_host, str(file)).written
     assert "transforms" not in found
     assert "extends" not in found
     assert found["optimiser"] == {"use": "adam", "lr": 0.3}
@@ -78,9 +78,9 @@ def test_set_finds_its_place(toy_host, text, path, value):
 
 def test_use_keeps_the_settings_that_the_new_part_has_and_says_what_it_drops(toy_host):
     recipe = resolve(toy_host, "toy:paper", Overrides(uses=("picture.encoder=toy:map",)))
-    assert recipe.table["slots"]["picture.encoder"] == {"use": "toy:map", "settings": {"features": 5}}
+    assert recipe.written["slots"]["picture.encoder"] == {"use": "toy:map", "settings": {"features": 5}}
     recipe = resolve(toy_host, "toy:paper", Overrides(uses=("picture.encoder=toy:picture",)))
-    assert recipe.table["slots"]["picture.encoder"] == {"use": "toy:picture", "settings": {}}
+    assert recipe.written["slots"]["picture.encoder"] == {"use": "toy:picture", "settings": {}}
     assert recipe.notes == ("slots.picture.encoder: toy:picture has no features; left out",)
 
 
@@ -196,7 +196,7 @@ def test_an_unknown_recipe_is_met_with_the_nearest(toy_host):
 
 
 def test_completing_writes_out_every_setting(toy_host):
-    done = complete(toy_host, resolve(toy_host, "toy:paper")).table
+    done = complete(toy_host, resolve(toy_host, "toy:paper")).written
     assert done["losses"]["l1"]["settings"] == {"breaks_at": -1}
     assert done["optimiser"]["betas"] == [0.9, 0.999]
     assert done["cadence"]["checkpoint"] == 500

@@ -12,7 +12,7 @@ def test_a_place_is_named_as_the_flags_name_it(toy_host):
     assert (shapes.name, shapes.path) == ("shapes.picture.encoder", "stages.shapes.slots.picture.encoder")
     only = place(toy_host, "toy:paper.picture.encoder")
     assert (only.name, only.path, only.used) == ("picture.encoder", "slots.picture.encoder", "toy:vector")
-    assert only.filled(toy_host, "toy:map").table["slots"]["picture.encoder"]["use"] == "toy:map"
+    assert only.filled(toy_host, "toy:map").written["slots"]["picture.encoder"]["use"] == "toy:map"
 
 
 def test_every_slot_is_a_place_filled_or_not(toy_host):

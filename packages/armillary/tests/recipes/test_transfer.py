@@ -120,7 +120,7 @@ def test_take_on_the_command_line_fills_a_slot(toy_host, stage):
         "toy:paper",
         Overrides(takes=(f"picture.encoder=shapes{stage}:picture.encoder",), runs={"shapes": other(toy_host)}),
     )
-    entry = found.table["slots"]["picture.encoder"]
+    entry = found.written["slots"]["picture.encoder"]
     assert "use" not in entry
     assert "settings" not in entry
     assert entry["take"]["slot"] == "picture.encoder"
@@ -161,6 +161,6 @@ def test_what_is_kept_has_nothing_of_training(toy_host):
             assert not {"losses", "optimiser", "budget", "evaluators"} & set(stage)
             assert {"method", "slots", "data"} <= set(stage)
     assert from_words("a:b", "") == {"run": "a", "slot": "b"}
-    assert places(
-        {"slots": {"x": {"take": {"run": "a", "slot": "b"}}, "y": {"take": {"stage": "s", "slot": "b"}}}}
-    ) == {"a": ("slots.x",)}
+    slots = {"x": {"take": {"run": "a", "slot": "b"}}, "y": {"take": {"stage": "s", "slot": "b"}}}
+    assert places({"stages": {"main": {"slots": slots}}}) == {"a": ("slots.x",)}
+    assert places({"stages": {"later": {"slots": slots}}}) == {"a": ("stages.later.slots.x",)}

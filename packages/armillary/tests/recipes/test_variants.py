@@ -63,8 +63,8 @@ def files(tmp_path):
 
 def test_an_ablation_changes_a_small_run_as_it_changes_the_published_one(toy_host, files):
     """Gone: the renderer. Changed: l1. Kept: what the small one has added, and its sizes. Not brought back: other."""
-    found = resolve(toy_host, f"{files['small']}+{files['ablation']}").table
-    small = dict(resolve(toy_host, str(files["small"])).table)
+    found = resolve(toy_host, f"{files['small']}+{files['ablation']}").written
+    small = resolve(toy_host, str(files["small"])).written
     assert "renderer" not in found["slots"]
     assert found["losses"] == {"l1": {"use": "toy:l1", "weight": 2.0}, "added": {"use": "toy:l1"}}
     assert found["slots"]["picture.encoder"] == small["slots"]["picture.encoder"]
@@ -87,10 +87,10 @@ def test_each_kind_of_patch(toy_host, tmp_path):
     file.write_text("batch_size = 7\n")
     name = f"toy:paper+smoke+{file}+optimiser.lr=1e+3+losses.l1.weight=0"
     recipe = resolve(toy_host, name)
-    assert recipe.table["budget"] == {"steps": 4}
-    assert recipe.table["batch_size"] == 7
-    assert recipe.table["optimiser"]["lr"] == 1000.0
-    assert recipe.table["losses"]["l1"]["weight"] == 0
+    assert recipe.written["budget"] == {"steps": 4}
+    assert recipe.written["batch_size"] == 7
+    assert recipe.written["optimiser"]["lr"] == 1000.0
+    assert recipe.written["losses"]["l1"]["weight"] == 0
     assert recipe.id == "toy:paper+smoke+mine.toml+optimiser.lr=1e+3+losses.l1.weight=0"
     assert recipe.origins["optimiser.lr"] == "+optimiser.lr=1e+3"
     assert "losses.l1.weight" not in recipe.sources

@@ -19,11 +19,12 @@ from armillary.errors import DataError, RecipeError, RunError
 from armillary.inference.evaluate import evaluate
 from armillary.inference.predict import predict
 from armillary.inference.restore import restore
+from armillary.recipes.check import plan_recipe
 from armillary.recipes.recipe import Overrides, resolve
 from armillary.training import checkpoint as checkpoints
 from armillary.training.build import build
 from armillary.training.folder import RunFolder
-from armillary.training.train import needed_ports, plan_recipe, resume, train
+from armillary.training.train import needed_ports, resume, train
 
 TOY = Path(__file__).parents[1] / "toy"
 EVERY = ("cadence.log=1", "cadence.checkpoint=3", "cadence.preview=100", "cadence.keep=9")
@@ -31,7 +32,7 @@ RECIPES = ("toy:paper", "toy:pairs", "toy:stages")
 
 
 def recipe_of(host, name, *sets):
-    every = EVERY if name != "toy:stages" else ()
+    every = EVERY if name not in ("toy:stages", "toy:shared") else ()
     return resolve(host, name, Overrides(sets=(*every, *sets)))
 
 
@@ -176,7 +177,7 @@ def test_a_longer_budget_goes_on(toy_host, pictures, tmp_path):
     resume(short.folder, data=pictures, host=toy_host, steps=20)
     whole = train(recipe_of(toy_host, "toy:paper"), data=pictures, out=tmp_path / "whole", host=toy_host)
     assert same(weights_of(short.folder), weights_of(whole.folder))
-    assert short.folder.recipe().table["budget"]["steps"] == 20
+    assert short.folder.recipe().written["budget"]["steps"] == 20
 
 
 def test_other_data_is_refused_on_resume(toy_host, pictures, tmp_path):

@@ -162,4 +162,4 @@ def test_the_same_in_python(toy_host, pictures, shapes, tmp_path, monkeypatch):
         sets={"budget.steps": 1},
     )
     assert "picture.encoder.linear.weight" not in weights(run.folder)
-    assert run.folder.recipe().table["slots"]["picture.encoder"]["take"]["run"] == "shapes"
+    assert run.folder.recipe().written["slots"]["picture.encoder"]["take"]["run"] == "shapes"

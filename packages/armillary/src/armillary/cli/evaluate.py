@@ -51,14 +51,17 @@ def evaluate(
     from armillary.inference.evaluate import evaluate as measure
     from armillary.pages.observers import built_in
     from armillary.plugins.host import Host
+    from armillary.recipes.check import plan_recipe
     from armillary.training.folder import RunFolder
 
     host, folder = Host(), RunFolder.open(run)
+    plan = plan_recipe(host, folder.recipe())
     with progress() as bar:
         entry = measure(
             folder,
             data=data,
             host=host,
+            plan=plan,
             stage=stage,
             split=split,
             fit_data=fit_data,

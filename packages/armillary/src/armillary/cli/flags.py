@@ -105,9 +105,10 @@ class RecipeFlags:
 
     def _short(self, recipe: "Recipe", *, strict: bool) -> list[str]:
         """Return the settings behind the short flags; those of a stage hold for each stage."""
-        stages = [f"stages.{name}." for name in recipe.bodies] if "stages" in recipe.table else [""]
+        from armillary.recipes.stages import prefix
+
         found = []
-        for stage in stages:
+        for stage in map(prefix, recipe.bodies):
             if self.steps is not None:
                 found.append(f"{stage}budget.steps={self.steps}")
             if self.seconds is not None:

@@ -49,17 +49,18 @@ def predict(
     from armillary.pages.illustrations import illustrated
     from armillary.pages.relight import animated, need_surface
     from armillary.plugins.host import Host
+    from armillary.recipes.check import plan_recipe
     from armillary.training.folder import RunFolder
 
     host, folder = Host(), RunFolder.open(run)
     files = picture_files(paths)
     device = torch_device(accelerator)
+    plan = plan_recipe(host, folder.recipe())
     if views:
         from armillary.pages.views import turning_stage
-        from armillary.training.train import plan_recipe
 
-        stage = turning_stage(plan_recipe(host, folder.recipe()), wanted=stage)
-    restored = restore(folder, host=host, stage=stage, checkpoint=checkpoint, device=device)
+        stage = turning_stage(plan, wanted=stage)
+    restored = restore(folder, host=host, plan=plan, stage=stage, checkpoint=checkpoint, device=device)
     for note in restored.notes:
         show.message(note)
     if animate:

@@ -11,7 +11,8 @@ from armillary.cli.flags import Json, RecipeFlags
 from armillary.errors import ArmillaryError
 from armillary.plugins.host import Host
 from armillary.recipes.check import check as fits
-from armillary.recipes.recipe import complete, default_sources
+from armillary.recipes.recipe import Recipe, complete, default_sources
+from armillary.recipes.stages import short
 
 Id = Annotated[str, Parameter(name="RECIPE", help="plugin:recipe, or a TOML file.")]
 
@@ -53,9 +54,9 @@ def show_(
     if whole:
         found = complete(host, found)
     if json:
-        show.as_json(found.table)
+        show.as_json(found.written)
     else:
-        show.data(write_toml(found.table).rstrip())
+        show.data(write_toml(found.written).rstrip())
 
 
 def explain(
@@ -75,7 +76,7 @@ def explain(
     defaults: dict[str, str] = {}
     if whole:
         found = complete(host, found)
-        defaults = {path: source for path, source in default_sources(host, found.table) if path not in found.origins}
+        defaults = {path: source for path, source in default_sources(host, found) if path not in found.origins}
     rows = [
         (
             path,
@@ -83,7 +84,7 @@ def explain(
             found.origins.get(path, "default" if path in defaults else ""),
             found.sources.get(path, defaults.get(path, "")),
         )
-        for path, value in _leaves(found.table)
+        for path, value in _settings(found)
     ]
     if json:
         names = ("path", "value", "set by", "source")
@@ -101,7 +102,7 @@ def diff(
 ) -> None:
     """Say in which settings two recipes differ; what only one of them has is empty in the other."""
     host = Host()
-    first, second = (dict(_leaves(complete(host, RecipeFlags().resolve(host, name)).table)) for name in (one, other))
+    first, second = (dict(_settings(complete(host, RecipeFlags().resolve(host, name)))) for name in (one, other))
     paths = [path for path in {**first, **second} if first.get(path) != second.get(path)]
     rows = [(path, first.get(path), second.get(path)) for path in paths if path not in ("summary", "source")]
     if json:
@@ -160,6 +161,12 @@ def _words(plan: Any) -> str:
 def _notes(notes: Any) -> None:
     for note in notes:
         show.message(f"note: {note}")
+
+
+def _settings(recipe: Recipe) -> Iterator[tuple[str, Any]]:
+    """Yield path and value of each setting, the path as a person writes it."""
+    for path, value in _leaves(recipe.table):
+        yield short(path), value
 
 
 def _leaves(table: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:

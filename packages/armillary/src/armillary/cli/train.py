@@ -86,9 +86,11 @@ def _train(
     found = flags.resolve(host, recipe, strict=strict)
     for note in found.notes if is_first() else ():
         show.message(f"note: {note}")
-    missing = check(host, complete(host, found)).missing  # before the seconds that torch takes
-    if missing:
-        words = [f"{', '.join(slots)}: taken from another run: --from {name}=RUN" for name, slots in missing.items()]
+    plan = check(host, complete(host, found))  # before the seconds that torch takes
+    if plan.missing:
+        words = [
+            f"{', '.join(slots)}: taken from another run: --from {name}=RUN" for name, slots in plan.missing.items()
+        ]
         raise UsageError("\n".join(words))
     files = assets(asset)
     torch_device(config.accelerator)
@@ -98,7 +100,7 @@ def _train(
 
     with progress() as bar:
         return training.train(
-            found,
+            plan,
             data=data,
             out=out,
             host=host,

@@ -32,7 +32,7 @@ from armillary.comparison.plan import (
     written_table,
 )
 from armillary.comparison.table import Comparison, as_csv, tabulate
-from armillary.comparison.worker import FAILED, FINISHED, is_measured, read_record
+from armillary.comparison.worker import FAILED, FINISHED, is_measured, portable, read_record
 from armillary.errors import ArmillaryError, DataError, RunError
 from armillary.files import write_text
 from armillary.plugins.host import Host
@@ -250,7 +250,7 @@ def _marks(plan: _Plan, each: Contestant) -> tuple[str, str, str]:
         train = build_dataset(plan.host, first, root=plan.data, split="train").fingerprint().digest
         test = build_dataset(plan.host, serves, root=plan.test_data or plan.data, split="all").fingerprint().digest
     except ArmillaryError as error:
-        return "", "", str(error).replace(f"{plan.data}", plan.data.name)
+        return "", "", portable(str(error), str(plan.data), str(plan.test_data or ""))
     return train, test, ""
 
 
@@ -262,7 +262,7 @@ def _same_run(trial: Trial, trained_on: str) -> None:
         shutil.rmtree(trial.place)
         return
     folder = RunFolder.open(trial.place)
-    now, then = written_table(trial.contestant.plans[trial.seed].recipe), dict(folder.recipe().table)
+    now, then = written_table(trial.contestant.plans[trial.seed].recipe), folder.recipe().written
     changed = [path for path, value in _leaves(now) if dict(_leaves(then)).get(path) != value]
     changed += [path for path, _ in _leaves(then) if path not in dict(_leaves(now))]
     if changed:

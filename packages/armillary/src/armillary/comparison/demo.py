@@ -25,12 +25,14 @@ from armillary.pages.relight import TITLE, film
 from armillary.pages.report import Figure, Part, Section, Table, write_report
 from armillary.pages.summary import page_parts, result_tables
 from armillary.plugins.host import Host
+from armillary.recipes.check import plan_recipe
 from armillary.recipes.plan import Plan
 from armillary.recipes.recipe import Overrides, Recipe, resolve
+from armillary.recipes.stages import prefix
 from armillary.training import checkpoint as checkpoints
 from armillary.training.folder import DATA, RunFolder, environment
 from armillary.training.reporter import Reporter
-from armillary.training.train import gives_meshes, plan_recipe, train
+from armillary.training.train import gives_meshes, train
 
 SECONDS = 120.0
 """What a method has in all, on two cores."""
@@ -160,11 +162,11 @@ class _Method:
         """Do everything; return what is kept and what the page says."""
         recipe = resolve(self.host, self.id)
         train_data, fresh_data = self._data(recipe)
-        folder = self._train(recipe, train_data)
-        results = self._measure(folder, train_data, fresh_data)
-        geometries = self._predict(folder, fresh_data)
-        surfaces = gives_meshes(plan_recipe(self.host, folder.recipe()))
-        mesh, error = self._export(geometries[0], folder) if surfaces else (None, "")
+        plan = self._limited(recipe)
+        folder = self._train(plan, train_data)
+        results = self._measure(folder, plan, train_data, fresh_data)
+        geometries = self._predict(folder, plan, fresh_data)
+        mesh, error = self._export(geometries[0], folder) if gives_meshes(plan) else (None, "")
         pictures = [*self._figures(geometries)]
         one = Shown(
             recipe=self.id,
@@ -174,12 +176,12 @@ class _Method:
             mesh=mesh,
             error=error,
         )
-        return one, self._part(one, folder, pictures, train_data, fresh_data)
+        return one, self._part(one, folder, plan, pictures, train_data, fresh_data)
 
     def _data(self, recipe: Recipe) -> tuple[Path, Path]:
         """Make the generator that the recipe names, once for training and once, from another seed, to measure on."""
         body = recipe.bodies[recipe.serves]
-        entry = body.get("generator") or recipe.table.get("generator")
+        entry = body.get("generator")
         if not entry:
             raise RecipeError([f"{self.id} names no generator to make data of, so it cannot be shown"])
         size = body.get("data", {}).get("settings", {}).get("size", 64)
@@ -200,17 +202,19 @@ class _Method:
             places.append(place)
         return places[0], places[1]
 
-    def _train(self, recipe: Recipe, data: Path) -> RunFolder:
+    def _limited(self, recipe: Recipe) -> Plan:
+        """Return the plan of the recipe in the time that is left."""
         left = max(_LEAST_TRAINING, self.deadline - time.monotonic() - _AFTER_TRAINING)
-        stages = [f"stages.{name}." for name in recipe.bodies] if "stages" in recipe.table else [""]
         given = [body.get("budget", {}).get("seconds") for body in recipe.bodies.values()]
         sets = [
-            f"{stage}budget.seconds={seconds}"
-            for stage, seconds in zip(stages, shared_seconds(left, given), strict=True)
+            f"{prefix(stage)}budget.seconds={seconds}"
+            for stage, seconds in zip(recipe.bodies, shared_seconds(left, given), strict=True)
         ]
-        limited = resolve(self.host, self.id, Overrides(sets=tuple(sets)))
+        return plan_recipe(self.host, resolve(self.host, self.id, Overrides(sets=tuple(sets))))
+
+    def _train(self, plan: Plan, data: Path) -> RunFolder:
         trained = train(
-            limited,
+            plan,
             data=data,
             out=self._free_place(),
             host=self.host,
@@ -219,16 +223,15 @@ class _Method:
         )
         if trained.signal:
             raise KeyboardInterrupt(trained.signal)
-        done, wanted = _steps(trained.folder, plan_recipe(self.host, limited))
+        done, wanted = _steps(trained.folder, plan)
         if done < wanted:
             self.reporter.message(
                 f"out of time at step {done} of {wanted}: on a slow or busy machine give it more seconds"
             )
         return trained.folder
 
-    def _measure(self, folder: RunFolder, train_data: Path, fresh_data: Path) -> Mapping[str, Any]:
+    def _measure(self, folder: RunFolder, plan: Plan, train_data: Path, fresh_data: Path) -> Mapping[str, Any]:
         """Return the figures on pictures that were not trained on; none where the recipe names no evaluator."""
-        plan = plan_recipe(self.host, folder.recipe())
         if not plan.stages[plan.serves].evaluators:
             self.reporter.message("this recipe names no evaluator: nothing is measured")
             return {}
@@ -238,6 +241,7 @@ class _Method:
             data=fresh_data,
             fit_data=train_data,
             host=self.host,
+            plan=plan,
             observers=built_in(self.host),
             reporter=self.reporter,
         )
@@ -251,8 +255,8 @@ class _Method:
             place = self.out / "runs" / f"{name}-{number}"
         return place
 
-    def _predict(self, folder: RunFolder, data: Path) -> list[Geometry]:
-        restored = restore(folder, host=self.host)
+    def _predict(self, folder: RunFolder, plan: Plan, data: Path) -> list[Geometry]:
+        restored = restore(folder, host=self.host, plan=plan)
         place = next(data / name for name in ("images", "meshes") if (data / name).is_dir())
         files = sorted(path for path in place.rglob("*") if path.is_file())[:_SHOWN]
         geometries = list(predict(restored, files, host=self.host))
@@ -285,9 +289,14 @@ class _Method:
         ]
 
     def _part(
-        self, one: Shown, folder: RunFolder, pictures: Sequence[Figure], train_data: Path, fresh_data: Path
+        self,
+        one: Shown,
+        folder: RunFolder,
+        plan: Plan,
+        pictures: Sequence[Figure],
+        train_data: Path,
+        fresh_data: Path,
     ) -> Part:
-        plan = plan_recipe(self.host, folder.recipe())
         found = page_parts(folder, plan)
         method = plan.stages[plan.serves].method
         commands = [

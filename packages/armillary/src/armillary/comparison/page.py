@@ -104,6 +104,6 @@ def _part(each: Contestant, row: Row, out: Path, trials: Sequence[Placed]) -> Pa
         runs = {f"seed {trial.seed}": trial.place.relative_to(out).as_posix() for trial in own}
         sections.append({"title": "Runs, each with a page of its own", "items": runs})
     if not each.error:
-        sections.append({"title": f"Recipe {each.written}", "items": each.plan.recipe.table, "closed": True})
+        sections.append({"title": f"Recipe {each.written}", "items": each.plan.recipe.written, "closed": True})
     part["sections"] = sections
     return part

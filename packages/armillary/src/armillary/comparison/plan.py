@@ -26,9 +26,10 @@ from armillary.errors import (
 )
 from armillary.inference.evaluate import bound_evaluators
 from armillary.plugins.host import Host
+from armillary.recipes.check import plan_recipe
 from armillary.recipes.plan import BoundPlan, Plan
 from armillary.recipes.recipe import Overrides, Recipe, complete, resolve
-from armillary.training.train import plan_recipe
+from armillary.recipes.stages import prefix
 
 EVERY = "*:quick"
 """Who takes part where nobody is named."""
@@ -190,7 +191,7 @@ def budget_sets(recipe: Recipe, *, steps: int | None, seconds: float | None) -> 
     found, done = [], 0
     for name, count in own.items():
         before, done = done, done + count
-        at = f"stages.{name}." if "stages" in recipe.table else ""
+        at = prefix(name)
         if count and steps is not None:
             share = round(steps * done / whole) - round(steps * before / whole)
             found.append(f"{at}budget.steps={max(1, share)}")
@@ -326,12 +327,13 @@ def shared(wanted: Sequence[Measure], able: Mapping[str, Mapping[str, Fit]]) -> 
 
 
 def _reason(error: ArmillaryError, measure: Measure) -> str:
-    """Return the first thing that does not fit, without the words around it."""
-    problems = error.problems if isinstance(error, RecipeError) else (str(error),)
-    text = next((line for line in problems if line.startswith("  ")), problems[0]).strip()
-    text = text.removeprefix(f"evaluators.{measure.name}: ").removeprefix(f"{measure.id} ").partition(";")[0]
-    lacks = re.fullmatch(r"needs (\w+): .*, which nothing gives as .*", text)
-    return f"needs {lacks[1]}, which it does not find" if lacks else text
+    """Return the first thing that does not fit, short enough for a table."""
+    if not isinstance(error, RecipeError):
+        return str(error)
+    first = error.misfits[0]
+    if first.missing and first.part == measure.id:
+        return f"needs {first.port}, which it does not find"
+    return first.reason if first.part in ("", measure.id) else f"{first.part}: {first.reason}"
 
 
 # --- what stays the same ---------------------------------------------------------------------------------------------
@@ -339,7 +341,7 @@ def _reason(error: ArmillaryError, measure: Measure) -> str:
 
 def written_table(recipe: Recipe) -> dict[str, Any]:
     """Return a recipe as a run's folder holds it."""
-    return tomllib.loads(write_toml(recipe.table))
+    return tomllib.loads(write_toml(recipe.written))
 
 
 def digest(recipe: Recipe) -> str:

@@ -100,9 +100,14 @@ def _guarded(job: Mapping[str, Any], action: Callable[[], dict[str, Any]]) -> di
     except Exception as error:
         traceback.print_exc()
         text = f"{type(error).__name__}: {error}"
-    for path in (job["place"], job["test_data"], job["data"]):  # a comparison can be moved and sent around
+    return {"outcome": FAILED, "error": portable(text, job["place"], job["test_data"], job["data"])}
+
+
+def portable(text: str, *paths: str) -> str:
+    """Return a text for a page without the folders above these paths: a comparison can be moved and sent around."""
+    for path in paths:
         text = text.replace(path, Path(path).name) if path else text
-    return {"outcome": FAILED, "error": text}
+    return text
 
 
 # --- training --------------------------------------------------------------------------------------------------------
@@ -112,6 +117,7 @@ def _train(job: Mapping[str, Any], record: Mapping[str, Any], teller: Any) -> di
     from armillary.config import structure
     from armillary.pages.observers import built_in
     from armillary.plugins.host import Host
+    from armillary.recipes.check import plan_recipe
     from armillary.recipes.recipe import from_table
     from armillary.recipes.settings import DeviceConfig
     from armillary.training import train as training
@@ -125,22 +131,21 @@ def _train(job: Mapping[str, Any], record: Mapping[str, Any], teller: Any) -> di
         "observers": built_in(host),
         "reporter": teller,
     }
+    plan = plan_recipe(host, from_table(job["table"], id=job["id"]))
     if (place / RECIPE).is_file():
         trained = training.resume(RunFolder.open(place), **common)
     else:
-        trained = training.train(from_table(job["table"], id=job["id"]), out=place, **common)
+        trained = training.train(plan, out=place, **common)
     memory = max(_peak_memory(), record.get("peak_memory") or 0)
-    found = facts(RunFolder.open(place), host)
+    found = facts(RunFolder.open(place), host, plan)
     return {"outcome": trained.outcome, "signal": trained.signal, "error": "", "peak_memory": memory, **found}
 
 
-def facts(folder: RunFolder, host: Any) -> dict[str, Any]:
+def facts(folder: RunFolder, host: Any, plan: Any) -> dict[str, Any]:
     """Return size and speed of a run: parameters of the method that serves, steps and seconds of all stages."""
     from armillary.inference.restore import restore
     from armillary.training import checkpoint as checkpoints
-    from armillary.training.train import plan_recipe
 
-    plan = plan_recipe(host, folder.recipe())
     rows = folder.metrics()
     steps, seconds, speeds = 0, 0.0, []
     for name in plan.stages:
@@ -161,7 +166,7 @@ def facts(folder: RunFolder, host: Any) -> dict[str, Any]:
         stage.body["budget"]["steps"] == 0 or checkpoints.newest(folder.checkpoints(n))[0]
         for n, stage in plan.stages.items()
     ):
-        method = restore(folder, host=host).model.method
+        method = restore(folder, host=host, plan=plan).model.method
         found["parameters"] = sum(value.numel() for value in method.parameters())
     return found
 
@@ -203,8 +208,10 @@ def _measured(job: Mapping[str, Any], wanted: list[dict[str, Any]], teller: Any)
     from armillary.inference.evaluate import evaluate
     from armillary.pages.observers import built_in
     from armillary.plugins.host import Host
+    from armillary.recipes.check import plan_recipe
 
     host, folder = Host(), RunFolder.open(Path(job["place"]))
+    plan = plan_recipe(host, folder.recipe())
     data = Path(job["data"])
     cuda = job["device"].get("accelerator") in ("auto", "cuda") and torch.cuda.is_available()
     entry = evaluate(
@@ -212,6 +219,7 @@ def _measured(job: Mapping[str, Any], wanted: list[dict[str, Any]], teller: Any)
         data=Path(job["test_data"]) if job["test_data"] else data,
         fit_data=data if job["test_data"] else None,
         host=host,
+        plan=plan,
         evaluators={each["name"]: each["entry"] for each in wanted},
         device=torch.device("cuda" if cuda else "cpu"),
         observers=built_in(host),

@@ -12,6 +12,7 @@ from armillary.errors import DataError, RunError, did_you_mean
 from armillary.inference.restore import Restored, restore
 from armillary.interfaces import Dataset, Evaluation, Evaluator, Figure
 from armillary.plugins.host import Host
+from armillary.recipes.check import plan_recipe
 from armillary.recipes.plan import BoundPlan, Plan, StagePlan
 from armillary.seeds import seed_for
 from armillary.training.batches import ordered_batches, to_device
@@ -26,7 +27,6 @@ from armillary.training.build import (
 from armillary.training.folder import DATA, RESULTS, RunFolder
 from armillary.training.observers import Audience, Observer, Trackers
 from armillary.training.reporter import LogReporter, Reporter
-from armillary.training.train import plan_recipe
 
 FIT, SCORE = "fit", "score"
 UNTRAINED = "untrained network"
@@ -38,6 +38,7 @@ def evaluate(
     *,
     data: Path,
     host: Host,
+    plan: Plan | None = None,
     stage: str | None = None,
     split: str | None = None,
     fit_data: Path | None = None,
@@ -55,6 +56,7 @@ def evaluate(
         folder: of the run.
         data: folder of pictures with the truth that the evaluators need.
         host: where parts come from.
+        plan: of the run's recipe; default: made from the folder.
         stage: whose evaluators; of the stage that serves where it is not given.
         split: which part of the data; where it is not given: ``test`` if the data has a split of its own or is what the run
             was trained on, otherwise all of it.
@@ -75,17 +77,19 @@ def evaluate(
     """
     say = (reporter or LogReporter()).message
     device = device or torch.device("cpu")
-    restored = restore(folder, host=host, stage=stage, checkpoint=checkpoint, device=device)
+    restored = restore(folder, host=host, plan=plan, stage=stage, checkpoint=checkpoint, device=device)
     for note in restored.notes:
         say(note)
-    plan = restored.model.plan
-    bounds = _chosen(restored, only) if evaluators is None else bound_evaluators(host, restored.plan, plan, evaluators)
+    served = restored.model.plan
+    bounds = (
+        _chosen(restored, only) if evaluators is None else bound_evaluators(host, restored.plan, served, evaluators)
+    )
     score_split = split or _default_split(folder, host, restored, data)
-    dataset = build_dataset(host, plan, root=data, split=score_split)
+    dataset = build_dataset(host, served, root=data, split=score_split)
     for line in dataset.problems:
         say(f"passed over {line}")
     entry: dict[str, Any] = {
-        "stage": plan.name,
+        "stage": served.name,
         "step": restored.step,
         "data": attrs.asdict(dataset.fingerprint()),
         "split": score_split,
@@ -142,7 +146,7 @@ def _untrained(
 ) -> dict[str, Mapping[str, Figure]]:
     """Return the figures of the same networks before their first step."""
     stage = restored.model.plan.name
-    fresh = restore(restored.folder, host=host, stage=stage, device=device, trained=False)
+    fresh = restore(restored.folder, host=host, plan=restored.plan, stage=stage, device=device, trained=False)
     again = [attrs.evolve(member, evaluator=build_evaluator(host, member.bound)) for member in members]
     _fit(host, fresh, again, fit_data, device, lambda _: None)
     _score(fresh, dataset, again, device)
@@ -157,12 +161,8 @@ def bound_evaluators(
     Raises:
         RecipeError, ConfigError: they do not fit.
     """
-    table = dict(plan.recipe.table)
-    if "stages" in table:
-        table["stages"] = {**table["stages"], stage.name: {**table["stages"][stage.name], "evaluators": dict(entries)}}
-    else:
-        table["evaluators"] = dict(entries)
-    return dict(plan_recipe(host, attrs.evolve(plan.recipe, table=table)).stages[stage.name].evaluators)
+    recipe = plan.recipe.changed(stage.name, evaluators=dict(entries))
+    return dict(plan_recipe(host, recipe).stages[stage.name].evaluators)
 
 
 class _Items:

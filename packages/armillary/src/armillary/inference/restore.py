@@ -7,11 +7,11 @@ import torch
 
 from armillary.errors import RunError, did_you_mean
 from armillary.plugins.host import Host
+from armillary.recipes.check import plan_recipe
 from armillary.recipes.plan import Plan
 from armillary.training import checkpoint as checkpoints
 from armillary.training.build import Model, build
 from armillary.training.folder import RunFolder
-from armillary.training.train import plan_recipe
 from armillary.training.transfer import kept_in
 
 
@@ -38,6 +38,7 @@ def restore(
     folder: RunFolder,
     *,
     host: Host,
+    plan: Plan | None = None,
     stage: str | None = None,
     checkpoint: str | None = None,
     device: torch.device | None = None,
@@ -48,6 +49,7 @@ def restore(
     Args:
         folder: of the run.
         host: where parts come from.
+        plan: of the run's recipe; default: made from the folder.
         stage: its name; the one that serves where it is not given.
         checkpoint: ``step-500`` or ``500``; the newest good one where it is not given.
         device: where the modules go.
@@ -56,7 +58,7 @@ def restore(
     Raises:
         RunError: there is no such stage or checkpoint, it is corrupted, or its weights are of another method.
     """
-    plan = plan_recipe(host, folder.recipe())
+    plan = plan or plan_recipe(host, folder.recipe())
     wanted = stage or plan.serves
     if wanted not in plan.stages:
         hint = did_you_mean(wanted, plan.stages) or f" there are: {', '.join(plan.stages)}"

@@ -11,6 +11,7 @@ from armillary.pages.illustrations import PICTURES, Found, illustrates, prefixed
 from armillary.pages.relight import FILM, FILMS, animates, write_film
 from armillary.pages.summary import write_run_card, write_run_report
 from armillary.plugins.host import Host
+from armillary.recipes.plan import Plan
 from armillary.training.batches import collate, to_device
 from armillary.training.build import call_method
 from armillary.training.folder import RunFolder
@@ -105,39 +106,47 @@ class Films(Observer):
             write_film(stage.folder.path / FILMS / f"{stage.prefix}{FILM}", found)
 
 
-class Report(Observer):
-    """``report.html``, after training and after each evaluation."""
+class _Page(Observer):
+    """A page of the run, written after training, unless that failed, and after each evaluation."""
 
-    title, cure = "report", _REPEAT
+    cure = _REPEAT
 
     def __init__(self, host: Host) -> None:
         self._host = host
+        self._plan: Plan | None = None
+
+    def run_started(self, run: RunFolder, plan: Plan) -> None:
+        """Keep the plan, which need not be made again."""
+        del run
+        self._plan = plan
 
     def evaluated(self, run: RunFolder, entry: Mapping[str, Any]) -> None:
         """Write the page with the new figures."""
         del entry
-        write_run_report(run, self._host)
+        self._write(run)
 
     def run_finished(self, run: RunFolder, outcome: str) -> None:
         """Write the page, unless the training failed."""
         if outcome != FAILED:
-            write_run_report(run, self._host)
+            self._write(run)
+
+    def _write(self, run: RunFolder) -> None:
+        raise NotImplementedError
 
 
-class Card(Observer):
-    """The card (``README.md``), after training and after each evaluation."""
+class Report(_Page):
+    """``report.html``."""
 
-    title, cure = "card", _REPEAT
+    title = "report"
 
-    def __init__(self, host: Host) -> None:
-        self._host = host
+    def _write(self, run: RunFolder) -> None:
+        write_run_report(run, self._host, self._plan)
 
-    def evaluated(self, run: RunFolder, entry: Mapping[str, Any]) -> None:
-        """Write the card with the new figures."""
-        del entry
-        write_run_card(run, self._host)
 
-    def run_finished(self, run: RunFolder, outcome: str) -> None:
-        """Write the card, unless the training failed."""
-        if outcome != FAILED:
-            write_run_card(run, self._host)
+class Card(_Page):
+    """The card (``README.md``)."""
+
+    title = "card"
+
+    def _write(self, run: RunFolder) -> None:
+        write_run_card(run, self._host, self._plan)

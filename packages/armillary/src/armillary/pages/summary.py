@@ -11,20 +11,22 @@ from armillary.pages.illustrations import INDEX
 from armillary.pages.relight import FILMS, TITLE
 from armillary.pages.report import Curve, Figure, Section, Table, loss_curves, write_report
 from armillary.plugins.host import Host
+from armillary.recipes.check import plan_recipe
 from armillary.recipes.plan import Plan
 from armillary.training import checkpoint as checkpoints
 from armillary.training.folder import CARD, DATA, ENVIRONMENT, PLUGINS, REPORT, RESULTS, RunFolder
-from armillary.training.train import FINISHED, INTERRUPTED, gives_meshes, plan_recipe, plugins_behind
+from armillary.training.train import FINISHED, INTERRUPTED, gives_meshes, plugins_behind
 
 
 def summarise(folder: RunFolder, host: Host) -> list[Path]:
     """Write the run's page and card; return both files."""
-    return [write_run_report(folder, host), write_run_card(folder, host)]
-
-
-def write_run_report(folder: RunFolder, host: Host) -> Path:
-    """Write the run's page, ``report.html``."""
     plan = plan_recipe(host, folder.recipe())
+    return [write_run_report(folder, host, plan), write_run_card(folder, host, plan)]
+
+
+def write_run_report(folder: RunFolder, host: Host, plan: Plan | None = None) -> Path:
+    """Write the run's page, ``report.html``; without its plan, that of the folder's recipe."""
+    plan = plan or plan_recipe(host, folder.recipe())
     return write_report(
         folder.path / REPORT,
         title=f"{plan.recipe.id}: {folder.path.name}",
@@ -97,7 +99,7 @@ def page_parts(folder: RunFolder, plan: Plan) -> dict[str, Any]:
         figures.append({"title": _step(preview.stem), "picture": preview.read_bytes(), "step": _number(preview.stem)})
     settings: list[Section] = [
         {"title": "Next", "commands": commands(folder, plan)},
-        {"title": "Recipe", "items": plan.recipe.table, "closed": True},
+        {"title": "Recipe", "items": plan.recipe.written, "closed": True},
         {"title": "Environment", "items": folder.read_json(ENVIRONMENT, {}), "closed": True},
         {"title": "Plugins", "items": folder.read_json(PLUGINS, {}), "closed": True},
     ]
@@ -159,9 +161,9 @@ def _last_seconds(rows: list[dict[str, Any]]) -> list[float]:
     return list(last.values())
 
 
-def write_run_card(folder: RunFolder, host: Host) -> Path:
-    """Write the run's card, ``README.md``."""
-    plan = plan_recipe(host, folder.recipe())
+def write_run_card(folder: RunFolder, host: Host, plan: Plan | None = None) -> Path:
+    """Write the run's card, ``README.md``; without its plan, that of the folder's recipe."""
+    plan = plan or plan_recipe(host, folder.recipe())
     stage = plan.stages[plan.serves]
     metrics: list[Metric] = []
     for entry in folder.read_json(RESULTS, []):

@@ -5,48 +5,66 @@ reported with both sides and with the installed components that would fit. The d
 in :mod:`armillary.training.build`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import attrs
 
-from armillary.errors import ArmillaryError, RecipeError, did_you_mean
+from armillary.errors import ArmillaryError, Misfit, RecipeError, did_you_mean
 from armillary.plugins.host import Host
 from armillary.ports import Axis, Port, Shape, Shapes, misfit
 from armillary.recipes.plan import BoundPlan, PartPlan, Plan, StagePlan
-from armillary.recipes.recipe import Recipe
+from armillary.recipes.recipe import Recipe, complete
+from armillary.recipes.stages import prefix
 from armillary.recipes.transfer import TAKE_KEYS, places
 from armillary.specs import ComponentSpec, EvaluatorSpec, LossSpec, MethodSpec, Slot, TransformSpec, Use
+
+
+def plan_recipe(host: Host, recipe: Recipe) -> Plan:
+    """Return the plan of a recipe that can be built here, with all settings written out: once per command.
+
+    Raises:
+        ConfigError, RecipeError, UnknownNameError, PluginError: it cannot be built; before torch is needed.
+    """
+    plan = check(host, complete(host, recipe))
+    if plan.missing:
+        raise RecipeError(
+            Misfit(where=", ".join(slots), reason=f"taken from another run, which is missing: type --from {name}=RUN")
+            for name, slots in plan.missing.items()
+        )
+    return plan
 
 
 def check(host: Host, recipe: Recipe) -> Plan:
     """Return the plan of a completed recipe (:func:`armillary.recipes.recipe.complete`).
 
-    A part of another run that is not given is taken to be what its slot asks for; the plan says that it is missing.
+    A part of another run that is missing is taken to be what its slot asks for; the plan lists it under ``missing``.
 
     Raises:
         RecipeError: what does not fit, all of it, each with both sides and what would fit.
     """
-    stages: dict[str, StagePlan] = {}
-    problems: list[str] = []
     runs: dict[str, Plan] = {}
+    misfits: list[Misfit] = []
     for name, run in recipe.table.get("runs", {}).items():
         try:
             runs[name] = check(host, Recipe(id=run["recipe"], table=run["body"]))
-        except (RecipeError, ArmillaryError) as error:
-            problems.append(f"runs.{name}: the run {run['run']} cannot be built here: {error}")
-    if problems:
-        raise RecipeError([f"recipe {recipe.id} does not fit:", *(f"  {line}" for line in problems)])
+        except ArmillaryError as error:
+            reason = f"the run {run['run']} cannot be built here: {error}"
+            misfits.append(Misfit(where=f"runs.{name}", reason=reason))
+    if misfits:  # what is taken from these runs is unknown: the rest cannot be checked
+        raise RecipeError(misfits, recipe=recipe.id)
+    stages: dict[str, StagePlan] = {}
     for name, body in recipe.bodies.items():
-        stage = _Stage(host, name, body, stages, runs, where=f"stages.{name}." if "stages" in recipe.table else "")
+        stage = _Stage(host, name, body, stages, runs)
         plan = stage.plan()
-        problems.extend(stage.problems)
+        misfits += [attrs.evolve(each, where=f"{prefix(name)}{each.where}") for each in stage.misfits]
         if plan is not None:
             stages[name] = plan
     if recipe.serves not in recipe.bodies:
-        problems.append(f"serves: there is no stage {recipe.serves!r};{did_you_mean(recipe.serves, recipe.bodies)}")
-    if problems:
-        raise RecipeError([f"recipe {recipe.id} does not fit:", *(f"  {line}" for line in problems)])
+        hint = did_you_mean(recipe.serves, recipe.bodies)
+        misfits.append(Misfit(where="serves", reason=f"there is no stage {recipe.serves!r}", hint=hint))
+    if misfits:
+        raise RecipeError(misfits, recipe=recipe.id)
     missing = {name: slots for name, slots in places(recipe.table).items() if name not in runs}
     return Plan(recipe=recipe, stages=stages, serves=recipe.serves, runs=runs, missing=missing)
 
@@ -61,7 +79,7 @@ def fitting(host: Host, slot: Slot) -> list[str]:
             ports = _Ports(shapes, spec, settings, {}, scope=id)
         except (ArmillaryError, ValueError):
             continue
-        if not _slot_misfits(slot, ports, shapes, scope="method"):
+        if not any(_slot_misfits(slot, ports, shapes, scope="method")):
             found.append(id)
     return found
 
@@ -95,31 +113,31 @@ class _Ports:
         )
 
 
-def _slot_misfits(slot: Slot, part: _Ports, shapes: Shapes, *, scope: str) -> list[str]:
-    lines = []
+def _slot_misfits(slot: Slot, part: _Ports, shapes: Shapes, *, scope: str) -> Iterator[tuple[str, str]]:
+    """Yield the name of each port of the slot or the part that does not fit, and why."""
     given = {port.name: port for port in slot.consumes}
     for name, (port, axes) in part.consumes.items():
         if name not in given:
             if not port.optional:
-                lines.append(f"the part needs {port}, the slot gives {_list(slot.consumes)}")
+                yield name, f"the part needs {port}, the slot gives {_list(slot.consumes)}"
             continue
         reason = misfit(given[name], port) or shapes.unify(shapes.bind(given[name], scope, {}), axes)
         if reason:
-            lines.append(f"the slot gives {given[name]}, the part takes {port}: {reason}")
+            yield name, f"the slot gives {given[name]}, the part takes {port}: {reason}"
     for wanted in slot.produces:
         if wanted.name not in part.produces:
             if not wanted.optional:
-                lines.append(f"the slot needs {wanted}, the part gives {_list(p for p, _ in part.produces.values())}")
+                there = _list(p for p, _ in part.produces.values())
+                yield wanted.name, f"the slot needs {wanted}, the part gives {there}"
             continue
         port, axes = part.produces[wanted.name]
         reason = misfit(port, wanted) or shapes.unify(axes, shapes.bind(wanted, scope, {}))
         if reason:
-            lines.append(f"the part gives {port}, the slot needs {wanted}: {reason}")
-    return lines
+            yield wanted.name, f"the part gives {port}, the slot needs {wanted}: {reason}"
 
 
 class _Stage:
-    """One stage being checked; problems pile up so that all are reported at once."""
+    """One stage being checked; its misfits are collected, so that all are reported at once."""
 
     def __init__(
         self,
@@ -128,26 +146,24 @@ class _Stage:
         body: Mapping[str, Any],
         earlier: Mapping[str, StagePlan],
         runs: Mapping[str, Plan],
-        *,
-        where: str,
     ) -> None:
-        self.host, self.name, self.body, self.where = host, name, body, where
+        self.host, self.name, self.body = host, name, body
         self.earlier, self.runs = earlier, runs
         self.shapes = Shapes()
-        self.problems: list[str] = []
+        self.misfits: list[Misfit] = []
         self.batch: dict[str, tuple[Port, tuple[Axis, ...]]] = {}
         self.outputs: dict[str, tuple[Port, tuple[Axis, ...]]] = {}
         self.predictions: dict[str, tuple[Port, tuple[Axis, ...]]] = {}
 
     def plan(self) -> StagePlan | None:
-        """Return the plan; None, with problems, where the stage does not fit."""
+        """Return the plan; None, with misfits, where the stage does not fit."""
         if not self.body.get("method"):
-            self._problem("method", "required: which method does this recipe train?")
+            self._refuse("method", "required: which method does this recipe train?")
             return None
         try:
             method = self.host.component("method", self.body["method"]).sized(self.body.get("settings", {}))
         except (ArmillaryError, ValueError) as error:
-            self._problem("method", str(error))
+            self._refuse("method", str(error))
             return None
         data = self._data()
         transforms = self._transforms()
@@ -158,9 +174,11 @@ class _Stage:
                 if method.depends.get(port.name, "") in slots or port.name not in method.depends:
                     place[port.name] = (port, self.shapes.bind(port, "method", {}))
         losses = self._bound("losses", "loss", self.outputs)
+        for name, bound in losses.items():
+            self._weighed(f"losses.{name}.weight", bound.weight)
         evaluators = self._bound("evaluators", "evaluator", self.predictions)
         evaluators = {name: self._measured(method, name, bound) for name, bound in evaluators.items()}
-        if self.problems:
+        if self.misfits:
             return None
         known = {**self.batch, **self.predictions, **self.outputs}
         resolved = {name: self.shapes.resolve(axes) for name, (_, axes) in known.items()}
@@ -180,8 +198,17 @@ class _Stage:
             evaluators=evaluators,
         )
 
-    def _problem(self, path: str, text: str) -> None:
-        self.problems.append(f"{self.where}{path}: {text}")
+    def _refuse(self, path: str, reason: str, **about: Any) -> None:
+        self.misfits.append(Misfit(where=path, reason=reason, **about))
+
+    def _weighed(self, path: str, weight: Any) -> None:
+        """Refuse what is neither a number nor a list of [step, value] with rising steps."""
+        pairs = weight if isinstance(weight, list) else [[0, weight]]
+        numbers = bool(pairs) and all(
+            isinstance(pair, list) and len(pair) == 2 and all(type(n) in (int, float) for n in pair) for pair in pairs
+        )
+        if not numbers or [pair[0] for pair in pairs] != sorted(pair[0] for pair in pairs):
+            self._refuse(path, f"needs a number, or a list of [step, value] with rising steps, got {weight!r}")
 
     @staticmethod
     def _resolve(plan: PartPlan, ports: _Ports) -> PartPlan:
@@ -193,7 +220,7 @@ class _Stage:
             spec = self.host.component(kind, entry.get("use", ""))
             ports = _Ports(self.shapes, spec, entry.get("settings", {}), entry.get("rename", {}), scope=path)
         except (ArmillaryError, ValueError) as error:
-            self._problem(path, str(error))
+            self._refuse(path, str(error))
             return None
         plan = PartPlan(id=entry["use"], spec=spec, settings=entry.get("settings", {}), rename=entry.get("rename", {}))
         return plan, ports
@@ -218,14 +245,14 @@ class _Stage:
             for name, (port, axes) in ports.consumes.items():
                 if name not in self.batch:
                     if not port.optional:
-                        self._problem(
-                            path, f"{plan.id} needs {port}, the batch has {_list(p for p, _ in self.batch.values())}"
-                        )
+                        there = f"the batch has {_list(p for p, _ in self.batch.values())}"
+                        self._refuse(path, f"it needs {port}, {there}", part=plan.id, port=name, missing=True)
                     continue
                 given, given_axes = self.batch[name]
                 reason = misfit(given, port) or self.shapes.unify(given_axes, axes)
                 if reason:
-                    self._problem(path, f"the batch has {given}, {plan.id} takes {port}: {reason}")
+                    both = f"the batch has {given}, it takes {port}"
+                    self._refuse(path, f"{both}: {reason}", part=plan.id, port=name)
             self._moved(plan.spec, ports)
             self.batch.update(ports.produces)
             plans.append(part)
@@ -248,104 +275,100 @@ class _Stage:
             if port.name not in self.batch:
                 if port.optional:  # a method may predict from a picture or from a shape
                     continue
-                self._problem(
-                    "data", f"{method.name} trains on {port}, the batch has {_list(p for p, _ in self.batch.values())}"
-                )
+                there = _list(p for p, _ in self.batch.values())
+                reason = f"{method.name} trains on {port}, the batch has {there}"
+                self._refuse("data", reason, port=port.name, missing=True)
                 continue
             given, axes = self.batch[port.name]
             reason = misfit(given, port) or self.shapes.unify(axes, self.shapes.bind(port, "method", {}))
             if reason:
-                self._problem("data", f"the batch has {given}, {method.name} trains on {port}: {reason}")
+                both = f"the batch has {given}, {method.name} trains on {port}"
+                self._refuse("data", f"{both}: {reason}", port=port.name)
 
     def _slots(self, method: MethodSpec) -> dict[str, tuple[PartPlan, _Ports]]:
         filled: dict[str, tuple[PartPlan, _Ports]] = {}
         entries = self.body.get("slots", {})
         for name in entries:
             if name not in method.slots:
-                hint = did_you_mean(name, method.slots) or f" slots: {', '.join(method.slots)}"
-                self._problem(f"slots.{name}", f"{self.body['method']} has no such slot;{hint}")
+                hint = did_you_mean(name, method.slots) or f"slots: {', '.join(method.slots)}"
+                self._refuse(f"slots.{name}", f"{self.body['method']} has no such slot", hint=hint)
         for name, slot in method.slots.items():
             if name not in entries:
                 if not slot.optional:
-                    self._problem(f"slots.{name}", f"empty; {self._would_fit(slot)}")
+                    self._refuse(f"slots.{name}", "empty", fits=tuple(fitting(self.host, slot)))
                 continue
-            entry = entries[name]
-            if "same_as" in entry:
-                owner = entry["same_as"]
-                if owner not in entries or "use" not in entries[owner]:
-                    self._problem(
-                        f"slots.{name}", f"same_as {owner!r}: no such filled slot;{did_you_mean(owner, entries)}"
-                    )
-                    continue
-                part = self._part(slot.kind, entries[owner], f"slots.{owner}")
-                part = (attrs.evolve(part[0], shares=owner), part[1]) if part else None
-            elif "take" in entry:
-                part = self._taken(name, entry, slot)
-            else:
-                part = self._part(slot.kind, entry, f"slots.{name}")
+            part = self._filled(name, slot, entries)
             if part is None:
                 continue
-            lines = _slot_misfits(slot, part[1], self.shapes, scope="method")
-            for line in lines:
-                self._problem(f"slots.{name}", f"{part[0].id} does not fit: {line}")
-            if lines:
-                self._problem(f"slots.{name}", self._would_fit(slot))
+            found = list(_slot_misfits(slot, part[1], self.shapes, scope="method"))
+            fits = tuple(fitting(self.host, slot)) if found else ()
+            for port, reason in found:
+                self._refuse(f"slots.{name}", reason, part=part[0].id, port=port, fits=fits)
             filled[name] = part
         return filled
+
+    def _filled(self, name: str, slot: Slot, entries: Mapping[str, Any]) -> tuple[PartPlan, _Ports] | None:
+        """Return what fills a slot: a part, the part of another slot, or one of another stage or run."""
+        entry = entries[name]
+        if "take" in entry:
+            return self._taken(name, entry, slot)
+        if "same_as" not in entry:
+            return self._part(slot.kind, entry, f"slots.{name}")
+        owner = entry["same_as"]
+        if owner not in entries or "use" not in entries[owner]:
+            hint = did_you_mean(owner, entries)
+            self._refuse(f"slots.{name}", f"same_as {owner!r}: no such filled slot", hint=hint)
+            return None
+        part = self._part(slot.kind, entries[owner], f"slots.{owner}")
+        return (attrs.evolve(part[0], shares=owner), part[1]) if part else None
 
     def _taken(self, name: str, entry: Mapping[str, Any], wanted: Slot) -> tuple[PartPlan, _Ports] | None:
         path, take = f"slots.{name}", entry["take"]
         run, stage, slot = take.get("run", ""), take.get("stage", ""), take.get("slot", "")
         for key in take:
             if key not in TAKE_KEYS:
-                self._problem(path, f"take.{key}: unknown;{did_you_mean(key, TAKE_KEYS)}")
-        if run and run not in self.runs:  # what it is cannot be known yet; the plan says that it is missing
+                self._refuse(path, f"take.{key}: unknown", hint=did_you_mean(key, TAKE_KEYS))
+        frozen = take.get("frozen", True)
+        if run and run not in self.runs:
+            # Without its run the part is unknown. It counts as what the slot asks for, so that the rest of the recipe is
+            # checked before the run exists; the plan lists it under ``missing``, and training refuses it.
             spec: Any = ComponentSpec(name="taken", target="", consumes=wanted.consumes, produces=wanted.produces)
-            plan = PartPlan(id="", spec=spec, takes=(f"{run}:{stage}", slot, take.get("frozen", True)))
+            plan = PartPlan(id="", spec=spec, takes=(f"{run}:{stage}", slot, frozen))
             return plan, _Ports(self.shapes, spec, {}, {}, scope=path)
         stages, whose = (self.runs[run].stages, f"run {run}: ") if run else (self.earlier, "")
         stage = stage or (self.runs[run].serves if run else "")
         if stage not in stages:
             which = "stage" if run else "earlier stage"
-            there = f"{'stages' if run else 'earlier'}: {', '.join(stages) or 'none'}"
-            self._problem(path, f"take: {whose}there is no {which} {stage!r}; {there}")
+            hint = f"{'stages' if run else 'earlier'}: {', '.join(stages) or 'none'}"
+            self._refuse(path, f"take: {whose}there is no {which} {stage!r}", hint=hint)
             return None
-        source, renamed = stages[stage], {}
-        if slot == "*":
-            method = source.method
-            spec = attrs.evolve(
-                method,
-                consumes=[_fixed(port, source.shapes.get(port.name)) for port in method.predicts_from],
-                produces=[_fixed(port, source.shapes.get(port.name)) for port in source.predictions.values()],
-                depends={},
-                predicts=(),
-            )
-            id, settings = source.method_id, source.body.get("settings", {})
-        elif slot in source.slots:
-            part = source.slots[slot]
-            spec, id, settings, renamed = part.spec, part.id, part.settings, part.rename
-        else:
-            hint = did_you_mean(slot, source.slots)
-            self._problem(
-                path, f"take: {whose}stage {stage} has no slot {slot!r};{hint} slots: {', '.join(source.slots)}"
-            )
+        source = stages[stage]
+        if slot != "*" and slot not in source.slots:
+            hint = f"{did_you_mean(slot, source.slots)} slots: {', '.join(source.slots)}"
+            self._refuse(path, f"take: {whose}stage {stage} has no slot {slot!r}", hint=hint)
             return None
-        further = {**take.get("rename", {}), **entry.get("rename", {})}
-        own = {port.name: renamed.get(port.name, port.name) for port in (*spec.consumes, *spec.produces)}
-        for port in further:
-            if port not in own.values():
-                hint = did_you_mean(port, own.values()) or f" ports: {', '.join(own.values())}"
-                self._problem(path, f"rename: the part that is taken has no port {port!r};{hint}")
-                return None
-        rename = {port: further.get(there, there) for port, there in own.items()}
-        rename = {port: outside for port, outside in rename.items() if port != outside}
+        part = _whole_method(source) if slot == "*" else source.slots[slot]
+        rename = self._renamed(path, part, {**take.get("rename", {}), **entry.get("rename", {})})
+        if rename is None:
+            return None
         key = f"{run}:{stage}" if run else stage
-        plan = PartPlan(id=id, spec=spec, settings=settings, rename=rename, takes=(key, slot, take.get("frozen", True)))
-        return plan, _Ports(self.shapes, spec, settings, rename, scope=path)
+        plan = PartPlan(id=part.id, spec=part.spec, settings=part.settings, rename=rename, takes=(key, slot, frozen))
+        return plan, _Ports(self.shapes, part.spec, part.settings, rename, scope=path)
 
-    def _would_fit(self, slot: Slot) -> str:
-        found = fitting(self.host, slot)
-        return f"installed parts that would fit: {', '.join(found)}" if found else "no installed part would fit"
+    def _renamed(self, path: str, part: PartPlan, further: Mapping[str, str]) -> dict[str, str] | None:
+        """Return own port name to name outside for a part that is taken; None, with a misfit, if a port is unknown."""
+        # Two renamings follow each other: the stage that the part is taken from may have renamed its ports, and this stage
+        # renames the names that they have there. A port that ends under its own name needs no entry.
+        there = {
+            port.name: part.rename.get(port.name, port.name) for port in (*part.spec.consumes, *part.spec.produces)
+        }
+        for port in further:
+            if port not in there.values():
+                hint = did_you_mean(port, there.values()) or f"ports: {', '.join(there.values())}"
+                self._refuse(path, f"rename: the part that is taken has no port {port!r}", hint=hint)
+                return None
+        rename = {own: further.get(name, name) for own, name in there.items()}
+        return {own: name for own, name in rename.items() if own != name}
 
     def _bound(
         self, section: str, kind: str, outputs: Mapping[str, tuple[Port, tuple[Axis, ...]]]
@@ -361,8 +384,8 @@ class _Stage:
             own = {port.name for port in spec.consumes}
             for port_name in bind:
                 if port_name not in own:
-                    hint = did_you_mean(port_name, own) or f" ports: {', '.join(sorted(own))}"
-                    self._problem(path, f"bind: {entry['use']} has no port {port_name!r};{hint}")
+                    hint = did_you_mean(port_name, own) or f"ports: {', '.join(sorted(own))}"
+                    self._refuse(path, f"bind: {entry['use']} has no port {port_name!r}", hint=hint)
             bound = {}
             changed = isinstance(spec, EvaluatorSpec) and (spec.transforms or spec.calls == "forward")
             for port in () if changed else spec.consumes:  # what is changed first is bound by _measured
@@ -382,12 +405,11 @@ class _Stage:
     def _measured(self, method: MethodSpec, name: str, bound: BoundPlan) -> BoundPlan:
         """Return the plan of an evaluator with what its items go through; a stage of its own, since sizes may differ."""
         spec: EvaluatorSpec = bound.spec
-        if (not spec.transforms and spec.calls == "predict") or self.problems:  # which it would only say again
+        if (not spec.transforms and spec.calls == "predict") or self.misfits:  # they would only be repeated
             return bound
         uses = [{"use": use.id, "settings": self._chosen(use, spec), "rename": use.rename} for use in spec.transforms]
         body = {**self.body, "transforms": uses}
-        where = f"{self.where}evaluators.{name}: "
-        stage = _Stage(self.host, self.name, body, self.earlier, self.runs, where=where)
+        stage = _Stage(self.host, self.name, body, self.earlier, self.runs)
         stage._data()
         transforms = stage._transforms()
         forward = spec.calls == "forward"
@@ -401,7 +423,9 @@ class _Stage:
         rename = entry.get("bind", entry.get("rename", {}))
         ports = _Ports(stage.shapes, spec, bound.settings, {}, scope=name)
         found = {port.name: stage._look_up("", bound.id, port, rename, ports, outputs) for port in spec.consumes}
-        self.problems += [line.replace(": : ", ": ") for line in stage.problems]
+        for each in stage.misfits:
+            where = f"evaluators.{name}: {each.where}" if each.where else f"evaluators.{name}"
+            self.misfits.append(attrs.evolve(each, where=where))
         return attrs.evolve(
             bound,
             bind={port: place for port, place in found.items() if place},
@@ -437,24 +461,38 @@ class _Stage:
     ) -> tuple[str, str] | None:
         name = bind.get(port.name, port.name)
         places = [place for place, has in (("outputs", outputs), ("batch", self.batch)) if name in has]
+        about = {"part": id, "port": port.name}
         if not places:
             if not port.optional or port.name in bind:
                 everything = [p for p, _ in (*outputs.values(), *self.batch.values())]
-                near = did_you_mean(name, [p.name for p in everything])
-                self._problem(
-                    path, f"{id} needs {port}, which nothing gives as {name!r};{near} there are {_list(everything)}"
+                hint = f"{did_you_mean(name, [p.name for p in everything])} there are {_list(everything)}"
+                self._refuse(
+                    path, f"it needs {port}, which nothing gives as {name!r}", hint=hint, missing=True, **about
                 )
             return None
         if len(places) == 2:
-            self._problem(path, f"{name!r} is both an output of the method and a port of the batch: rename one")
+            reason = f"{name!r} is both an output of the method and a port of the batch: rename one"
+            self._refuse(path, reason, **about)
             return None
         given, axes = (outputs if places[0] == "outputs" else self.batch)[name]
         own_axes = next(own for p, own in part.consumes.values() if p.name == port.name)
         reason = misfit(given, port) or self.shapes.unify(axes, own_axes)
         if reason:
-            self._problem(path, f"{places[0]} give {given}, {id} takes {port}: {reason}")
+            self._refuse(path, f"{places[0]} give {given}, it takes {port}: {reason}", **about)
             return None
         return places[0], name
+
+
+def _whole_method(source: StagePlan) -> PartPlan:
+    """Return the method of a trained stage as a part."""
+    spec = attrs.evolve(
+        source.method,
+        consumes=[_fixed(port, source.shapes.get(port.name)) for port in source.method.predicts_from],
+        produces=[_fixed(port, source.shapes.get(port.name)) for port in source.predictions.values()],
+        depends={},
+        predicts=(),
+    )
+    return PartPlan(id=source.method_id, spec=spec, settings=source.body.get("settings", {}))
 
 
 def _fixed(port: Port, shape: Shape | None) -> Port:

@@ -7,6 +7,7 @@ import copy
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import attrs
@@ -14,24 +15,9 @@ import attrs
 from armillary.config import read_toml
 from armillary.errors import ConfigError, RecipeError, UnknownNameError, did_you_mean
 from armillary.plugins.host import Host
+from armillary.recipes.stages import BODY_KEYS, MAIN, full, short, staged
 from armillary.recipes.transfer import RUN_KEYS, TAKE_KEYS
 
-BODY_KEYS = (
-    "method",
-    "slots",
-    "data",
-    "generator",
-    "transforms",
-    "losses",
-    "optimiser",
-    "schedule",
-    "budget",
-    "cadence",
-    "batch_size",
-    "draws",
-    "settings",
-    "evaluators",
-)
 TOP_KEYS = (*BODY_KEYS, "stages", "serves", "seed", "observers", "runs", "extends", "remove", "id", "summary", "source")
 ENTRY_KEYS = {
     "slots": ("use", "settings", "rename", "take", "same_as"),
@@ -103,47 +89,56 @@ class Merger:
         check_keys(table, layer)
         for path in table.get("remove", []):
             self.remove(path, layer)
-        self._merge(self.table, table, "", layer)
+        for key in table:
+            self._need_main(key, layer, and_in=table.get("stages", {}))
+        self._merge(self.table, staged(table), "", layer)
         for path in [p for p in self.sources if self.origins.get(p) == layer]:
             del self.sources[path]
-        self.sources.update(sources)
+        self.sources.update({full(path): source for path, source in sources.items()})
 
     def remove(self, path: str, layer: str) -> None:
         """Delete what stands at a path."""
-        parent, key = self.find(path, layer)
+        parent, key, there = self.find(path, layer)
         if key not in parent:
             raise RecipeError([f"{layer}: remove {path!r}: there is no such entry;{did_you_mean(key, parent)}"])
         del parent[key]
-        for known in [p for p in (*self.origins, *self.sources) if p == path or p.startswith(f"{path}.")]:
+        for known in [p for p in (*self.origins, *self.sources) if p == there or p.startswith(f"{there}.")]:
             self.origins.pop(known, None)
             self.sources.pop(known, None)
 
     def set(self, text: str, layer: str) -> None:
         """Set one value, written ``path=value``."""
         path, value = pair(text, layer, "path=value")
-        parent, key = self.find(path, layer)
-        if parent is self.table and key not in TOP_KEYS:
-            names = [*TOP_KEYS, *self.table.get("slots", {}), *self.table.get("losses", {})]
+        parent, key, there = self.find(path, layer)
+        if short(there) == key and key not in TOP_KEYS:
+            body = self.table.get("stages", {}).get(MAIN, {})
+            names = [*TOP_KEYS, *body.get("slots", {}), *body.get("losses", {})]
             raise RecipeError([f"{layer} {text}: a recipe has no {key!r};{did_you_mean(path, names)}"])
         parent[key] = value_of(value, parent.get(key))
-        self.origins[path] = layer
-        self.sources.pop(path, None)
+        self.origins[there] = layer
+        self.sources.pop(there, None)
 
-    def find(self, path: str, layer: str) -> tuple[dict[str, Any], str]:
-        """Return the table that holds the last key of ``path``, and that key; names may hold dots (``depth.encoder``)."""
-        node, rest = self.table, self._rooted(path)
+    def find(self, path: str, layer: str) -> tuple[dict[str, Any], str, str]:
+        """Return the table that holds the last key of ``path``, that key, and the whole path from the root.
+
+        Names may hold dots (``depth.encoder``), and ``settings`` may be left out.
+        """
+        node, rest = self.table, self._rooted(path, layer)
+        keys: list[str] = []
         instances = False  # is the node a table of losses or evaluators, to which one may be added by its ``use``?
         while True:
             key = _longest_key(node, rest)
+            keys.append(key)
             tail = rest[len(key) :].lstrip(".")
             if not tail:
-                return node, key
+                return node, key, ".".join(keys)
             known = node.get(key)
             if isinstance(known, list) and tail.split(".")[0].isdigit():
                 index, _, tail = tail.partition(".")
                 if int(index) >= len(known) or not tail:
                     raise RecipeError([f"{layer}: {path!r}: {key} has {len(known)} entries"])
                 known = known[int(index)]
+                keys.append(index)
             if known is None and (key in _MADE_WHERE_MISSING or (instances and tail == "use")):
                 known = node.setdefault(key, {})
             if not isinstance(known, dict):
@@ -152,22 +147,36 @@ class Merger:
             first = tail.split(".")[0]
             if "use" in known and first not in _ENTRY_WORDS and key not in ("optimiser", "schedule"):
                 known = known.setdefault("settings", {})
+                keys.append("settings")
             node, rest, instances = known, tail, key in ("losses", "evaluators")
 
-    def _rooted(self, path: str) -> str:
-        """Return ``path`` from the top: ``depth.head.width`` is short for ``slots.depth.head.width``."""
-        if path.split(".")[0] in TOP_KEYS:
-            return path
+    def _rooted(self, path: str, layer: str) -> str:
+        """Return ``path`` from the root: ``depth.head.width`` is short for ``slots.depth.head.width``."""
+        first = path.split(".")[0]
+        self._need_main(first, layer)
+        stages = self.table.setdefault("stages", {})
+        if first in BODY_KEYS and not stages:
+            stages[MAIN] = {}
+        if first in TOP_KEYS or MAIN not in stages:
+            return full(path)
         for section in ("slots", "losses", "evaluators"):
-            for name in self.table.get(section, {}):
+            for name in stages[MAIN].get(section, {}):
                 if path == name or path.startswith(f"{name}."):
-                    return f"{section}.{path}"
-        return path
+                    return full(f"{section}.{path}")
+        return f"stages.{MAIN}.{path}"  # unknown: the walk says what is there
+
+    def _need_main(self, key: str, layer: str, *, and_in: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """Refuse a key of a body at the root of a recipe whose stages have other names."""
+        stages = {**self.table.get("stages", {}), **and_in}
+        if key in BODY_KEYS and stages and MAIN not in stages:
+            raise RecipeError([f"{layer}: {key} of which stage? write stages.NAME.{key}; stages: {', '.join(stages)}"])
 
     def _merge(self, base: dict[str, Any], patch: Mapping[str, Any], path: str, layer: str) -> None:
         swapped = "use" in patch and "use" in base and patch["use"] != base["use"]
         if swapped and not path.endswith(("optimiser", "schedule")):
             self._swap(base, str(patch["use"]), path)
+        # A slot is filled in one of three ways: a part, a part of another stage or run, the module of another slot. A patch
+        # that names one way replaces the other two; merging by key alone would leave a slot with two.
         for replaced, by in (("use", ("take", "same_as")), ("take", ("use", "same_as")), ("same_as", ("use", "take"))):
             if any(key in patch for key in by) and "slots" in path.split(".")[:-1]:
                 base.pop(replaced, None)
@@ -204,12 +213,12 @@ class Merger:
             except UnknownNameError:
                 continue
         else:
-            return  # no such part: the check says so
+            return  # unknown part: the check refuses it
         dropped = [key for key in base["settings"] if key not in has]
         for key in dropped:
             del base["settings"][key]
         if dropped:
-            self.notes.append(f"{path}: {use} has no {', '.join(dropped)}; left out")
+            self.notes.append(f"{short(path)}: {use} has no {', '.join(dropped)}; left out")
 
 
 def _longest_key(node: Mapping[str, Any], rest: str) -> str:

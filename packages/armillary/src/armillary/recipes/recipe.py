@@ -2,7 +2,8 @@
 
 A recipe is data. It may extend another one (a patch), and a file, ``--set``, ``--use``, ``--weight`` and ``--drop`` patch it
 further; a later layer wins. Tables merge by key, lists and scalars replace, ``remove`` deletes. A resolved recipe resolves to
-itself. :mod:`armillary.recipes.check` says whether its parts fit.
+itself. A recipe always has stages; :mod:`armillary.recipes.stages` has the short form for one. :mod:`armillary.recipes.check`
+says whether its parts fit.
 """
 
 import contextlib
@@ -16,13 +17,11 @@ import attrs
 from armillary.config import plain, read_toml, structure
 from armillary.errors import ArmillaryError, ConfigError, RecipeError, did_you_mean
 from armillary.plugins.host import Host
-from armillary.recipes.layers import BODY_KEYS, Merger, check_keys, pair, value_of
+from armillary.recipes.layers import Merger, check_keys, pair, value_of
 from armillary.recipes.settings import SECTIONS
+from armillary.recipes.stages import BODY_KEYS, MAIN, full, named, prefix, short, staged, written
 from armillary.recipes.transfer import attach, from_words
 from armillary.recipes.variants import identity, layered
-
-MAIN = "main"
-"""Name of the only stage of a recipe without stages."""
 
 _KIND_OF = {
     "losses": "loss",
@@ -56,20 +55,24 @@ class Overrides:
     drops: tuple[str, ...] = ()
 
 
+def _whole(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {"stages": {MAIN: {}}} | staged(table)
+
+
 @attrs.frozen(kw_only=True)
 class Recipe:
     """A resolved recipe.
 
     Args:
         id: what was asked for.
-        table: plain tables, without ``extends`` and ``remove``.
-        origins: path of each value to the layer that set it.
-        sources: path of each cited value to its source.
+        table: plain tables, without ``extends`` and ``remove``; a body at the root becomes the stage ``main``.
+        origins: path of each value, as it is written, to the layer that set it.
+        sources: path of each cited value, as it is written, to its source.
         notes: what resolving changed silently otherwise: settings that a swapped part does not have.
     """
 
     id: str
-    table: Mapping[str, Any]
+    table: Mapping[str, Any] = attrs.field(converter=_whole)
     origins: Mapping[str, str] = attrs.field(factory=dict)
     sources: Mapping[str, str] = attrs.field(factory=dict)
     notes: tuple[str, ...] = ()
@@ -81,15 +84,23 @@ class Recipe:
 
     @property
     def bodies(self) -> dict[str, Mapping[str, Any]]:
-        """Stage name to body, in order; a recipe without stages has one, :data:`MAIN`."""
-        if "stages" in self.table:
-            return dict(self.table["stages"])
-        return {MAIN: {key: self.table[key] for key in BODY_KEYS if key in self.table}}
+        """Stage name to body, in order."""
+        return self.table["stages"]
+
+    @property
+    def written(self) -> dict[str, Any]:
+        """The tables as files and pages show them: of a recipe with the stage ``main`` alone, its body at the root."""
+        return written(self.table)
 
     @property
     def serves(self) -> str:
         """Stage that predict and evaluate use."""
         return self.table.get("serves") or list(self.bodies)[-1]
+
+    def changed(self, stage: str, **entries: Any) -> "Recipe":
+        """Return the recipe with other entries in the body of one stage."""
+        stages = {**self.bodies, stage: {**self.bodies[stage], **entries}}
+        return attrs.evolve(self, table={**self.table, "stages": stages})
 
 
 def resolve(host: Host, name: str, overrides: Overrides | None = None) -> Recipe:
@@ -111,13 +122,14 @@ def resolve(host: Host, name: str, overrides: Overrides | None = None) -> Recipe
                 [f"{path}: a file given with --recipe patches {name}; give it alone to use its own extends"]
             )
         merger.apply(str(path), patch, {})
+    merger.table.setdefault("stages", {})
     _apply_overrides(merger, overrides or Overrides())
     attach(merger.table, (overrides or Overrides()).runs)
     return Recipe(
         id=identity(name),
         table={key: merger.table[key] for key in merger.table if key not in ("extends", "remove", "id")},
-        origins=merger.origins,
-        sources=merger.sources,
+        origins={short(path): layer for path, layer in merger.origins.items()},
+        sources={short(path): source for path, source in merger.sources.items()},
         notes=tuple(merger.notes),
     )
 
@@ -125,56 +137,60 @@ def resolve(host: Host, name: str, overrides: Overrides | None = None) -> Recipe
 def from_table(table: Mapping[str, Any], *, id: str) -> Recipe:
     """Return the recipe that a run folder holds: resolved already."""
     check_keys(table, id)
-    return Recipe(id=id, table=dict(table))
+    if MAIN not in table.get("stages", {MAIN}):
+        # Beside other stages a body at the root was once kept, and never read.
+        table = {key: value for key, value in table.items() if key not in BODY_KEYS}
+    return Recipe(id=id, table=table)
 
 
 def complete(host: Host, recipe: Recipe) -> Recipe:
     """Return the recipe with every setting of every part and section written out, so that a later default cannot change it.
 
-    A generator whose plugin is not installed stays as it is: training needs pictures, wherever they come from.
+    A generator whose plugin is not installed stays as it is: training does not need it.
 
     Raises:
         ConfigError: settings that do not fit; all at once, each with its path.
-        UnknownNameError, PluginError: a part that is not there or cannot be loaded.
+        UnknownNameError, PluginError: a part that is missing or cannot be loaded.
     """
-    problems: list[str] = []
     table = copy.deepcopy(dict(recipe.table))
-    staged = "stages" in table
-    for stage, body in table["stages"].items() if staged else [("", table)]:
-        at = f"stages.{stage}." if staged else ""
-        for section, config in SECTIONS.items():
-            try:
-                body[section] = plain(structure(body.get(section, {}), config, path=f"{at}{section}"))
-            except ConfigError as error:
-                problems.extend(error.problems)
-        if not _whole_number(body.get("batch_size", 1)):
-            problems.append(f"{at}batch_size: needs an integer above 0, got {body['batch_size']!r}")
-        if body.get("draws") is not None and not _whole_number(body["draws"]):
-            problems.append(
-                f"{at}draws: needs an integer above 0, got {body['draws']!r}; left out, each pass draws anew"
-            )
-        for path, kind, entry in entries(host, body):
-            try:
-                spec = host.component(kind, entry["use"])
-                settings = structure(entry.get("settings", {}), host.config(spec), path=f"{at}{path}")
-                entry["settings"] = plain(settings)
-            except ConfigError as error:
-                problems.extend(error.problems)
-            except ArmillaryError as error:
-                if kind != "generator" or _loads(
-                    host, entry["use"]
-                ):  # a generator is for demonstrations: nobody else needs it
-                    problems.append(f"{at}{path}: {error}")
-        try:
-            method = host.component("method", body.get("method", ""))
-            body["settings"] = plain(structure(body.get("settings", {}), host.config(method), path=f"{at}settings"))
-        except ConfigError as error:
-            problems.extend(error.problems)
+    problems = [line for stage, body in table["stages"].items() for line in _complete(host, body, prefix(stage))]
     if not _whole_number(table.get("seed", 0) + 1 if isinstance(table.get("seed", 0), int) else None):
         problems.append(f"seed: needs an integer of at least 0, got {table['seed']!r}")
     if problems:
         raise ConfigError(problems)
     return attrs.evolve(recipe, table=table)
+
+
+def _complete(host: Host, body: dict[str, Any], at: str) -> Iterator[str]:
+    """Write the settings of one stage out, in place; yield a line for each that does not fit."""
+
+    def settings(table: Mapping[str, Any], config: type, path: str) -> Any:
+        return plain(structure(table, config, path=f"{at}{path}"))
+
+    for section, config in SECTIONS.items():
+        try:
+            body[section] = settings(body.get(section, {}), config, section)
+        except ConfigError as error:
+            yield from error.problems
+    if not _whole_number(body.get("batch_size", 1)):
+        yield f"{at}batch_size: needs an integer above 0, got {body['batch_size']!r}"
+    if body.get("draws") is not None and not _whole_number(body["draws"]):
+        yield f"{at}draws: needs an integer above 0, got {body['draws']!r}; left out, each pass draws anew"
+    for path, kind, entry in entries(host, body):
+        try:
+            spec = host.component(kind, entry["use"])
+            entry["settings"] = settings(entry.get("settings", {}), host.config(spec), path)
+        except ConfigError as error:
+            yield from error.problems
+        except ArmillaryError as error:
+            # A generator is for demonstrations: training goes on without its plugin.
+            if kind != "generator" or _loads(host, entry["use"]):
+                yield f"{at}{path}: {error}"
+    try:
+        method = host.component("method", body.get("method", ""))
+        body["settings"] = settings(body.get("settings", {}), host.config(method), "settings")
+    except ConfigError as error:
+        yield from error.problems
 
 
 def entries(host: Host, body: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -195,10 +211,10 @@ def entries(host: Host, body: Mapping[str, Any]) -> Iterator[tuple[str, str, dic
             yield f"transforms.{index}", "transform", entry
 
 
-def default_sources(host: Host, table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def default_sources(host: Host, recipe: Recipe) -> Iterator[tuple[str, str]]:
     """Yield the path of each setting of a recipe, and the source that its config class names for the default."""
-    for stage, body in table.get("stages", {"": table}).items():
-        at = f"stages.{stage}." if stage else ""
+    for stage, body in recipe.bodies.items():
+        at = prefix(stage)
         configs = {f"{at}{section}": config for section, config in SECTIONS.items()}
         for path, kind, entry in entries(host, body):
             with contextlib.suppress(ArmillaryError):  # a generator that is not installed
@@ -227,9 +243,9 @@ def _apply_overrides(merger: Merger, overrides: Overrides) -> None:
         merger.set(text, "--set")
     for text in overrides.uses:
         name, use = pair(text, "--use", "slot=plugin:part")
-        body, at, own = _addressed(merger, name)
-        if own in ("data", "generator") and own not in body.get("slots", {}):
-            merger.apply("--use", _nested(at, {own: {"use": use}}), {})
+        stage, own = _addressed(merger, name)
+        if own in ("data", "generator") and own not in _body(merger, stage).get("slots", {}):
+            merger.apply("--use", _within(stage, {own: {"use": use}}), {})
         else:
             _fill(merger, name, {"use": use}, flag="--use", text=text)
     for text in overrides.takes:
@@ -239,40 +255,35 @@ def _apply_overrides(merger: Merger, overrides: Overrides) -> None:
         name, value = pair(text, "--weight", "loss=number")
         entry, path = _loss(merger, name, f"--weight {text}")
         entry["weight"] = value_of(value, 1.0)
-        merger.origins[f"{path}.weight"] = "--weight"
-        merger.sources.pop(f"{path}.weight", None)
+        merger.origins[full(f"{path}.weight")] = "--weight"
+        merger.sources.pop(full(f"{path}.weight"), None)
     for name in overrides.drops:
         _, path = _loss(merger, name, f"--drop {name}")
         merger.remove(path, "--drop")
 
 
-def _addressed(merger: Merger, name: str) -> tuple[dict[str, Any], str, str]:
-    """Return the body that ``slot`` or ``stage.slot`` is of, its stage (empty where there are none), and the name in it."""
+def _addressed(merger: Merger, name: str) -> tuple[str, str]:
+    """Return the stage of ``slot`` or ``stage.slot``, and the name in it."""
     stage, dot, rest = name.partition(".")
-    if dot and stage in merger.table.get("stages", {}):
-        return merger.table["stages"][stage], stage, rest
-    return merger.table, "", name
+    return (stage, rest) if dot and stage in merger.table["stages"] else (MAIN, name)
 
 
-def _nested(stage: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {"stages": {stage: body}} if stage else body
+def _body(merger: Merger, stage: str) -> Mapping[str, Any]:
+    return merger.table["stages"].get(stage, {})
 
 
-def _bodies(merger: Merger) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield each body with what stands before the names in it: nothing, or the stage and a dot."""
-    if "stages" not in merger.table:
-        yield "", merger.table
-    for stage, body in merger.table.get("stages", {}).items():
-        yield f"{stage}.", body
+def _within(stage: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a patch of one stage as it is written."""
+    return body if stage == MAIN else {"stages": {stage: body}}
 
 
 def _fill(merger: Merger, name: str, entry: Mapping[str, Any], *, flag: str, text: str) -> None:
-    body, stage, slot = _addressed(merger, name)
-    if slot not in body.get("slots", {}) and slot not in _slots_of(merger, body):
-        known = [f"{at}{each}" for at, other in _bodies(merger) for each in _slots_of(merger, other)]
+    stage, slot = _addressed(merger, name)
+    if slot not in _slots_of(merger, _body(merger, stage)):
+        known = [named(of, each) for of, body in merger.table["stages"].items() for each in _slots_of(merger, body)]
         hint = did_you_mean(name, known) or f" slots: {', '.join(known)}"
         raise RecipeError([f"{flag} {text}: there is no slot {name!r};{hint}"])
-    merger.apply(flag, _nested(stage, {"slots": {slot: entry}}), {})
+    merger.apply(flag, _within(stage, {"slots": {slot: entry}}), {})
 
 
 def _slots_of(merger: Merger, body: Mapping[str, Any]) -> list[str]:
@@ -282,11 +293,11 @@ def _slots_of(merger: Merger, body: Mapping[str, Any]) -> list[str]:
 
 
 def _loss(merger: Merger, name: str, flag: str) -> tuple[dict[str, Any], str]:
-    """Return the table of a loss, named ``loss`` or ``stage.loss``, and its path."""
-    body, stage, loss = _addressed(merger, name)
-    losses = body.get("losses", {})
+    """Return the table of a loss, named ``loss`` or ``stage.loss``, and its path as it is written."""
+    stage, loss = _addressed(merger, name)
+    losses = _body(merger, stage).get("losses", {})
     if loss not in losses:
-        known = [f"{at}{each}" for at, other in _bodies(merger) for each in other.get("losses", {})]
+        known = [named(of, each) for of, body in merger.table["stages"].items() for each in body.get("losses", {})]
         hint = did_you_mean(name, known) or f" losses: {', '.join(known)}"
         raise RecipeError([f"{flag}: the recipe has no loss {name!r};{hint}"])
-    return losses[loss], f"stages.{stage}.losses.{loss}" if stage else f"losses.{loss}"
+    return losses[loss], f"{prefix(stage)}losses.{loss}"

@@ -7,10 +7,9 @@ import attrs
 from armillary.errors import ArmillaryError, ConfigError, RecipeError, UnknownNameError, did_you_mean
 from armillary.plugins.host import Host
 from armillary.recipes.check import check
-from armillary.recipes.recipe import MAIN, Overrides, Recipe, complete, resolve
+from armillary.recipes.recipe import Overrides, Recipe, complete, resolve
+from armillary.recipes.stages import named, prefix
 from armillary.specs import ComponentSpec, Slot
-
-_OFFERS = ("installed parts that would fit", "no installed part would fit")
 
 
 @attrs.frozen(kw_only=True)
@@ -19,7 +18,7 @@ class Place:
 
     Args:
         recipe: its id.
-        stage: of a recipe of several; empty where it has one only.
+        stage: name of its stage.
         slot: of the stage's method.
         wanted: what that slot asks for.
         used: id of the part that the recipe has there; empty where there is none, or where it is taken or shared.
@@ -34,12 +33,12 @@ class Place:
     @property
     def name(self) -> str:
         """The slot as ``--use`` names it."""
-        return f"{self.stage}.{self.slot}" if self.stage else self.slot
+        return named(self.stage, self.slot)
 
     @property
     def path(self) -> str:
         """The slot as ``--set`` and messages name it."""
-        return f"stages.{self.stage}.slots.{self.slot}" if self.stage else f"slots.{self.slot}"
+        return f"{prefix(self.stage)}slots.{self.slot}"
 
     def filled(self, host: Host, part: str, *, anew: bool = False) -> Recipe:
         """Return the recipe with ``part`` there.
@@ -51,8 +50,7 @@ class Place:
         """
         recipe = resolve(host, self.recipe, Overrides(uses=(f"{self.name}={part}",)))
         if anew:
-            body = recipe.table["stages"][self.stage] if self.stage else recipe.table
-            body["slots"][self.slot].pop("settings", None)
+            recipe.bodies[self.stage]["slots"][self.slot].pop("settings", None)
         return recipe
 
 
@@ -81,13 +79,11 @@ def places(host: Host, recipe: str) -> list[Place]:
     Raises:
         UnknownNameError, RecipeError: there is no such recipe, or it cannot be resolved.
     """
-    table = resolve(host, recipe)
     found = []
-    for stage, body in table.bodies.items():
+    for stage, body in resolve(host, recipe).bodies.items():
         for slot, wanted in host.component("method", body.get("method", "")).slots.items():
             used = body.get("slots", {}).get(slot, {}).get("use", "")
-            at = "" if stage == MAIN and "stages" not in table.table else stage
-            found.append(Place(recipe=recipe, stage=at, slot=slot, wanted=wanted, used=used))
+            found.append(Place(recipe=recipe, stage=stage, slot=slot, wanted=wanted, used=used))
     return found
 
 
@@ -112,12 +108,12 @@ def fits(host: Host, place: Place) -> Iterator[Fit]:
     """Yield each installed part of the slot's kind, with why it does not fit where it does not."""
     for id, spec in host.components(place.wanted.kind).items():
         fit = Fit(id=id, spec=spec, own=id == place.used)
-        reasons = _refused(host, place.filled(host, id))
-        if isinstance(reasons, ConfigError):  # a setting of the part before, which this one has too, may be the reason
+        error = _refused(host, place.filled(host, id))
+        if isinstance(error, ConfigError):  # a setting of the part before, which this one has too, may be the reason
             anew = _refused(host, place.filled(host, id, anew=True))
-            fit = fit if anew else attrs.evolve(fit, notes=tuple(reasons.problems))
-            reasons = anew
-        yield attrs.evolve(fit, reasons=_lines(reasons, place, id)) if reasons else fit
+            fit = fit if anew else attrs.evolve(fit, notes=error.problems)
+            error = anew
+        yield attrs.evolve(fit, reasons=_reasons(error, place, id)) if error else fit
 
 
 def _refused(host: Host, recipe: Recipe) -> ArmillaryError | None:
@@ -128,10 +124,9 @@ def _refused(host: Host, recipe: Recipe) -> ArmillaryError | None:
     return None
 
 
-def _lines(error: ArmillaryError, place: Place, part: str) -> tuple[str, ...]:
-    """Return the lines that speak of the part; where none does, all that are not mere offers of others."""
-    title = isinstance(error, RecipeError) and str(error).startswith("recipe ")
-    lines = [line.strip() for line in str(error).splitlines()[1 if title else 0 :]]
-    lines = [line for line in lines if not any(offer in line for offer in _OFFERS)]
-    at = f"{place.path}: {part} does not fit: "
-    return tuple(line.removeprefix(at) for line in lines if line.startswith(at)) or tuple(lines)
+def _reasons(error: ArmillaryError, place: Place, part: str) -> tuple[str, ...]:
+    """Return why the part does not fit the place; if the place is not at fault, all that is wrong with the recipe."""
+    if not isinstance(error, RecipeError):
+        return tuple(str(error).splitlines())
+    own = [each.reason for each in error.misfits if (each.where, each.part) == (place.path, part)]
+    return tuple(own or map(str, error.misfits))

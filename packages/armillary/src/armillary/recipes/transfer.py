@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from armillary.errors import ConfigError, RecipeError, did_you_mean
+from armillary.recipes.stages import prefix, staged, written
 
 RUN_KEYS = ("run", "recipe", "checkpoints", "body")
 TAKE_KEYS = ("slot", "stage", "run", "frozen", "rename")
@@ -37,11 +38,13 @@ def kept(table: Mapping[str, Any], *, run: str, recipe: str) -> dict[str, Any]:
         run: name of its folder.
         recipe: id of its recipe.
     """
-    body = {key: copy.deepcopy(value) for key, value in table.items() if key not in (*_ONLY_TRAINING, *_ONLY_TOP)}
-    for stage in body.get("stages", {}).values():
-        for key in _ONLY_TRAINING:
-            stage.pop(key, None)
-    return {"run": run, "recipe": recipe, "body": body}
+    whole = staged(table)
+    stages = {
+        name: {key: copy.deepcopy(value) for key, value in body.items() if key not in _ONLY_TRAINING}
+        for name, body in whole["stages"].items()
+    }
+    rest = {key: copy.deepcopy(value) for key, value in whole.items() if key not in _ONLY_TOP}
+    return {"run": run, "recipe": recipe, "body": written({**rest, "stages": stages})}
 
 
 def from_words(words: str, text: str) -> dict[str, Any]:
@@ -59,12 +62,11 @@ def from_words(words: str, text: str) -> dict[str, Any]:
 def places(table: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     """Return for each other run that a recipe names the slots that take from it."""
     found: dict[str, tuple[str, ...]] = {}
-    staged = table.get("stages", {})
-    for stage, body in staged.items() if staged else [("", table)]:
+    for stage, body in table.get("stages", {}).items():
         for slot, entry in body.get("slots", {}).items():
             run = entry.get("take", {}).get("run", "")
             if run:
-                found[run] = (*found.get(run, ()), f"stages.{stage}.slots.{slot}" if stage else f"slots.{slot}")
+                found[run] = (*found.get(run, ()), f"{prefix(stage)}slots.{slot}")
     return found
 
 

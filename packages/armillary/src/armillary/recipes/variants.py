@@ -18,6 +18,7 @@ from armillary.config import read_toml
 from armillary.errors import RecipeError
 from armillary.plugins.host import Host
 from armillary.recipes.layers import Layer, Merger, chain
+from armillary.recipes.stages import short
 
 _PLUS = re.compile(r"\+(?=[A-Za-z_~./])")  # of 1e+3 it is a sign
 _WORDS = ("summary", "source", "extends", "remove", "id")
@@ -75,7 +76,7 @@ def _vary(merger: Merger, recipe: str, layers: list[Layer], patch: str) -> None:
     changed, removed = _difference(*tables)
     if not changed and not removed:
         raise RecipeError([f"+{patch}: changes nothing of {recipe}: what it is about is not in {recipe}"])
-    sources = {path: source for path, source in other.sources.items() if _has(changed, path)}
+    sources = {short(path): source for path, source in other.sources.items() if _has(changed, path)}
     merger.apply(patch, {**changed, "remove": removed}, sources)
 
 
@@ -88,9 +89,8 @@ def _difference(base: Mapping[str, Any], other: Mapping[str, Any], mine: Mapping
         if was == now or now == here or (was is not _GONE and here is _GONE):
             continue
         if now is _GONE:
-            names = isinstance(was, Mapping) and not {"use", "method"} & set(
-                was
-            )  # a table of names, no part and no stage
+            # A table of names, not one part and not one stage.
+            names = isinstance(was, Mapping) and not {"use", "method"} & set(was)
             if names and isinstance(here, Mapping) and set(here) - set(was):
                 removed += [f"{key}.{inner}" for inner in was if inner in here]  # what was added here stays
             else:

@@ -302,6 +302,8 @@ def _taken(host: Host, slot: str, part: PartPlan, earlier: Mapping[str, Model], 
     assert part.takes is not None
     stage, theirs, frozen = part.takes
     source = earlier[stage]
+    # Three sources, three ways to get the module. A whole method is the very object that its stage trained. A part of another run
+    # is built anew and gets copies of its weights. A part of an earlier stage is shared: if it is not frozen, both stages train it.
     if theirs == "*":
         module: torch.nn.Module = source.method
         module = _Renamed(module, part.rename) if part.rename else module
@@ -309,6 +311,7 @@ def _taken(host: Host, slot: str, part: PartPlan, earlier: Mapping[str, Model], 
         module = _part(host, slot, part, seed)  # anew, since its pictures may be of another size here
         _copy_weights(source, theirs, module, f"slots.{slot}: {part.id} of run {part.run}, slot {theirs}")
     else:
+        # The module may be wrapped for the names that its own stage has; only what differs from those is renamed on top.
         before = source.plan.slots[theirs].rename
         ports = [port.name for port in (*part.spec.consumes, *part.spec.produces)]
         names = {before.get(port, port): part.rename.get(port, port) for port in ports}

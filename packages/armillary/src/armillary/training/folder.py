@@ -13,7 +13,8 @@ import attrs
 from armillary.config import read_toml, write_toml
 from armillary.errors import RunError
 from armillary.files import write_reason, write_text
-from armillary.recipes.recipe import MAIN, Recipe, from_table
+from armillary.recipes.recipe import Recipe, from_table
+from armillary.recipes.stages import MAIN
 from armillary.recipes.transfer import kept
 from armillary.version import __version__
 
@@ -76,7 +77,7 @@ class RunFolder:
 
     def write_recipe(self, recipe: Recipe) -> None:
         """Write the resolved recipe."""
-        write_text(self.path / RECIPE, write_toml({"id": recipe.id, **recipe.table}))
+        write_text(self.path / RECIPE, write_toml({"id": recipe.id, **recipe.written}))
 
     def write_json(self, name: str, value: Any) -> None:
         """Write plain values."""

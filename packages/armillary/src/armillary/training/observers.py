@@ -140,7 +140,7 @@ class Trackers(Observer):
 
     def run_started(self, run: RunFolder, plan: Plan) -> None:
         """Call ``armillary_run_started``."""
-        self._notify("armillary_run_started", run=run.path, recipe=plan.recipe.table)
+        self._notify("armillary_run_started", run=run.path, recipe=plan.recipe.written)
 
     def logged(self, stage: StageRun, step: int, row: Mapping[str, float]) -> None:
         """Call ``armillary_step_ended``."""

@@ -155,14 +155,3 @@ def weight_at(weight: float | Sequence[Sequence[float]], step: int) -> float:
         if step >= start:
             value = float(later)
     return value
-
-
-def check_weight(path: str, weight: Any) -> str:
-    """Return why ``weight`` is not a loss's weight, empty where it is."""
-    if isinstance(weight, int | float) and not isinstance(weight, bool):
-        return ""
-    if isinstance(weight, list) and weight and all(isinstance(p, list) and len(p) == 2 for p in weight):
-        numbers = all(isinstance(n, int | float) and not isinstance(n, bool) for pair in weight for n in pair)
-        if numbers and [pair[0] for pair in weight] == sorted(pair[0] for pair in weight):
-            return ""
-    return f"{path}.weight: needs a number, or a list of [step, value] with rising steps, got {weight!r}"

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import torch
 
-from armillary.errors import ArmillaryError, DataError, RecipeError, RunError
+from armillary.errors import ArmillaryError, DataError, RunError
 from armillary.interfaces import Dataset
 from armillary.plugins.host import Host
-from armillary.recipes.check import check
+from armillary.recipes.check import plan_recipe
 from armillary.recipes.plan import Plan, StagePlan
-from armillary.recipes.recipe import Recipe, complete
+from armillary.recipes.recipe import Recipe
 from armillary.recipes.settings import DeviceConfig
 from armillary.seeds import globals_kept, seed_for
 from armillary.training import checkpoint as checkpoints
@@ -23,7 +23,6 @@ from armillary.training.folder import DATA, ENVIRONMENT, INIT, PLUGINS, RECIPE, 
 from armillary.training.initial import Initial
 from armillary.training.loop import Signals, StageLoop
 from armillary.training.observers import Audience, Observer, Trackers
-from armillary.training.optimise import check_weight
 from armillary.training.reporter import LogReporter, Reporter
 from armillary.training.transfer import Others, kept_in
 
@@ -52,26 +51,8 @@ class Trained:
     models: Mapping[str, Model] = attrs.field(factory=dict, repr=False, eq=False)
 
 
-def plan_recipe(host: Host, recipe: Recipe) -> Plan:
-    """Return the plan of a recipe with all settings written out.
-
-    Raises:
-        ConfigError, RecipeError, UnknownNameError, PluginError: it cannot be built; before torch is needed.
-    """
-    plan = check(host, complete(host, recipe))
-    problems = [*missing_runs(plan)]
-    problems += [
-        check_weight(f"losses.{name}", bound.weight)
-        for stage in plan.stages.values()
-        for name, bound in stage.losses.items()
-    ]
-    if any(problems):
-        raise RecipeError([problem for problem in problems if problem])
-    return plan
-
-
 def train(
-    recipe: Recipe,
+    recipe: Recipe | Plan,
     *,
     data: Path,
     out: Path,
@@ -87,7 +68,7 @@ def train(
     """Train a recipe from its start.
 
     Args:
-        recipe: resolved.
+        recipe: resolved; its plan if the caller has checked it already.
         data: folder of pictures.
         out: where the run goes; must not exist or be empty.
         host: where parts come from.
@@ -102,7 +83,7 @@ def train(
     Raises:
         ArmillaryError: wrong input, before anything is written; a loss that is not finite, or a full disk, later.
     """
-    plan = plan_recipe(host, recipe)
+    plan = recipe if isinstance(recipe, Plan) else plan_recipe(host, recipe)
     return _Training(plan, host, data, device, assets, observers, trackers, reporter).start(out, init, runs or {})
 
 
@@ -132,27 +113,11 @@ def resume(
             on; nothing was changed.
     """
     recipe = folder.recipe()
-    if steps is not None or seconds is not None:
-        table = {**recipe.table}
-        bodies = table.get("stages")
-        last = list(bodies)[-1] if bodies else None
-        body = dict(bodies[last]) if bodies else table
-        budget = dict(body.get("budget", {}))
-        budget.update({k: v for k, v in (("steps", steps), ("seconds", seconds)) if v is not None})
-        body["budget"] = budget
-        if bodies and last:
-            table["stages"] = {**bodies, last: body}
-        recipe = attrs.evolve(recipe, table=table)
+    last = list(recipe.bodies)[-1]
+    budget = {name: value for name, value in (("steps", steps), ("seconds", seconds)) if value is not None}
+    recipe = recipe.changed(last, budget={**recipe.bodies[last].get("budget", {}), **budget})
     plan = plan_recipe(host, recipe)
     return _Training(plan, host, data, device, assets, observers, trackers, reporter).go_on(folder, checkpoint)
-
-
-def missing_runs(plan: Plan) -> list[str]:
-    """Return a line for each other run that parts are taken from and that is not given."""
-    return [
-        f"{', '.join(slots)}: taken from another run, which is not given: --from {name}=RUN"
-        for name, slots in plan.missing.items()
-    ]
 
 
 class _Training:
