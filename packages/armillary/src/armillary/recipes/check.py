@@ -33,7 +33,7 @@ def check(host: Host, recipe: Recipe) -> Plan:
     for name, run in recipe.table.get("runs", {}).items():
         try:
             runs[name] = check(host, Recipe(id=run["recipe"], table=run["body"]))
-        except (RecipeError, ArmillaryError) as error:
+        except ArmillaryError as error:
             problems.append(f"runs.{name}: the run {run['run']} cannot be built here: {error}")
     if problems:
         raise RecipeError([f"recipe {recipe.id} does not fit:", *(f"  {line}" for line in problems)])
@@ -300,7 +300,10 @@ class _Stage:
             if key not in TAKE_KEYS:
                 self._problem(path, f"take.{key}: unknown;{did_you_mean(key, TAKE_KEYS)}")
         if run and run not in self.runs:  # what it is cannot be known yet; the plan says that it is missing
-            spec: Any = ComponentSpec(name="taken", target="", consumes=wanted.consumes, produces=wanted.produces)
+            interface = f"armillary.interfaces:{wanted.kind.capitalize()}"
+            spec: Any = ComponentSpec(
+                name="taken", target=interface, consumes=wanted.consumes, produces=wanted.produces
+            )
             plan = PartPlan(id="", spec=spec, takes=(f"{run}:{stage}", slot, take.get("frozen", True)))
             return plan, _Ports(self.shapes, spec, {}, {}, scope=path)
         stages, whose = (self.runs[run].stages, f"run {run}: ") if run else (self.earlier, "")
