@@ -21,7 +21,7 @@ from armillary.inference.predict import predict
 from armillary.inference.restore import restore
 from armillary.recipes.recipe import Overrides, resolve
 from armillary.training import checkpoint as checkpoints
-from armillary.training.build import build
+from armillary.training.build import build, build_transforms
 from armillary.training.folder import RunFolder
 from armillary.training.train import needed_ports, plan_recipe, resume, train
 
@@ -69,6 +69,18 @@ def test_every_kind_of_recipe_trains(toy_host, pictures, tmp_path, name):
         assert [row["step"] for row in rows] == list(range(1, 21))
         assert rows[-1]["loss"] < rows[0]["loss"]
         assert (tmp_path / "run/previews/step-0000000.png").is_file()
+
+
+def test_transforms_of_a_batch_are_built_once_for_each_stage(toy_host, pictures, tmp_path, monkeypatch):
+    built = []
+
+    def counted(host, stage, *, per):
+        built.append((stage.name, per))
+        return build_transforms(host, stage, per=per)
+
+    monkeypatch.setattr("armillary.training.train.build_transforms", counted)
+    train(recipe_of(toy_host, "toy:paper"), data=pictures, out=tmp_path / "run", host=toy_host)
+    assert built.count(("main", "batch")) == 1
 
 
 def test_the_modules_that_come_back_are_those_that_were_saved(toy_host, pictures, tmp_path):

@@ -27,9 +27,9 @@ from armillary.plugins.host import Host
 from armillary.recipes.plan import Plan
 from armillary.recipes.recipe import Overrides, Recipe, resolve
 from armillary.training import checkpoint as checkpoints
-from armillary.training.folder import DATA, RunFolder, environment
+from armillary.training.folder import DATA, FINISHED, RunFolder, environment
 from armillary.training.reporter import Reporter
-from armillary.training.train import FINISHED, gives_meshes, plan_recipe, train
+from armillary.training.train import gives_meshes, plan_recipe, train
 
 SECONDS = 120.0
 """What a method has in all, on two cores."""

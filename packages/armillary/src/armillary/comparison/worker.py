@@ -16,9 +16,7 @@ from typing import Any, TextIO
 
 from armillary.errors import ArmillaryError
 from armillary.files import write_text
-from armillary.training.folder import RECIPE, RunFolder
-
-FINISHED, INTERRUPTED, FAILED = "finished", "interrupted", "failed"
+from armillary.training.folder import FAILED, FINISHED, RECIPE, RunFolder
 
 
 def main() -> int:
@@ -201,7 +199,6 @@ def _measured(job: Mapping[str, Any], wanted: list[dict[str, Any]], teller: Any)
     from armillary.inference.evaluate import evaluate
     from armillary.pages.summary import summarise
     from armillary.plugins.host import Host
-    from armillary.training.train import FINISHED as DONE
 
     host, folder = Host(), RunFolder.open(Path(job["place"]))
     data = Path(job["data"])
@@ -215,7 +212,7 @@ def _measured(job: Mapping[str, Any], wanted: list[dict[str, Any]], teller: Any)
         device=torch.device("cuda" if cuda else "cpu"),
         reporter=teller,
     )
-    summarise(folder, host, outcome=DONE)
+    summarise(folder, host, outcome=FINISHED)
     about = {key: entry[key] for key in ("step", "split", "items", "stage")} | {"data": entry["data"]["name"]}
     found = {}
     for each in wanted:

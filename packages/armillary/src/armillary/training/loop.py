@@ -2,11 +2,8 @@
 
 import contextlib
 import random
-import signal
-import threading
 import time
 from collections.abc import Mapping
-from types import FrameType
 from typing import Any
 
 import torch
@@ -16,6 +13,7 @@ from armillary.errors import ArmillaryError, RecipeError, RunError
 from armillary.interfaces import Dataset, StepCache
 from armillary.recipes.settings import BudgetConfig, CadenceConfig, OptimiserConfig, ScheduleConfig
 from armillary.seeds import seed_for
+from armillary.signals import Signals
 from armillary.training import checkpoint as checkpoints
 from armillary.training.batches import collate, to_device, training_batches
 from armillary.training.build import build_dataset, build_transforms, call_method, loss_terms
@@ -23,30 +21,6 @@ from armillary.training.folder import RunFolder
 from armillary.training.optimise import build_optimiser, rate_factor, set_rate, weight_at
 
 _PREVIEWS = 4
-
-
-class Signals:
-    """Remember SIGINT and SIGTERM so that the loop ends after its step, with a checkpoint; a second SIGINT ends at once."""
-
-    def __init__(self) -> None:
-        self.received = 0
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> "Signals":
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._handle)
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        del frame
-        if self.received and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.received = number
 
 
 class StageLoop:
