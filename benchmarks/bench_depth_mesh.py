@@ -11,17 +11,11 @@ for one image of 64 x 64, is from another machine and stands in no ratio here.
     python benchmarks/bench_depth_mesh.py
 """
 
-import argparse
-import json
 import math
-import resource
-import subprocess
-import sys
-import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
+from measuring import begin, clock, growth, is_child, parser, peak
 from torch import Tensor
 from torch.nn import functional
 
@@ -113,36 +107,11 @@ def work(row: tuple[str, int, int, int, str], *, peer: bool = False) -> Callable
     return forward if what == "forward" else backward
 
 
-def clock(function: Callable[[], object], *, now: Callable[[], float]) -> float:
-    start = now()
-    function()
-    return now() - start
-
-
-def high_water() -> int:
-    """Largest resident set so far, KiB; forgotten first where the system allows it."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1024 if sys.platform == "darwin" else 1)
-
-
-def peak_here(row: tuple[str, int, int, int, str], *, peer: bool) -> float:
+def peak_here(row: tuple[str, int, int, int, str], peer: bool) -> float:
     """MiB that one call adds at its highest; a small call first loads what any call needs."""
     work((row[0], 1, 8, 8, row[4]), peer=peer)()
     call = work(row, peer=peer)
-    refs = Path("/proc/self/clear_refs")
-    if refs.exists():
-        refs.write_text("5")
-    before = high_water()
-    call()
-    return (high_water() - before) / 1024
-
-
-def peak(row: tuple[str, int, int, int, str], *, peer: bool, threads: int) -> float:
-    """The same in a process of its own."""
-    command = [sys.executable, __file__, "--threads", str(threads), "--peak", json.dumps([row, peer])]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return growth(call)
 
 
 def agreement() -> float:
@@ -154,20 +123,11 @@ def agreement() -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--cpu", action="store_true", help="processor time of all threads, for a machine that is busy")
-    parser.add_argument("--peak", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    if options.peak:
-        row, peer = json.loads(options.peak)
-        print(peak_here(tuple(row), peer=peer))
+    flags = parser(__doc__)
+    options = flags.parse_args()
+    if is_child(options, peak_here):
         return
-    now = time.process_time if options.cpu else time.perf_counter
-    kind = "processor time" if options.cpu else "wall time"
-    print(f"torch {torch.__version__}, {options.threads} threads, {kind}, minimum of {options.rounds} rounds")
+    now = begin(options)
     print(f"both agree to {agreement():.1e} at 99.9 % of the pixels\n")
     print(
         f"{'scene':9}{'batch':>6}{'size':>10}  {'what':9}{'ours':>10}{'peer':>12}{'ratio':>8}{'ours':>11}{'peer':>10}"
@@ -182,12 +142,12 @@ def main() -> None:
             if peer is not None:
                 peer_times.append(clock(peer, now=now) * batch)
         line = f"{kind:9}{batch:6}{f'{height}x{width}':>10}  {what:9}{min(times) * 1e3:7.2f} ms"
-        memory = peak(row, peer=False, threads=options.threads)
+        memory = peak(row, False, threads=options.threads)
         if peer is None:
             print(f"{line}{'':20}{memory:7.1f} MiB", flush=True)
             continue
         mark = "~" if batch > 1 else ""
-        slow, peer_memory = min(peer_times), peak(row, peer=True, threads=options.threads)
+        slow, peer_memory = min(peer_times), peak(row, True, threads=options.threads)
         print(
             f"{line}{f'{mark}{slow * 1e3:.0f} ms':>12}{f'{slow / min(times):.0f}x':>8}"
             f"{memory:7.1f} MiB{peer_memory:6.0f} MiB",

@@ -14,17 +14,10 @@ those of the value, and of the gradients by their largest entry, against the nai
     python benchmarks/bench_edge_map.py
 """
 
-import argparse
-import ctypes
-import json
-import resource
-import subprocess
-import sys
-import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
+from measuring import begin, clock, growth, is_child, parser, peak
 from torch import Tensor
 
 from armillary_keypoints.kernels.edge_map import edge_map, naive_edge_map
@@ -78,38 +71,16 @@ def work(row: ROW, name: str, *, dtype: torch.dtype = torch.float32) -> Callable
     return call
 
 
-def clock(function: Callable[[], object], *, now: Callable[[], float]) -> float:
-    start = now()
-    function()
-    return now() - start
-
-
-def high_water() -> int:
-    """Largest resident set so far, KiB; forgotten first where the system allows it."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1024 if sys.platform == "darwin" else 1)
-
-
 def peak_here(row: ROW, name: str) -> float:
     """MiB that one call adds at its highest; a small call first loads what any call needs, freed memory is given back."""
     work((row[0], 1, 4, 8, row[4]), name)()
     call = work(row, name)
-    refs = Path("/proc/self/clear_refs")
-    if refs.exists():
-        ctypes.CDLL(None).malloc_trim(0)
-        refs.write_text("5")
-    before = high_water()
-    call()
-    return (high_water() - before) / 1024
+    return growth(call, trim=True)
 
 
-def peak(row: ROW, name: str, *, threads: int) -> float:
-    """The same a picture, in a process of its own."""
-    command = [sys.executable, __file__, "--threads", str(threads), "--peak", json.dumps([row, name])]
-    pictures = row[1] if name == "ours" or row[1] <= MOST else 1
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout) / pictures
+def peak_per_picture(row: ROW, name: str, *, threads: int) -> float:
+    """Return MiB per picture, measured in a process of its own."""
+    return peak(row, name, threads=threads) / (row[1] if name == "ours" or row[1] <= MOST else 1)
 
 
 def errors(row: ROW) -> str:
@@ -122,21 +93,13 @@ def errors(row: ROW) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--cpu", action="store_true", help="processor time of all threads, for a machine that is busy")
-    parser.add_argument("--only", type=int, help="of the rows, the one with this number")
-    parser.add_argument("--peak", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    if options.peak:
-        row, name = json.loads(options.peak)
-        print(peak_here(tuple(row), name))
+    flags = parser(__doc__)
+    flags.add_argument("--only", type=int, help="of the rows, the one with this number")
+    options = flags.parse_args()
+    if is_child(options, peak_here):
         return
-    now = time.process_time if options.cpu else time.perf_counter
-    kind = "processor time" if options.cpu else "wall time"
-    print(f"torch {torch.__version__}, {options.threads} threads, {kind}, minimum of {options.rounds} rounds\n")
+    now = begin(options)
+    print()
     print(
         f"{'points':10}{'batch':>6}{'size':>12}{'ours':>11}{'peer':>12}{'naive':>12}{'ratio':>8}"
         f"{'ours':>13}{'peer':>15}{'value':>9}{'gradient':>10}"
@@ -151,7 +114,7 @@ def main() -> None:
                 times[name].append(clock(call, now=now) * parts)
             times["ours"].append(clock(calls["ours"], now=now))
         ours, peer, naive = (1e3 * min(times[name]) for name in FUNCTIONS)
-        memory, peer_memory = (peak(row, name, threads=options.threads) for name in ("ours", "peer"))
+        memory, peer_memory = (peak_per_picture(row, name, threads=options.threads) for name in ("ours", "peer"))
         mark = "~" if batch > MOST else ""
         print(
             f"{where:10}{batch:6}{f'{count} x {side}²':>12}{ours:8.1f} ms{f'{mark}{peer:.0f} ms':>12}"

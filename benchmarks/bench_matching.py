@@ -12,16 +12,10 @@ gradients against the peer in float64.
     python benchmarks/bench_matching.py
 """
 
-import argparse
-import json
-import resource
-import subprocess
-import sys
-import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
+from measuring import begin, clock, growth, is_child, parser, peak
 from torch import Tensor
 
 from armillary_labelling.kernels import matching
@@ -80,36 +74,11 @@ def work(
     return call
 
 
-def clock(function: Callable[[], object], *, now: Callable[[], float]) -> float:
-    start = now()
-    function()
-    return now() - start
-
-
-def high_water() -> int:
-    """Largest resident set so far, KiB; forgotten first where the system allows it."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1024 if sys.platform == "darwin" else 1)
-
-
-def peak_here(row: tuple[str, int, int, int], *, peer: bool) -> float:
+def peak_here(row: tuple[str, int, int, int], peer: bool) -> float:
     """MiB that one call adds at its highest; a small call first loads what any call needs."""
     work((row[0], 1, 8, row[3]), peer=peer)()
     call = work(row, peer=peer)
-    refs = Path("/proc/self/clear_refs")
-    if refs.exists():
-        refs.write_text("5")
-    before = high_water()
-    call()
-    return (high_water() - before) / 1024
-
-
-def peak(row: tuple[str, int, int, int], *, peer: bool, threads: int) -> float:
-    """The same in a process of its own."""
-    command = [sys.executable, __file__, "--threads", str(threads), "--peak", json.dumps([row, peer])]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return growth(call)
 
 
 def error(row: tuple[str, int, int, int]) -> float:
@@ -121,21 +90,13 @@ def error(row: tuple[str, int, int, int]) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--cpu", action="store_true", help="processor time of all threads, for a machine that is busy")
-    parser.add_argument("--only", type=int, help="of the rows, the one with this number")
-    parser.add_argument("--peak", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    if options.peak:
-        row, peer = json.loads(options.peak)
-        print(peak_here(tuple(row), peer=peer))
+    flags = parser(__doc__)
+    flags.add_argument("--only", type=int, help="of the rows, the one with this number")
+    options = flags.parse_args()
+    if is_child(options, peak_here):
         return
-    now = time.process_time if options.cpu else time.perf_counter
-    kind = "processor time" if options.cpu else "wall time"
-    print(f"torch {torch.__version__}, {options.threads} threads, {kind}, minimum of {options.rounds} rounds\n")
+    now = begin(options)
+    print()
     print(
         f"{'what':11}{'batch':>6}{'map':>9}{'channels':>10}{'ours':>12}{'peer':>13}{'ratio':>7}{'ours':>12}{'peer':>11}"
         f"  error"
@@ -148,7 +109,7 @@ def main() -> None:
         for _ in range(options.rounds if batch * side**4 < 2e9 else 1):
             times.append(clock(ours, now=now))
             peer_times.append(clock(peer, now=now) * batch)
-        memory, peer_memory = (peak(row, peer=which, threads=options.threads) for which in (False, True))
+        memory, peer_memory = (peak(row, which, threads=options.threads) for which in (False, True))
         mark = "~" if batch > 1 else ""
         print(
             f"{what:11}{batch:6}{f'{side}x{side}':>9}{channels:10}{min(times) * 1e3:9.0f} ms"

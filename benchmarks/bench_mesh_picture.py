@@ -11,11 +11,11 @@ thread each. The last column is the share of samples whose triangle differs from
 import argparse
 import importlib
 import math
-import time
 from collections.abc import Callable
 
 import numpy as np
 import trimesh
+from measuring import milliseconds
 
 from armillary.kernels.mesh_pictures import CAMERA_FROM_WORLD, Studio, rotation_of_view, take_picture
 from armillary.kernels.raster import visible_faces
@@ -99,12 +99,7 @@ def main() -> None:
         screen = points[:, :2] / points[:, 2:] * focal + (side - 1) / 2
         ours = visible_faces(screen, 1 / points[:, 2], mesh.faces, height=side, width=side).ravel()
         differ = float((ours != kept.run(origins, ways, query="INTERSECT")).mean())  # type: ignore[attr-defined]
-        best = dict.fromkeys(runs, math.inf)
-        for _ in range(options.rounds):
-            for name, run in runs.items():
-                start = time.process_time()
-                run()
-                best[name] = min(best[name], 1000 * (time.process_time() - start))
+        best = milliseconds(runs, rounds=options.rounds)
         cells = "".join(f"{best[name]:>14.2f}" if name in best else f"{'-':>14}" for name in columns)
         print(f"{len(mesh.faces):>8}{size:>6}{samples:>9}{cells}{differ:>10.1e}")
 

@@ -13,12 +13,12 @@ The last two columns are the largest difference of a radius between the engines,
 
 import argparse
 import importlib
-import time
 from collections.abc import Callable
 
 import numpy as np
 import torch
 import trimesh
+from measuring import milliseconds
 
 from armillary.kernels.triangle_mesh import TriangleMesh
 from armillary.nn.spheres.grids import SphereGrid, points
@@ -69,16 +69,6 @@ def open3d_cast(mesh: TriangleMesh, rays: np.ndarray) -> Callable[[], object] | 
         return scene.cast_rays(core.Tensor(six), nthreads=1)
 
     return cast
-
-
-def milliseconds(runs: dict[str, Callable[[], object]], *, rounds: int) -> dict[str, float]:
-    best = dict.fromkeys(runs, np.inf)
-    for _ in range(rounds):
-        for name, run in runs.items():
-            start = time.process_time()
-            run()
-            best[name] = min(best[name], 1000 * (time.process_time() - start))
-    return best
 
 
 def main() -> None:

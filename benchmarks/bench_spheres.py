@@ -11,18 +11,13 @@ highest over what stood before the call, in a process of its own.
     python benchmarks/bench_spheres.py --cpu --threads 1
 """
 
-import argparse
 import importlib.util
-import json
 import math
-import resource
-import subprocess
-import sys
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 import torch
+from measuring import begin, clock, growth, is_child, parser, peak
 from torch import Tensor
 
 from armillary.kernels.rotations import geodesic_angle, random_rotation
@@ -183,41 +178,16 @@ KERNELS = {
 }
 
 
-def work(row: list, *, peer: bool) -> Work:
+def work(row: Sequence, *, peer: bool) -> Work:
     kernel, bandwidth, items, name = row
     return KERNELS[kernel](bandwidth, items, name if peer else "")
 
 
-def clock(function: Work, *, now: Callable[[], float]) -> float:
-    start = now()
-    function()
-    return now() - start
-
-
-def high_water() -> int:
-    """Largest resident set so far, KiB; forgotten first where the system allows it."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1024 if sys.platform == "darwin" else 1)
-
-
-def peak_here(row: list, *, peer: bool) -> float:
+def peak_here(row: tuple, peer: bool) -> float:
     """MiB that one call adds at its highest; a small call first loads what any call needs. Tables are part of it."""
-    work([row[0], 8, 2, row[3]], peer=peer)()
+    work((row[0], 8, 2, row[3]), peer=peer)()
     call = work(row, peer=peer)
-    refs = Path("/proc/self/clear_refs")
-    if refs.exists():
-        refs.write_text("5")
-    before = high_water()
-    call()
-    return (high_water() - before) / 1024
-
-
-def peak(row: list, *, peer: bool, threads: int) -> float:
-    """The same in a process of its own."""
-    command = [sys.executable, __file__, "--threads", str(threads), "--peak", json.dumps([row, peer])]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return growth(call)
 
 
 def print_errors() -> None:
@@ -280,26 +250,17 @@ def print_round_trips() -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--cpu", action="store_true", help="processor time of all threads, for a machine that is busy")
-    parser.add_argument("--only", choices=list(KERNELS), help="rows of one kernel")
-    parser.add_argument("--times-only", action="store_true", help="measure no memory")
-    parser.add_argument("--round-trips", action="store_true", help="errors of ours and of e3nn's, and nothing else")
-    parser.add_argument("--peak", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    if options.peak:
-        row, peer = json.loads(options.peak)
-        print(peak_here(row, peer=peer))
+    flags = parser(__doc__, rounds=5)
+    flags.add_argument("--only", choices=list(KERNELS), help="rows of one kernel")
+    flags.add_argument("--times-only", action="store_true", help="measure no memory")
+    flags.add_argument("--round-trips", action="store_true", help="errors of ours and of e3nn's, and nothing else")
+    options = flags.parse_args()
+    if is_child(options, peak_here):
         return
     if options.round_trips:
         print_round_trips()
         return
-    now = time.process_time if options.cpu else time.perf_counter
-    kind = "processor time" if options.cpu else "wall time"
-    print(f"torch {torch.__version__}, {options.threads} threads, {kind}, minimum of {options.rounds} rounds")
+    now = begin(options)
     print_errors()
     print(f"{'kernel':12}{'B':>5}{'items':>7}{'ours':>12}  {'peer':16}{'':>10}{'ratio':>8}{'ours':>12}{'peer':>12}")
     for row in map(list, ROWS):
@@ -317,14 +278,14 @@ def main() -> None:
             if peer:
                 peer_times.append(min(clock(peer, now=now) for _ in range(2)))
         line = f"{kernel:12}{bandwidth:5}{items:7}{min(times) * 1e3:9.2f} ms  {name:16}"
-        memory = "" if options.times_only else f"{peak(row, peer=False, threads=options.threads):8.1f} MiB"
+        memory = "" if options.times_only else f"{peak(row, False, threads=options.threads):8.1f} MiB"
         if not peer:
             missing = "not there" if name else ""
             print(f"{line}{missing:>10}{'':8}{memory}", flush=True)
             continue
         slow = min(peer_times)
         if not options.times_only:
-            memory += f"{peak(row, peer=True, threads=options.threads):8.1f} MiB"
+            memory += f"{peak(row, True, threads=options.threads):8.1f} MiB"
         print(f"{line}{slow * 1e3:7.2f} ms{slow / min(times):7.1f}x{memory}", flush=True)
 
 

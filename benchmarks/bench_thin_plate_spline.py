@@ -12,17 +12,10 @@ highest over what stood before the call, in a process of its own; the kept matri
     python benchmarks/bench_thin_plate_spline.py
 """
 
-import argparse
-import ctypes
-import json
-import resource
-import subprocess
-import sys
-import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
+from measuring import begin, clock, growth, is_child, parser, peak
 from torch import Tensor
 
 from armillary.kernels import sampling
@@ -88,37 +81,11 @@ def work(row: ROW, *, peer: bool = False) -> Callable[[], Tensor]:
     return lambda: thin_plate_spline.interpolating_grid(values, **shape)
 
 
-def clock(function: Callable[[], object], *, now: Callable[[], float]) -> float:
-    start = now()
-    function()
-    return now() - start
-
-
-def high_water() -> int:
-    """Largest resident set so far, KiB; forgotten first where the system allows it."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1024 if sys.platform == "darwin" else 1)
-
-
-def peak_here(row: ROW, *, peer: bool) -> float:
+def peak_here(row: ROW, peer: bool) -> float:
     """MiB that one call adds at its highest; matrices that are kept are there, and freed memory is given back, before."""
     call = work(row, peer=peer)
     work(SMALL, peer=True)() if peer else call()
-    refs = Path("/proc/self/clear_refs")
-    if refs.exists():
-        ctypes.CDLL(None).malloc_trim(0)
-        refs.write_text("5")
-    before = high_water()
-    call()
-    return (high_water() - before) / 1024
-
-
-def peak(row: ROW, *, peer: bool, threads: int) -> float:
-    """The same in a process of its own."""
-    command = [sys.executable, __file__, "--threads", str(threads), "--peak", json.dumps([row, peer])]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return growth(call, trim=True)
 
 
 def errors() -> str:
@@ -139,20 +106,11 @@ def size_of(row: ROW) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--cpu", action="store_true", help="processor time of all threads, for a machine that is busy")
-    parser.add_argument("--peak", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    if options.peak:
-        row, peer = json.loads(options.peak)
-        print(peak_here(tuple(row), peer=peer))
+    flags = parser(__doc__)
+    options = flags.parse_args()
+    if is_child(options, peak_here):
         return
-    now = time.process_time if options.cpu else time.perf_counter
-    kind = "processor time" if options.cpu else "wall time"
-    print(f"torch {torch.__version__}, {options.threads} threads, {kind}, minimum of {options.rounds} rounds")
+    now = begin(options)
     print(f"{errors()}\n")
     print(f"{'what':14}{'grids':>24}{'ours':>11}{'peer':>10}{'ratio':>8}{'ours':>13}{'peer':>12}")
     for row in ROWS:
@@ -162,7 +120,7 @@ def main() -> None:
         for _ in range(options.rounds):
             times.append(min(clock(ours, now=now) for _ in range(20)))
             peer_times.append(clock(peer, now=now))
-        memory, peer_memory = (peak(row, peer=which, threads=options.threads) for which in (False, True))
+        memory, peer_memory = (peak(row, which, threads=options.threads) for which in (False, True))
         print(
             f"{row[0]:14}{size_of(row):>24}{min(times) * 1e3:8.2f} ms{min(peer_times) * 1e3:7.0f} ms"
             f"{min(peer_times) / min(times):7.1f}x{memory:9.1f} MiB{peer_memory:8.0f} MiB",

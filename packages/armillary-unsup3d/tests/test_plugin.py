@@ -18,9 +18,9 @@ def test_catalogue():
         )
     }
     assert names == {
-        "armillary_encoders": ["conv-encoder", "plain-encoder"],
+        "armillary_encoders": ["conv-encoder"],
         "armillary_heads": ["depth-map", "albedo-map", "light", "view", "confidence"],
-        "armillary_losses": ["photometric", "perceptual", "smoothness"],
+        "armillary_losses": ["photometric", "perceptual"],
         "armillary_methods": ["unsup3d"],
         "armillary_recipes": [
             *("paper", "cats", "cars"),

@@ -50,15 +50,6 @@ def armillary_encoders() -> list[EncoderSpec]:
             summary="strided convolutions with group normalisation and leaky rectifiers, to one vector",
             source=f"{_NETWORKS}, first half of EDDeconv and ConfNet",
         ),
-        EncoderSpec(
-            name="plain-encoder",
-            target="armillary.std.networks:PlainEncoder",
-            config="armillary.std.config:PlainEncoderConfig",
-            consumes=(_IMAGE,),
-            produces=(_OWN_FEATURE,),
-            summary="the older id of std:plain-encoder",
-            source=f"{_NETWORKS}, Encoder without its last layer",
-        ),
     ]
 
 
@@ -137,14 +128,6 @@ def armillary_losses() -> list[LossSpec]:
             assets=("vgg16",),
             summary="error of VGG-16 features weighted by a predicted confidence",
             source=f"{_PAPER}, Eq. 7",
-        ),
-        LossSpec(
-            name="smoothness",
-            target="armillary.std.photometric:Smoothness",
-            config="armillary.std.config:SmoothnessConfig",
-            consumes=(_DEPTH,),
-            summary="the older id of std:smoothness",
-            source=f"{_MODEL}, loss_depth_sm; used for cars",
         ),
     ]
 

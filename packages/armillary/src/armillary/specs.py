@@ -4,16 +4,14 @@ A component is named by strings (``target="armillary_unsup3d.heads:DepthMap"``) 
 data: a method, what fills its slots, losses, optimiser, budget; each number may carry its source through :func:`cited`.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Literal, Self
 
 import attrs
 
+from armillary.names import NAME_RULE as _NAME_RULE
+from armillary.names import is_component_name, is_name, is_target
 from armillary.ports import KINDS, Port
-
-_COMPONENT_NAME = re.compile(r"[a-z0-9][a-z0-9-]*(/[0-9]+)?")
-_TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
 def _ports(values: Iterable[Port | str]) -> tuple[Port, ...]:
@@ -34,12 +32,17 @@ def _ports(values: Iterable[Port | str]) -> tuple[Port, ...]:
 
 
 def _check_name(_: Any, attribute: Any, value: str) -> None:
-    if not isinstance(value, str) or not _COMPONENT_NAME.fullmatch(value):
+    if not is_component_name(value):
         raise ValueError(f"{attribute.name} {value!r}: use lower-case words joined by -, evaluators end in /version")
 
 
+def _check_path_name(_: Any, attribute: Any, value: str) -> None:
+    if not is_name(value):
+        raise ValueError(f"{attribute.name} {value!r}: {_NAME_RULE}")
+
+
 def _check_target(_: Any, attribute: Any, value: str) -> None:
-    if not isinstance(value, str) or (value and not _TARGET.fullmatch(value)):
+    if not is_target(value) and (value != "" or attribute.name != "config"):
         raise ValueError(f"{attribute.name} {value!r}: write it as package.module:Class")
 
 
@@ -224,7 +227,7 @@ class MethodSpec(ComponentSpec):
 
     KIND: ClassVar[str] = "method"
 
-    slots: Mapping[str, Slot]
+    slots: Mapping[str, Slot] = attrs.field(validator=attrs.validators.deep_mapping(key_validator=_check_path_name))
     trains_on: tuple[Port, ...] = attrs.field(converter=_ports)
     predicts_from: tuple[Port, ...] = attrs.field(converter=_ports)
     predicts: tuple[Port, ...] = attrs.field(default=(), converter=_ports)
@@ -373,7 +376,7 @@ class Body:
 class Stage(Body):
     """One stage of a recipe of several."""
 
-    name: str = attrs.field(validator=_check_name)
+    name: str = attrs.field(validator=_check_path_name)
 
 
 @attrs.frozen(kw_only=True)

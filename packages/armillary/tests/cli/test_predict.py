@@ -3,6 +3,7 @@
 import shutil
 
 import numpy as np
+from PIL import Image
 
 
 def test_predict_writes_a_result_a_picture(run, armillary, pictures, tmp_path):
@@ -47,3 +48,24 @@ def test_another_stage_can_be_asked(armillary, pictures, tmp_path):
     armillary("predict", "run", pictures / "0.png", "--out", "found", "--stage", "shapes")
     assert (tmp_path / "work" / "found" / "0.reconstruction.png").is_file()
     assert "no such stage" in armillary("predict", "run", pictures, "--out", "found", "--stage", "x", status=1).err
+
+
+def test_predict_and_data_check_find_the_same_pictures_in_a_folder(run, armillary, pictures, tmp_path):
+    """Endings such as .jfif and .tga count as pictures for both; a data folder's masks, notes and hidden files for neither."""
+    del run
+    odd = tmp_path / "odd"
+    for folder in ("images", "masks"):
+        (odd / folder).mkdir(parents=True)
+        Image.open(pictures / "0.png").save(odd / folder / "a.jfif", "JPEG")
+    Image.open(pictures / "1.png").save(odd / "images" / "b.tga")
+    (odd / "images" / ".hidden.png").write_bytes((pictures / "2.png").read_bytes())
+    (odd / "images" / "notes.txt").write_text("hello")
+    assert "2 of 2 can be read" in armillary("data", "check", odd).out
+    assert "2 pictures done" in armillary("predict", "run", odd, "--out", "found").err
+    assert sorted(path.name for path in (tmp_path / "work" / "found").glob("*.npz")) == ["a.npz", "b.npz"]
+
+
+def test_predict_refuses_a_folder_without_pictures(run, armillary, tmp_path):
+    del run
+    (tmp_path / "empty").mkdir()
+    assert "the folder is empty" in armillary("predict", "run", tmp_path / "empty", "--out", "found", status=1).err

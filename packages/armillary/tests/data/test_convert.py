@@ -200,6 +200,11 @@ def test_several_objects_of_a_picture_are_cut_out(tmp_path):
             {"larger_z": "nearer"},
             "'face9' is needed.* none",
         ),
+        (
+            {"id": np.array(["face000", "face001", "face002", "../face003"])},
+            {"larger_z": "nearer"},
+            "picture '../face003': a name has no /",
+        ),
         ({"pose_para": np.full((4, 7), 2.0)}, {"larger_z": "nearer", "yaw_below": 10.0}, "no picture is left"),
     ],
 )

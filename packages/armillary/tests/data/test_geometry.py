@@ -5,11 +5,11 @@ import math
 import pytest
 import torch
 
-from armillary.data.geometry import MOVES, Crop, Flip, Mover, Warp, Window, move
+from armillary.data.geometry import MOVES, Crop, Flip, Mover, Window, move
 from armillary.errors import ArmillaryError
 from armillary.kernels.cameras import back_project, intrinsics, pixel_coordinates, project
 from armillary.kernels.rotations import exp_map
-from armillary.kernels.sampling import grid_to_pixels, identity_grid, pixels_to_grid
+from armillary.kernels.sampling import grid_to_pixels, identity_grid, pixels_to_grid, sample
 from armillary.kernels.shading import lambert, normals_from_depth
 from armillary.ports import KINDS
 
@@ -41,6 +41,22 @@ def whole_sample(batch=()):
 
 KIND_OF_ITSELF = {kind: kind for kind in SHAPES}
 MIRRORED_POINTS = (1, 0, 2, 3)
+
+
+class Warp(Mover):
+    """A mover as a plugin may write it: any change within the picture's plane, given by a grid."""
+
+    loses = frozenset({"camera", "pose", "rotation", "light", "normals", "keypoints3d", "landmarks3d"})
+
+    def __init__(self, *, grid, forward):
+        self.grid, self.forward = grid, forward
+
+    def raster(self, values, *, interpolation):
+        grid = self.grid.to(values).expand(*values.shape[:-3], *self.grid.shape[-3:])
+        return sample(values, grid, mode="bilinear" if interpolation == "linear" else "nearest")
+
+    def positions(self, xy):
+        return self.forward(xy)
 
 
 def movers(batch=()):

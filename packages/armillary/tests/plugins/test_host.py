@@ -144,7 +144,7 @@ def test_plugins_in_conflict_are_not_imported(site):
         (hook("return [encoder(), encoder()]"), "returned two components named 'net'"),
         (hook("return [encoder('Net Work')]"), "name 'Net Work'"),
         (hook("return [encoder(target='parts.Net')]"), "target 'parts.Net'"),
-        (hook("return [encoder(target='')]"), "target '' must be written package.module:Class"),
+        (hook("return [encoder(target='')]"), "target '': write it as package.module:Class"),
         (hook("return [encoder(config='NetConfig')]"), "config 'NetConfig'"),
         (
             hook("return []", name="armillary_encodrs"),

@@ -162,6 +162,8 @@ def test_a_name_without_its_stage_says_what_was_meant(toy_host, overrides, words
 @pytest.mark.parametrize(
     ("text", "words"),
     [
+        ("[losses.'../l1']\nweight = 1\n", "losses: '../l1': a name has no /"),
+        ("[stages.'../../shapes']\nbatch_size = 1\n", "stages: '../../shapes': a name has no /"),
         ("[losess.l1]\nweight = 1\n", "losess: unknown; did you mean 'losses'?"),
         ("[losses.l1]\nwieght = 1\n", "losses.l1.wieght: unknown; did you mean 'weight'?"),
         ("[losses]\nl1 = 3\n", "losses.l1: needs a table, got 3"),

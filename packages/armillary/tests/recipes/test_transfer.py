@@ -138,7 +138,7 @@ def test_take_on_the_command_line_fills_a_slot(toy_host, stage):
         ({"takes": ("picture.encodr=shapes:x",)}, "did you mean 'picture.encoder'?"),
         ({"runs": {"shapes": {}}}, "--from shapes: this recipe takes nothing from 'shapes'; it takes no part"),
         ({"takes": ("picture.encoder=a:x",), "runs": {"b": {}}}, "it takes from a"),
-        ({"takes": ("picture.encoder=a:x",), "runs": {"a/b": {}}}, "a name is letters"),
+        ({"takes": ("picture.encoder=a:x",), "runs": {"a/b": {}}}, "a name has no"),
     ],
 )
 def test_what_is_refused(toy_host, overrides, words):

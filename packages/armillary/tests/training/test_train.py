@@ -22,7 +22,7 @@ from armillary.inference.restore import restore
 from armillary.recipes.check import plan_recipe
 from armillary.recipes.recipe import Overrides, resolve
 from armillary.training import checkpoint as checkpoints
-from armillary.training.build import build
+from armillary.training.build import build, build_transforms
 from armillary.training.folder import RunFolder
 from armillary.training.train import needed_ports, resume, train
 
@@ -61,6 +61,18 @@ def test_every_kind_of_recipe_trains(toy_host, pictures, tmp_path, name):
         rows = trained.folder.metrics()
         assert [row["step"] for row in rows] == list(range(1, 21))
         assert rows[-1]["loss"] < rows[0]["loss"]
+
+
+def test_transforms_of_a_batch_are_built_once_for_each_stage(toy_host, pictures, tmp_path, monkeypatch):
+    built = []
+
+    def counted(host, stage, *, per):
+        built.append((stage.name, per))
+        return build_transforms(host, stage, per=per)
+
+    monkeypatch.setattr("armillary.training.train.build_transforms", counted)
+    train(recipe_of(toy_host, "toy:paper"), data=pictures, out=tmp_path / "run", host=toy_host)
+    assert built.count(("main", "batch")) == 1
 
 
 def test_the_modules_that_come_back_are_those_that_were_saved(toy_host, pictures, tmp_path):

@@ -11,10 +11,8 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import attrs
@@ -32,13 +30,14 @@ from armillary.comparison.plan import (
     written_table,
 )
 from armillary.comparison.table import Comparison, as_csv, tabulate
-from armillary.comparison.worker import FAILED, FINISHED, is_measured, portable, read_record
+from armillary.comparison.worker import is_measured, portable, read_record
 from armillary.errors import ArmillaryError, DataError, RunError
 from armillary.files import write_text
 from armillary.plugins.host import Host
 from armillary.recipes.settings import DeviceConfig
+from armillary.signals import Signals
 from armillary.training.build import build_dataset
-from armillary.training.folder import RECIPE, RunFolder, environment
+from armillary.training.folder import FAILED, FINISHED, RECIPE, RunFolder, environment
 from armillary.training.reporter import LogReporter, Reporter
 
 PAGE, TABLE, PLAIN = "index.html", "comparison.csv", "comparison.json"
@@ -349,12 +348,22 @@ def _child(job: Mapping[str, Any], log: Path, hear: Callable[[str], None]) -> tu
         )
     assert child.stdin is not None
     assert child.stdout is not None
-    with _Forward(child) as signals, child.stdout:
-        with contextlib.suppress(BrokenPipeError), child.stdin as jobs:  # it may die early: its status says how
-            json.dump(job, jobs)
-        for line in child.stdout:
-            hear(line)
-        return child.wait(), signals.received
+
+    def pass_on(first: bool) -> None:
+        """End the run after its step, with a checkpoint; at a second signal, at once."""
+        if child.poll() is None:
+            child.terminate() if first else child.kill()
+
+    try:
+        with Signals(pass_on) as signals, child.stdout:
+            with contextlib.suppress(BrokenPipeError), child.stdin as jobs:  # it may die early: its status says how
+                json.dump(job, jobs)
+            for line in child.stdout:
+                hear(line)
+            return child.wait(), signals.received
+    finally:
+        if child.poll() is None:
+            child.kill()
 
 
 def _tell(say: Reporter, trial: Trial, line: str) -> None:
@@ -377,33 +386,3 @@ def _failed(trial: Trial, error: str) -> None:
 
 def _maybe_memory(number: int) -> str:
     return "; the system does this where memory runs out" if number == 9 else ""
-
-
-class _Forward:
-    """Pass SIGINT and SIGTERM on to the run under way, which ends after its step with a checkpoint; a second one kills it."""
-
-    def __init__(self, child: subprocess.Popen[str]) -> None:
-        self.received = 0
-        self._child = child
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> "_Forward":
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._handle)
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        if self._child.poll() is None:
-            self._child.kill()
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        del frame
-        if self._child.poll() is None:
-            if self.received:
-                self._child.kill()
-            else:
-                self._child.send_signal(signal.SIGTERM)
-        self.received = number

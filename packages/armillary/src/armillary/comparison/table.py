@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 import attrs
 
 from armillary.comparison.plan import Contestant, Fit, Measure
-from armillary.comparison.worker import FINISHED
+from armillary.training.folder import FINISHED
 
 _UNITS = {"degree": "degrees", "1e-2": "x 0.01"}
 _DIGITS = 6  # in which baselines of runs that read the data alike agree

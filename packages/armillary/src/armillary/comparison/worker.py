@@ -16,9 +16,7 @@ from typing import Any, TextIO
 
 from armillary.errors import ArmillaryError
 from armillary.files import write_text
-from armillary.training.folder import RECIPE, RunFolder
-
-FINISHED, INTERRUPTED, FAILED = "finished", "interrupted", "failed"
+from armillary.training.folder import FAILED, FINISHED, RECIPE, RunFolder
 
 
 def main() -> int:

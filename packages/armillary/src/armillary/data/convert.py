@@ -27,6 +27,7 @@ from armillary.data.folder import TABLES
 from armillary.data.picture_file import SUFFIXES, picture_size, png_bytes, read_picture
 from armillary.data.writer import disk_errors
 from armillary.errors import DataError, did_you_mean
+from armillary.names import NAME_RULE, is_name
 
 ANNOTATIONS = "annotations.npz"
 FAR = 100_000.0
@@ -382,7 +383,12 @@ def _write(
     with disk_errors(out):
         (out / "images").mkdir(parents=True, exist_ok=True)
         taken: set[str] = set()
+        for name in names:
+            if not is_name(name):
+                raise DataError(f"{origin}: point {name!r}: {NAME_RULE}")
         for done, item in enumerate(items, start=1):
+            if not is_name(item.id, folders=True):
+                raise DataError(f"{item.file}: picture {item.id!r}: {NAME_RULE}")
             if item.id in taken:
                 raise DataError(f"{item.file}: the name {item.id} stands there twice")
             taken.add(item.id)
@@ -412,6 +418,7 @@ def _write(
 
 def _write_picture(item: Annotated, folder: Path) -> tuple[int, int]:
     """Write the picture, as it is or cut out, and return its height and width."""
+    (folder / item.id).parent.mkdir(parents=True, exist_ok=True)
     if item.crop is None:
         width, height = picture_size(item.file, max_pixels=_LARGEST)
         shutil.copyfile(item.file, folder / f"{item.id}{item.file.suffix.lower()}")

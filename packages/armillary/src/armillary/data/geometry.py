@@ -18,7 +18,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from armillary.errors import ArmillaryError
-from armillary.kernels.sampling import grid_to_pixels, pixels_to_grid, sample
+from armillary.kernels.sampling import grid_to_pixels, pixels_to_grid
 
 Interpolation = Literal["linear", "nearest"]
 
@@ -288,38 +288,3 @@ class Crop(Mover):
     def camera(self, camera: Tensor) -> Tensor:
         """Return intrinsics with the principal point moved."""
         return self.window.camera(camera)
-
-
-class Warp(Mover):
-    """Any change within the picture's plane, given by a grid.
-
-    The picture that comes out is no pinhole picture of the scene, so what needs a camera leaves the sample.
-
-    Args:
-        grid: for each new pixel the position in the old picture that it shows.
-        forward: where positions of the old picture lie in the new one: the inverse of the grid.
-        padding: what stands outside the old picture.
-    """
-
-    loses = frozenset({"camera", "pose", "rotation", "light", "normals", "keypoints3d", "landmarks3d"})
-
-    def __init__(
-        self,
-        *,
-        grid: Float[Tensor, "*batch rows columns 2"],
-        forward: Callable[[Float[Tensor, "*batch 2"]], Float[Tensor, "*batch 2"]],
-        padding: Literal["zeros", "border", "reflection"] = "zeros",
-    ) -> None:
-        self.grid = grid
-        self.forward = forward
-        self.padding: Literal["zeros", "border", "reflection"] = padding
-
-    def raster(self, values: Tensor, *, interpolation: Interpolation) -> Tensor:
-        """Return the raster read at the grid."""
-        mode = "bilinear" if interpolation == "linear" else "nearest"
-        grid = self.grid.to(values).expand(*values.shape[:-3], *self.grid.shape[-3:])
-        return sample(values, grid, mode=mode, padding=self.padding)
-
-    def positions(self, xy: Tensor) -> Tensor:
-        """Return the forward map's positions."""
-        return self.forward(xy)

@@ -18,6 +18,7 @@ from armillary.data.workers import crew
 from armillary.data.writer import Layout
 from armillary.errors import DataError
 from armillary.interfaces.generator import Generator
+from armillary.names import NAME_RULE, is_name
 
 __all__ = ["Made", "make"]
 
@@ -163,8 +164,11 @@ def _begin(
     if camera is not None and not (isinstance(told, Mapping) and told.get("intrinsics") == camera):
         described["camera"] = {**(told if isinstance(told, Mapping) else {}), "intrinsics": camera}
     points = tuple(str(name) for name in described.get("points", ()))
-    rows = None if camera is None else tuple(map(tuple, camera))
     categories = tuple(str(name) for name in described.get("categories", ()))
+    for name in (*points, *categories):
+        if not is_name(name):
+            raise ValueError(f"{record['generator']}: point or category {name!r}: {NAME_RULE}")
+    rows = None if camera is None else tuple(map(tuple, camera))
     layout = Layout(out, rows, points, ports, categories)
     if (out / "generator.json").is_file() and not (out / SCRATCH).is_dir() and _is_complete(layout, record["count"]):
         return None

@@ -185,6 +185,11 @@ def placed_depth(depth: np.ndarray, mask: np.ndarray, placement: Placement) -> n
     return np.array(placed, dtype=np.float32)
 
 
+def placed_albedo(albedo: np.ndarray, mask: np.ndarray, placement: Placement) -> np.ndarray:
+    """Return ``[3, height, width]`` of bytes as the square, averaged over the pixels that count."""
+    return np.rint(place_masked(albedo, mask, placement)).astype(np.uint8)
+
+
 def placed_normals(normals: np.ndarray, mask: np.ndarray, placement: Placement) -> np.ndarray:
     """Return ``[3, height, width]`` as the square, of unit length; (0, 0, -1) where there are none.
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from armillary.config import structure
+from armillary.data.folder import scan
 from armillary.data.geometry import Window
 from armillary.errors import DataError, RunError, did_you_mean
 from armillary.inference.export import Mesh
@@ -23,8 +24,6 @@ from armillary.recipes.plan import PartPlan, StagePlan
 from armillary.seeds import seed_for
 from armillary.training.batches import collate, to_device
 from armillary.training.build import Model, build_transform, call_method
-
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm")
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -86,17 +85,17 @@ class Geometry:
 
 
 def picture_files(paths: Sequence[Path]) -> list[Path]:
-    """Return the files among ``paths``, and the pictures in the folders among them, sorted.
+    """Return the files among ``paths``, and the pictures of the data folders among them, as ``armillary data check`` finds them.
 
     Raises:
-        DataError: a path that is not there, or a folder without pictures.
+        DataError: a path that does not exist, or a folder without pictures.
     """
     files: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in _SUFFIXES)
+            inside = [path / entry.path for entry in scan(path).entries]
             if not inside:
-                raise DataError(f"{path}: no pictures in this folder (looked for {', '.join(_SUFFIXES)})")
+                raise DataError(f"{path}: no picture is finished yet; make the rest with armillary data make")
             files += inside
         elif path.is_file():
             files.append(path)

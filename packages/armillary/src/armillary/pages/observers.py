@@ -14,9 +14,8 @@ from armillary.plugins.host import Host
 from armillary.recipes.plan import Plan
 from armillary.training.batches import collate, to_device
 from armillary.training.build import call_method
-from armillary.training.folder import RunFolder
+from armillary.training.folder import FAILED, RunFolder
 from armillary.training.observers import Observer, StageRun
-from armillary.training.train import FAILED
 
 _REPEAT = "armillary report {run}"
 

@@ -14,8 +14,18 @@ from armillary.plugins.host import Host
 from armillary.recipes.check import plan_recipe
 from armillary.recipes.plan import Plan
 from armillary.training import checkpoint as checkpoints
-from armillary.training.folder import CARD, DATA, ENVIRONMENT, PLUGINS, REPORT, RESULTS, RunFolder
-from armillary.training.train import FINISHED, INTERRUPTED, gives_meshes, plugins_behind
+from armillary.training.folder import (
+    CARD,
+    DATA,
+    ENVIRONMENT,
+    FINISHED,
+    INTERRUPTED,
+    PLUGINS,
+    REPORT,
+    RESULTS,
+    RunFolder,
+)
+from armillary.training.train import gives_meshes, plugins_behind
 
 
 def summarise(folder: RunFolder, host: Host) -> list[Path]:

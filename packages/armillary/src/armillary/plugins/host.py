@@ -12,7 +12,6 @@ import importlib
 import inspect
 import io
 import logging
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType, ModuleType
 from typing import Any
@@ -32,8 +31,6 @@ COMPONENTS = "armillary_components"
 KINDS: Mapping[str, str] = MappingProxyType({spec.KIND: hook for hook, spec in COMPONENT_HOOKS.items()})
 """Kind of a component, in the singular, to the hook that delivers it."""
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]*(?:/[0-9]+)?")
-_TARGET = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 _log = logging.getLogger(__name__)
 
 
@@ -413,7 +410,9 @@ def _staged(record: PluginRecord, caller: pluggy.HookCaller, printed: io.StringI
     """Return name to spec for what one hook delivers."""
     staged: dict[str, Any] = {}
     for item in _delivered(record, caller, printed):
-        _check_item(record, caller.name, COMPONENT_HOOKS[caller.name], item)
+        wanted = COMPONENT_HOOKS[caller.name]
+        if not isinstance(item, wanted):
+            raise PluginError(f"{record}: {caller.name} returned {_a(item)} in its list, not {wanted.__name__}")
         if item.name in staged:
             raise PluginError(f"{record}: {caller.name} returned two components named {item.name!r}")
         staged[item.name] = item
@@ -447,18 +446,6 @@ def _items(record: PluginRecord, hook: str, result: Any) -> list[Any]:
     if isinstance(result, list | tuple) or inspect.isgenerator(result):
         return list(result)
     raise PluginError(f"{record}: {hook} returned {_a(result)}, not a list")
-
-
-def _check_item(record: PluginRecord, hook: str, wanted: type, item: Any) -> None:
-    if not isinstance(item, wanted):
-        raise PluginError(f"{record}: {hook} returned {_a(item)} in its list, not {wanted.__name__}")
-    if not isinstance(item.name, str) or not _NAME.fullmatch(item.name):
-        raise PluginError(f"{record}: {hook}: {item.name!r} is no component name: use lower-case words joined by -")
-    for field in ("target", "config"):
-        value = getattr(item, field, None)
-        absent = field not in attrs.fields_dict(wanted) or (field == "config" and not value)
-        if not absent and not (isinstance(value, str) and _TARGET.fullmatch(value)):
-            raise PluginError(f"{record}: {hook}: {item.name}: {field} {value!r} must be written package.module:Class")
 
 
 def _target(target: str, *, who: str) -> Any:

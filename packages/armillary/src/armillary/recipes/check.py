@@ -332,7 +332,10 @@ class _Stage:
         if run and run not in self.runs:
             # Without its run the part is unknown. It counts as what the slot asks for, so that the rest of the recipe is
             # checked before the run exists; the plan lists it under ``missing``, and training refuses it.
-            spec: Any = ComponentSpec(name="taken", target="", consumes=wanted.consumes, produces=wanted.produces)
+            interface = f"armillary.interfaces:{wanted.kind.capitalize()}"
+            spec: Any = ComponentSpec(
+                name="taken", target=interface, consumes=wanted.consumes, produces=wanted.produces
+            )
             plan = PartPlan(id="", spec=spec, takes=(f"{run}:{stage}", slot, frozen))
             return plan, _Ports(self.shapes, spec, {}, {}, scope=path)
         stages, whose = (self.runs[run].stages, f"run {run}: ") if run else (self.earlier, "")

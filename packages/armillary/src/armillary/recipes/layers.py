@@ -14,6 +14,7 @@ import attrs
 
 from armillary.config import read_toml
 from armillary.errors import ConfigError, RecipeError, UnknownNameError, did_you_mean
+from armillary.names import NAME_RULE, is_name
 from armillary.plugins.host import Host
 from armillary.recipes.stages import BODY_KEYS, MAIN, full, short, staged
 from armillary.recipes.transfer import RUN_KEYS, TAKE_KEYS
@@ -261,6 +262,10 @@ def check_keys(table: Mapping[str, Any], layer: str) -> None:
                 hint = did_you_mean(str(key), allowed) or f" there are: {', '.join(allowed)}"
                 problems.append(f"{layer}: {path + '.' if path else ''}{key}: unknown;{hint}")
 
+    def named_well(name: object, path: str) -> None:
+        if not is_name(name):
+            problems.append(f"{layer}: {path}: {name!r}: {NAME_RULE}")
+
     def body(node: Mapping[str, Any], path: str) -> None:
         for section in ("slots", "losses", "evaluators"):
             named = node.get(section, {})
@@ -268,6 +273,7 @@ def check_keys(table: Mapping[str, Any], layer: str) -> None:
                 problems.append(f"{layer}: {path}{section}: needs a table, got {named!r}")
                 continue
             for name, entry in named.items():
+                named_well(name, f"{path}{section}")
                 unknown(entry, ENTRY_KEYS[section], f"{path}{section}.{name}")
                 if isinstance(entry, Mapping) and "take" in entry:
                     unknown(entry["take"], TAKE_KEYS, f"{path}{section}.{name}.take")
@@ -284,8 +290,10 @@ def check_keys(table: Mapping[str, Any], layer: str) -> None:
     unknown(table, TOP_KEYS, "")
     body(table, "")
     for name, run in table.get("runs", {}).items():
+        named_well(name, "runs")
         unknown(run, RUN_KEYS, f"runs.{name}")
     for name, stage in table.get("stages", {}).items():
+        named_well(name, "stages")
         unknown(stage, BODY_KEYS, f"stages.{name}")
         if isinstance(stage, Mapping):
             body(stage, f"stages.{name}.")

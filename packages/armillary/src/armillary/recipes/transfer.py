@@ -6,11 +6,11 @@ where the other run lies.
 """
 
 import copy
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from armillary.errors import ConfigError, RecipeError, did_you_mean
+from armillary.names import NAME_RULE, is_name
 from armillary.recipes.stages import prefix, staged, written
 
 RUN_KEYS = ("run", "recipe", "checkpoints", "body")
@@ -27,7 +27,6 @@ _ONLY_TRAINING = (
     "generator",
 )
 _ONLY_TOP = ("observers", "summary", "source", "id")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
 def kept(table: Mapping[str, Any], *, run: str, recipe: str) -> dict[str, Any]:
@@ -79,8 +78,8 @@ def attach(table: dict[str, Any], runs: Mapping[str, Mapping[str, Any]]) -> None
     wanted = places(table)
     problems = []
     for name in runs:
-        if not _NAME.fullmatch(name):
-            problems.append(f"--from {name}: a name is letters, digits, - and _")
+        if not is_name(name):
+            problems.append(f"--from {name}: {NAME_RULE}")
         elif name not in wanted:
             takes = f" it takes from {', '.join(wanted)}" if wanted else " it takes no part of another run"
             hint = did_you_mean(name, wanted) or takes

@@ -11,7 +11,7 @@ that is kept for testing. A picture without a partner comes with itself and with
 """
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired, TypedDict, cast
@@ -33,7 +33,7 @@ from armillary.data.placing import (
     place,
     place_colours,
     place_mask,
-    place_masked,
+    placed_albedo,
     placed_coordinates,
     placed_depth,
     placed_flow,
@@ -68,6 +68,12 @@ _BYTES = {
     "partner_grid": 8,
     "partner_valid": 1,
 }  # a pixel, as kept in memory
+_PLACED: Mapping[str, Callable[[np.ndarray, np.ndarray, Placement], np.ndarray]] = {
+    "true_depth": placed_depth,
+    "true_normals": placed_normals,
+    "true_albedo": placed_albedo,
+    "true_coordinates": placed_coordinates,
+}  # a raster of the file and its mask, as the square
 _ENOUGH_PAIRS = 0.5  # part of the pictures that must have a partner for partners to be offered unasked
 _MEGABYTE = 10**6
 _SHOWN = 5
@@ -184,8 +190,7 @@ class Images(Dataset, name="images", source="ours"):
         self._mask_files = False
         self._partners = self._usable_partners(split, entries)
         self._ports = self._choose_ports(entries)
-        self._has_depth = "true_depth" in self._ports
-        self._has_coordinates = "true_coordinates" in self._ports
+        self._masking = sorted(self._ports & {"true_depth", "true_coordinates"})
         self._entries = self._read_all(entries)
         self._settle_pairs(entries)
         if not self._entries:
@@ -203,13 +208,7 @@ class Images(Dataset, name="images", source="ours"):
         if not path.is_file():
             raise DataError(f"{path}: there is no such file")
         picture = read_picture(path, background=config.background, max_pixels=config.max_pixels)
-        height, width = picture.rgb.shape[:2]
-        try:
-            placement = place(
-                width=width, height=height, size=config.size, fit=config.fit, crop=config.crop, box=config.box
-            )
-        except ValueError as error:
-            raise DataError(f"{path}: {error}") from error
+        placement = _placement(path, picture, config)
         placed = _channels_first(place_colours(picture.rgb, placement, background=config.background))
         return {"id": path.stem, "image": _usable(placed), "window": placement.window}
 
@@ -453,11 +452,7 @@ class Images(Dataset, name="images", source="ours"):
         return read_picture(self._folder.root / entry.path, background=self.background, max_pixels=self.max_pixels)
 
     def _placement(self, entry: Entry, picture: Picture) -> Placement:
-        height, width = picture.rgb.shape[:2]
-        try:
-            return place(width=width, height=height, size=self.size, fit=self.fit, crop=self.crop, box=self.box)
-        except ValueError as error:
-            raise PictureError(self._folder.root / entry.path, str(error)) from error
+        return _placement(self._folder.root / entry.path, picture, self)
 
     def _image(self, entry: Entry, picture: Picture) -> Tensor:
         placed = place_colours(picture.rgb, self._placement(entry, picture), background=self.background)
@@ -479,27 +474,21 @@ class Images(Dataset, name="images", source="ours"):
     def _rasters(
         self, entry: Entry, picture: Picture, placement: Placement, ports: Collection[str]
     ) -> dict[str, Tensor]:
-        depth = coordinates = None
+        """Return the mask and the rasters of ``ports``; a pixel without depth or coordinates is outside the mask."""
+        wanted = {*ports, *self._masking}
+        found = {port: self._raster(port, entry, picture) for port in _PLACED if port in wanted}
         mask = self._mask(entry, picture)
-        if self._has_depth:
-            depth = self._array("true_depth", entry, picture)
-            mask = mask & np.isfinite(depth[0])
-        if self._has_coordinates:
-            coordinates = self._array("true_coordinates", entry, picture)
-            mask = mask & np.isfinite(coordinates).all(axis=0)
+        for port in self._masking:
+            mask = mask & np.isfinite(found[port]).all(axis=0)
         item = {"true_mask": torch.from_numpy(np.array(place_mask(mask, placement))[None])}
-        if depth is not None:
-            item["true_depth"] = torch.from_numpy(placed_depth(depth, mask, placement))
-        if "true_normals" in ports:
-            normals = self._array("true_normals", entry, picture)
-            item["true_normals"] = torch.from_numpy(placed_normals(normals, mask, placement))
-        if "true_albedo" in ports:
-            albedo = self._side_picture("true_albedo", entry, picture).rgb
-            placed_albedo = place_masked(albedo.transpose(2, 0, 1).astype(np.float32), mask, placement)
-            item["true_albedo"] = torch.from_numpy(np.rint(placed_albedo).astype(np.uint8))
-        if coordinates is not None and "true_coordinates" in ports:
-            item["true_coordinates"] = torch.from_numpy(placed_coordinates(coordinates, mask, placement))
-        return item
+        placed = {port: _PLACED[port](found[port], mask, placement) for port in found if port in ports}
+        return item | {port: torch.from_numpy(values) for port, values in placed.items()}
+
+    def _raster(self, port: str, entry: Entry, picture: Picture) -> np.ndarray:
+        """Return ``[channel, height, width]`` float32 of the file of a port: a picture, or an array."""
+        if RASTERS[port][1] == ".png":
+            return self._side_picture(port, entry, picture).rgb.transpose(2, 0, 1).astype(np.float32)
+        return read_array(self._folder.side_file(port, entry.id), port, picture.rgb.shape[:2])
 
     def _mask(self, entry: Entry, picture: Picture) -> np.ndarray:
         if (self._mask_files or self.alpha_as_mask) and self._has("true_mask", entry.id):
@@ -507,9 +496,6 @@ class Images(Dataset, name="images", source="ours"):
         if self.alpha_as_mask and picture.alpha is not None:
             return picture.alpha > 127
         return np.ones(picture.rgb.shape[:2], dtype=bool)
-
-    def _array(self, port: str, entry: Entry, picture: Picture) -> np.ndarray:
-        return read_array(self._folder.side_file(port, entry.id), port, picture.rgb.shape[:2])
 
     def _side_picture(self, port: str, entry: Entry, picture: Picture) -> Picture:
         path = self._folder.side_file(port, entry.id)
@@ -535,6 +521,14 @@ class Images(Dataset, name="images", source="ours"):
         pixels = self.size**2
         item = sum(pixels * _BYTES[port] for port in self._ports if port in _BYTES)
         return item * (len(self._entries) if count is None else count) <= self.cache_megabytes * _MEGABYTE
+
+
+def _placement(path: Path, picture: Picture, config: Any) -> Placement:
+    height, width = picture.rgb.shape[:2]
+    try:
+        return place(width=width, height=height, size=config.size, fit=config.fit, crop=config.crop, box=config.box)
+    except ValueError as error:
+        raise PictureError(path, str(error)) from error
 
 
 def _channels_first(pixels: np.ndarray) -> Tensor:

@@ -20,6 +20,8 @@ from armillary.version import __version__
 
 RECIPE, PLUGINS, ENVIRONMENT, DATA, INIT = "recipe.toml", "plugins.json", "environment.json", "data.json", "init.json"
 METRICS, RESULTS, REPORT, CARD = "metrics.jsonl", "results.json", "report.html", "README.md"
+FINISHED, INTERRUPTED, FAILED = "finished", "interrupted", "failed"
+"""Outcomes of a run."""
 
 
 @attrs.frozen

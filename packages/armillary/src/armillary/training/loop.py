@@ -1,12 +1,9 @@
 """One stage of a training: its steps, and what is written between them."""
 
 import contextlib
-import signal
-import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
@@ -18,6 +15,7 @@ from armillary.plugins.host import Host
 from armillary.recipes.plan import Plan, StagePlan
 from armillary.recipes.settings import BudgetConfig, CadenceConfig, DeviceConfig, OptimiserConfig, ScheduleConfig
 from armillary.seeds import step_seeded
+from armillary.signals import Signals
 from armillary.training import checkpoint as checkpoints
 from armillary.training.batches import StepBatches, to_device, training_batches
 from armillary.training.build import Model, call_method, loss_terms
@@ -29,30 +27,6 @@ from armillary.training.reporter import Reporter
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
-
-
-class Signals:
-    """Remember SIGINT and SIGTERM so that the loop ends after its step, with a checkpoint; a second SIGINT ends at once."""
-
-    def __init__(self) -> None:
-        self.received = 0
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> "Signals":
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._handle)
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        del frame
-        if self.received and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.received = number
 
 
 class Training(Protocol):

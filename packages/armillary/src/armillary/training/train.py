@@ -3,33 +3,40 @@
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 import torch
 
 from armillary.errors import ArmillaryError, DataError, RunError
-from armillary.interfaces import Dataset
+from armillary.interfaces import Dataset, Transform
 from armillary.plugins.host import Host
 from armillary.recipes.check import plan_recipe
 from armillary.recipes.plan import Plan, StagePlan
 from armillary.recipes.recipe import Recipe
 from armillary.recipes.settings import DeviceConfig
 from armillary.seeds import globals_kept, seed_for
+from armillary.signals import Signals
 from armillary.training import checkpoint as checkpoints
 from armillary.training.batches import StepBatches, to_device
 from armillary.training.build import Model, build, build_dataset, build_transforms, dry_run, missing_ports
-from armillary.training.folder import DATA, ENVIRONMENT, INIT, PLUGINS, RECIPE, RunFolder, environment
+from armillary.training.folder import (
+    DATA,
+    ENVIRONMENT,
+    FAILED,
+    FINISHED,
+    INIT,
+    INTERRUPTED,
+    PLUGINS,
+    RECIPE,
+    RunFolder,
+    environment,
+)
 from armillary.training.initial import Initial
-from armillary.training.loop import Signals, StageLoop
+from armillary.training.loop import StageLoop
 from armillary.training.observers import Audience, Observer, Trackers
 from armillary.training.reporter import LogReporter, Reporter
 from armillary.training.transfer import Others, kept_in
-
-if TYPE_CHECKING:
-    pass
-
-FINISHED, INTERRUPTED, FAILED = "finished", "interrupted", "failed"
 
 
 @attrs.define(kw_only=True)
@@ -155,6 +162,7 @@ class _Training:
         self.models: dict[str, Model] = {}
         self.initial: Initial | None = None
         self.others: Others | None = None
+        self._per_batch: dict[str, list[Transform]] = {}
 
     def start(self, out: Path, init: RunFolder | None, runs: Mapping[str, RunFolder]) -> Trained:
         self.initial = Initial.read(init) if init is not None else None
@@ -330,7 +338,9 @@ class _Training:
         )
 
     def batch_transforms(self, stage: StagePlan, batch: dict[str, Any], step: int) -> dict[str, Any]:
-        transforms = build_transforms(self.host, stage, per="batch")
+        if stage.name not in self._per_batch:
+            self._per_batch[stage.name] = build_transforms(self.host, stage, per="batch")
+        transforms = self._per_batch[stage.name]
         if not transforms:
             return batch
         device = next(value.device for value in batch.values() if isinstance(value, torch.Tensor))
