@@ -8,7 +8,7 @@ picture too: that of the batch by its size.
 
 The points are spread over the picture; ``together`` has them all within a hundredth of it, as before training, where no
 edge can be left out. Times are minima over rounds in which all take turns, in one process, forward and backward. Memory
-is the growth of the resident set at its highest over what stood before the call, in a process of its own. Errors are
+is the growth of the resident set at its highest over its value before the call, in a process of its own. Errors are
 those of the value, and of the gradients by their largest entry, against the naive form in float64.
 
     python benchmarks/bench_edge_map.py
@@ -85,7 +85,7 @@ def clock(function: Callable[[], object], *, now: Callable[[], float]) -> float:
 
 
 def high_water() -> int:
-    """Largest resident set so far, KiB; forgotten first where the system allows it."""
+    """Return the largest resident set so far, KiB; reset first if the system allows it."""
     status = Path("/proc/self/status")
     if status.exists():
         return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM"))
@@ -93,7 +93,7 @@ def high_water() -> int:
 
 
 def peak_here(row: ROW, name: str) -> float:
-    """MiB that one call adds at its highest; a small call first loads what any call needs, freed memory is given back."""
+    """Return the MiB that one call adds at its highest; a small call first loads what any call needs, freed memory is given back."""
     work((row[0], 1, 4, 8, row[4]), name)()
     call = work(row, name)
     refs = Path("/proc/self/clear_refs")

@@ -6,7 +6,7 @@ theirs does, its gradient formed at the end of each; its times are that of one p
 memory is that of one pair.
 
 Times are minima over rounds in which both take turns, in one process, forward and backward. Memory is the growth of the
-resident set at its highest over what stood before the call, in a process of its own. The error is that of the
+resident set at its highest over its value before the call, in a process of its own. The error is that of the
 gradients against the peer in float64.
 
     python benchmarks/bench_matching.py
@@ -87,7 +87,7 @@ def clock(function: Callable[[], object], *, now: Callable[[], float]) -> float:
 
 
 def high_water() -> int:
-    """Largest resident set so far, KiB; forgotten first where the system allows it."""
+    """Return the largest resident set so far, KiB; reset first if the system allows it."""
     status = Path("/proc/self/status")
     if status.exists():
         return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM"))
@@ -95,7 +95,7 @@ def high_water() -> int:
 
 
 def peak_here(row: tuple[str, int, int, int], *, peer: bool) -> float:
-    """MiB that one call adds at its highest; a small call first loads what any call needs."""
+    """Return the MiB that one call adds at its highest; a small call first loads what any call needs."""
     work((row[0], 1, 8, row[3]), peer=peer)()
     call = work(row, peer=peer)
     refs = Path("/proc/self/clear_refs")
@@ -107,7 +107,7 @@ def peak_here(row: tuple[str, int, int, int], *, peer: bool) -> float:
 
 
 def peak(row: tuple[str, int, int, int], *, peer: bool, threads: int) -> float:
-    """The same in a process of its own."""
+    """Return :func:`peak_here` of a process of its own."""
     command = [sys.executable, __file__, "--threads", str(threads), "--peak", json.dumps([row, peer])]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 

@@ -1,4 +1,4 @@
-"""Learn the 3D geometry of a kind of object from pictures without labels.
+"""3D geometry of a kind of object, learned from pictures without labels.
 
 Light: importing this imports no torch. ``train``, ``load`` and ``compare`` import what they need when they are called.
 """

@@ -231,7 +231,7 @@ def _wigner_blocks(
 ) -> Iterator[tuple[slice, Tensor]]:
     beta = colatitudes(soft(bandwidth), dtype=torch.float64)
     quarter = quarter_turn_wigner_d(degrees)
-    size = max(8, degrees // 8)  # orders a block
+    size = max(8, degrees // 8)  # orders per block
     for first in range(0, degrees, size):
         last = min(first + size, degrees)
         rows = [(low, high) for high in range(first, last) for low in range(high + 1)]

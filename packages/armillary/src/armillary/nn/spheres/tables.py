@@ -131,7 +131,7 @@ def _waves(grid: SphereGrid, order: Tensor) -> Tensor:
 
 
 def _colatitude_table(plan: Plan) -> Tensor:
-    """Return functions of the colatitude at orders from 0 [order, degree, colatitude], float64, weighted by the plan."""
+    """Return functions of the colatitude at orders from 0 [order, degree, colatitude], float64, weighted by plan."""
     theta = colatitudes(plan.grid, dtype=torch.float64)
     order = torch.arange(plan.bandwidth, dtype=torch.float64, device="cpu")[:, None]
     table = legendre(theta.cos(), bandwidth=plan.bandwidth).transpose(0, 1) * (theta.sin() ** order)[:, None]
