@@ -5,8 +5,8 @@ the nearest wins. Here each of its steps is one tensor operation over blocks of 
 It runs on one image, since it is slow; where a row has more, its time is that of one image times their number, marked ~.
 
 Times are minima over rounds in which both take turns, in one process. Memory is the growth of the resident set at its
-highest over what stood before the call, in a process of its own. The reference figure of pytorch3d on a CPU, 192 ms
-for one image of 64 x 64, is from another machine and stands in no ratio here.
+highest over its value before the call, in a process of its own. The reference figure of pytorch3d on a CPU, 192 ms
+for one image of 64 x 64, is from another machine and is not comparable here.
 
     python benchmarks/bench_depth_mesh.py
 """
@@ -84,7 +84,7 @@ def every_face_at_every_pixel(depth: Tensor, pose: Tensor, camera: Tensor, *, bl
 
 
 def work(row: tuple[str, int, int, int, str], *, peer: bool = False) -> Callable[[], Tensor]:
-    """What a row measures, ready to be called."""
+    """Return the call that a row measures."""
     kind, batch, height, width, what = row
     depth, pose, camera, light = scene(kind, batch, height, width)
     if peer:
@@ -108,7 +108,7 @@ def work(row: tuple[str, int, int, int, str], *, peer: bool = False) -> Callable
 
 
 def peak_here(row: tuple[str, int, int, int, str], peer: bool) -> float:
-    """MiB that one call adds at its highest; a small call first loads what any call needs."""
+    """Return the MiB that one call adds at its highest; a small call first loads what any call needs."""
     work((row[0], 1, 8, 8, row[4]), peer=peer)()
     call = work(row, peer=peer)
     return growth(call)

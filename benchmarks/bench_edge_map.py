@@ -8,7 +8,7 @@ picture too: that of the batch by its size.
 
 The points are spread over the picture; ``together`` has them all within a hundredth of it, as before training, where no
 edge can be left out. Times are minima over rounds in which all take turns, in one process, forward and backward. Memory
-is the growth of the resident set at its highest over what stood before the call, in a process of its own. Errors are
+is the growth of the resident set at its highest over its value before the call, in a process of its own. Errors are
 those of the value, and of the gradients by their largest entry, against the naive form in float64.
 
     python benchmarks/bench_edge_map.py
@@ -72,7 +72,7 @@ def work(row: ROW, name: str, *, dtype: torch.dtype = torch.float32) -> Callable
 
 
 def peak_here(row: ROW, name: str) -> float:
-    """MiB that one call adds at its highest; a small call first loads what any call needs, freed memory is given back."""
+    """Return the MiB that one call adds at its highest; a small call first loads what any call needs, freed memory is given back."""
     work((row[0], 1, 4, 8, row[4]), name)()
     call = work(row, name)
     return growth(call, trim=True)

@@ -6,7 +6,7 @@ theirs does, its gradient formed at the end of each; its times are that of one p
 memory is that of one pair.
 
 Times are minima over rounds in which both take turns, in one process, forward and backward. Memory is the growth of the
-resident set at its highest over what stood before the call, in a process of its own. The error is that of the
+resident set at its highest over its value before the call, in a process of its own. The error is that of the
 gradients against the peer in float64.
 
     python benchmarks/bench_matching.py
@@ -75,7 +75,7 @@ def work(
 
 
 def peak_here(row: tuple[str, int, int, int], peer: bool) -> float:
-    """MiB that one call adds at its highest; a small call first loads what any call needs."""
+    """Return the MiB that one call adds at its highest; a small call first loads what any call needs."""
     work((row[0], 1, 8, row[3]), peer=peer)()
     call = work(row, peer=peer)
     return growth(call)

@@ -1,6 +1,6 @@
 """A mesh as a flat-shaded grey picture: time beside rays of Embree and, where it is installed, of Open3D.
 
-The peers cast one ray a sample through a camera and shade by the normal of the triangle that it meets; each builds its tree
+The peers cast one ray per sample through a camera and shade by the normal of the triangle that it meets; each builds its tree
 for every picture, since each picture is of another mesh, and ``again`` is without building it. ``closed`` draws front sides
 only, which a watertight mesh may. Milliseconds of processor time, the minimum over rounds in which all take turns, one
 thread each. The last column is the share of samples whose triangle differs from Embree's: samples on an edge.
@@ -34,7 +34,7 @@ def noisy_ball(faces: int) -> TriangleMesh:
 
 
 def camera_rays(size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Origins and directions in the camera's frame, one a sample."""
+    """Origins and directions in the camera's frame, one per sample."""
     focal = (size - 1) / 2 / math.tan(Studio().fov / 2)
     row, column = np.divmod(np.arange(size * size), size)
     ways = np.stack([(column - (size - 1) / 2) / focal, (row - (size - 1) / 2) / focal, np.ones(size * size)], axis=1)

@@ -4,7 +4,7 @@ The peer takes the softmax of every map, multiplies each probability with its po
 detectors do. ``broadcast`` forms the products for x and y in one tensor, ``two sums`` one after the other.
 
 Times are minima over rounds in which both take turns, in one process. Memory is the growth of the resident set at its
-highest over what stood before the call, in a process of its own.
+highest over its value before the call, in a process of its own.
 
     python benchmarks/bench_soft_argmax.py
 """
@@ -41,7 +41,7 @@ def two_sums(logits: Tensor) -> Tensor:
 
 
 def work(row: ROW, *, peer: bool = False) -> Callable[[], Tensor]:
-    """What a row measures, ready to be called."""
+    """Return the call that a row measures."""
     name, what, batch, count, side = row
     function = {"broadcast": broadcast, "two sums": two_sums}[name] if peer else points.soft_argmax
     logits = 3 * torch.randn(batch, count, side, side, generator=torch.Generator().manual_seed(0))
@@ -60,7 +60,7 @@ def work(row: ROW, *, peer: bool = False) -> Callable[[], Tensor]:
 
 
 def peak_here(row: ROW, peer: bool) -> float:
-    """MiB that one call adds at its highest; matrices that are kept are there, and freed memory is given back, before."""
+    """Return the MiB that one call adds at its highest; matrices that are kept are there, and freed memory is given back, before."""
     call = work(row, peer=peer)
     work(SMALL, peer=True)() if peer else call()
     return growth(call, trim=True)

@@ -2,11 +2,11 @@
 
 Peers: torch-harmonics (transform and zonal layer; ``pip install --no-deps torch-harmonics==0.9.3``, its columns are empty
 without it), e3nn (transform up to B = 16, rotation), and, for the correlation, the steps of s2cnn (Cohen et al. 2018) on
-a CPU in today's torch: complex spectra, one product with Wigner's d a degree, a complex FFT. s2cnn itself does not run
+a CPU in today's torch: complex spectra, one product with Wigner's d per degree, a complex FFT. s2cnn itself does not run
 on it.
 
 Times are minima over rounds in which both take turns, in one process. Memory is the growth of the resident set at its
-highest over what stood before the call, in a process of its own.
+highest over its value before the call, in a process of its own.
 
     python benchmarks/bench_spheres.py --cpu --threads 1
 """
@@ -126,7 +126,7 @@ def wigner_d(bandwidth: int) -> list[Tensor]:
 
 
 def complex_cube(first: Tensor, second: Tensor, tables: list[Tensor]) -> Tensor:
-    """Peer: complex spectra, summed over channels a degree at a time, then one complex FFT; [beta alpha gamma]."""
+    """Peer: complex spectra, summed over channels degree by degree, then one complex FFT; [beta alpha gamma]."""
     middle = len(tables) - 1
     spectrum = torch.zeros(2 * GRID, 2 * middle + 1, 2 * middle + 1, dtype=torch.complex64)
     for l, table in enumerate(tables):
@@ -184,7 +184,7 @@ def work(row: Sequence, *, peer: bool) -> Work:
 
 
 def peak_here(row: tuple, peer: bool) -> float:
-    """MiB that one call adds at its highest; a small call first loads what any call needs. Tables are part of it."""
+    """Return the MiB that one call adds at its highest; a small call first loads what any call needs. Tables are part of it."""
     work((row[0], 8, 2, row[3]), peer=peer)()
     call = work(row, peer=peer)
     return growth(call)

@@ -1,13 +1,13 @@
 """Thin-plate-spline grids: time, peak memory and error beside a solve and an evaluation for each item.
 
-The peer stands in for kornia, which is no dependency: the same algorithm written out here. For every item it builds and
+The peer replaces kornia, which is not a dependency: the same algorithm is written out here. For every item it builds and
 solves the system of the spline (``get_tps_transform``), forms the distances of all pixels from all control points, and
 sums kernel times weights over the control points (``warp_points_tps``). kornia's own figure for the first row, 845 ms, is
-from another machine and stands in no ratio here. What is ours knows that the control points are a lattice, and keeps the
+from another machine and is not comparable here. Our kernel uses the lattice of the control points, and caches the
 matrix that depends on it; the row ``weights`` starts from weights rather than from values at the control points.
 
 Times are minima over rounds in which both take turns, in one process. Memory is the growth of the resident set at its
-highest over what stood before the call, in a process of its own; the kept matrix is not in it.
+highest over its value before the call, in a process of its own; the kept matrix is not in it.
 
     python benchmarks/bench_thin_plate_spline.py
 """
@@ -66,7 +66,7 @@ def each_by_itself(centres: Tensor, values: Tensor, pixels: Tensor) -> Tensor:
 
 
 def work(row: ROW, *, peer: bool = False) -> Callable[[], Tensor]:
-    """What a row measures, ready to be called."""
+    """Return the call that a row measures."""
     what, batch, size, side = row
     exact, control = values_of(row), (side, side)
     values = exact.float()
@@ -82,7 +82,7 @@ def work(row: ROW, *, peer: bool = False) -> Callable[[], Tensor]:
 
 
 def peak_here(row: ROW, peer: bool) -> float:
-    """MiB that one call adds at its highest; matrices that are kept are there, and freed memory is given back, before."""
+    """Return the MiB that one call adds at its highest; matrices that are kept are there, and freed memory is given back, before."""
     call = work(row, peer=peer)
     work(SMALL, peer=True)() if peer else call()
     return growth(call, trim=True)

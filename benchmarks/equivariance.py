@@ -1,4 +1,4 @@
-"""How exactly the shape network's features turn with the shape, and where the error comes from.
+"""Error of the shape network's equivariance under rotation, by cause.
 
     python benchmarks/equivariance.py
 

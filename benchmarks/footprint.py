@@ -1,4 +1,4 @@
-"""Say how much the installed packages add to torch and numpy on the disk. Exit status 1 when it is over the budget."""
+"""Disk space that the installed packages add to torch and numpy. Exit status 1 over the budget."""
 
 import argparse
 import importlib.metadata
@@ -37,7 +37,7 @@ def size(distribution: importlib.metadata.Distribution) -> int:
 
 
 def main() -> int:
-    """Print one line a distribution that torch and numpy do not bring, largest first."""
+    """Print one line per distribution beyond torch and numpy, largest first."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("distributions", nargs="+")
     parser.add_argument("--budget", type=float, default=80.0, help="megabytes")

@@ -1,4 +1,4 @@
-"""Kill a training with SIGKILL at random moments, resume it each time, and compare the end with a run that was left alone.
+"""Comparison of a training that is killed at random moments and resumed with an undisturbed one.
 
     python benchmarks/kill_and_resume.py --kills 20
 
@@ -23,7 +23,7 @@ from armillary.training.checkpoint import found, newest
 
 
 def main() -> int:
-    """Return 0 where every kill was survived and the two runs are equal."""
+    """Return 0 if every kill was survived and the two runs are equal."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--steps", type=int, default=400)

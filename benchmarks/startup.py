@@ -1,4 +1,4 @@
-"""Time the verbs that a person types most, and refuse torch in them.
+"""Start-up time of the most common verbs, without torch.
 
 Best of several, since the budget is for a warm disk and an idle core. Exit status 1 when one is over its budget or has
 imported torch.
@@ -46,7 +46,7 @@ def heavy_imports(arguments: tuple[str, ...]) -> list[str]:
 
 
 def main() -> int:
-    """Print one line a verb."""
+    """Print one line per verb."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=7)
     repeats = parser.parse_args().repeats

@@ -231,6 +231,34 @@ def test_defaults_are_keyword_only():
     assert not wrong, "\n".join(wrong)
 
 
+QUESTIONS = ("What", "Whether", "Who", "Whoever", "Which", "How", "Where", "From", "When")
+
+
+def questions(path: Path) -> Iterator[str]:
+    """Yield the docstrings of a module and its classes that open with a question word or a preposition."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef):
+            line = (ast.get_docstring(node) or "").partition("\n")[0]
+            if re.split(r"\W", line, maxsplit=1)[0] in QUESTIONS:
+                yield f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 1)} {line}"
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda p: p.name)
+def test_docstrings_open_with_a_noun_phrase(package):
+    """A module or class is a thing: its docstring names it, and does not open with a question about it."""
+    wrong = [found for path in source_files(package) for found in questions(path)]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_a_question_is_found(tmp_path, monkeypatch):
+    """Guards the test above: a search that finds nothing would pass it."""
+    monkeypatch.setattr(f"{__name__}.ROOT", tmp_path)
+    path = tmp_path / "module.py"
+    path.write_text('"""What it is."""\n\nclass A:\n    """From a to b."""\n\nclass B:\n    """Whatsit."""\n')
+    assert [*questions(path)] == ["module.py:1 What it is.", "module.py:3 From a to b."]
+
+
 def light_modules() -> list[str]:
     core = [module_name(p) for p in core_files() if room(module_name(p)) in LIGHT_ROOMS]
     plugins = [module_name(p) for q in PLUGINS for p in source_files(q) if p.stem in LIGHT_NAMES]

@@ -24,7 +24,7 @@ from armillary_synthetic.video import describe_video, draw_still, inside, means,
 
 @attrs.frozen(kw_only=True, eq=False)
 class Chain:
-    """The arm in one picture."""
+    """State of the arm in one picture."""
 
     start: Floats
     """[K, 2], the end of each capsule's axis that is nearer to the anchor."""
@@ -70,7 +70,7 @@ class Chain:
 
 
 class Arm(Generator):
-    """Clips of an arm that swings; a clip is made whole, and kept while items of it are asked for."""
+    """Clips of an arm that swings; a clip is made whole, and cached while its items are read."""
 
     VERSION = "1"
 

@@ -83,7 +83,7 @@ def _start(config: ArmConfig, generator: Generator) -> Floats:
 
 def _build(pymunk: ModuleType, space: Any, config: ArmConfig, angles: Floats) -> list[Any]:
     """Put the arm and its walls into a space; return the bodies of the capsules, from the anchor to the tip."""
-    scale = config.metres / config.length  # metres a side of the picture
+    scale = config.metres / config.length  # metres per side of the picture
     length, radius = config.metres / config.capsules, config.thickness / 2 * scale
     ends = joints(angles, origin=np.full(2, config.anchor * scale), length=length)
     half, mass = length / 2, _DENSITY * length

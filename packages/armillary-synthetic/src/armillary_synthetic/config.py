@@ -47,7 +47,7 @@ class SceneConfig:
     background: Literal["texture", "plain"] = param("texture", help="smooth random colours, or one random colour")
     supersampling: int = param(
         3,
-        unit="samples a pixel along an axis",
+        unit="samples per pixel along an axis",
         help="odd, so that one sample is the centre of the pixel",
         validator=ge(1),
     )
@@ -96,13 +96,13 @@ class MorphableConfig(SceneConfig):
     expression: float = param(0.25, help="largest weight of lopsided expression", validator=and_(ge(0), le(1)))
     blotches: float = param(0.4, help="strength of skin colour that is not mirrored", validator=and_(ge(0), le(2)))
     marks: float = param(
-        0.5, unit="marks", help="mean number of moles and patches a face", validator=and_(ge(0), le(20))
+        0.5, unit="marks", help="mean number of moles and patches per face", validator=and_(ge(0), le(20))
     )
 
 
 @attrs.frozen(kw_only=True)
 class VideoConfig:
-    """What the generators of moving things share: each picture has a partner in which its pixels are found again."""
+    """Settings shared by the generators of moving objects: each picture has a partner that shows its pixels again."""
 
     clip: int = param(
         20,
@@ -111,9 +111,9 @@ class VideoConfig:
         validator=ge(2),
     )
     background: Literal["plain", "texture"] = param(
-        "plain", help="one colour, or smooth random colours that stand still for a clip"
+        "plain", help="one colour, or smooth random colours that are fixed for a clip"
     )
-    supersampling: int = param(3, unit="samples a pixel along an axis", help="against aliasing", validator=ge(1))
+    supersampling: int = param(3, unit="samples per pixel along an axis", help="against aliasing", validator=ge(1))
 
 
 @attrs.frozen(kw_only=True)
@@ -136,7 +136,7 @@ class GlobeConfig(VideoConfig):
     shift: float = param(
         0.0,
         unit="side of the picture",
-        help="the sphere stands off the middle by up to this, along x and y",
+        help="the sphere's distance from the middle is up to this, along x and y",
         validator=ge(0),
     )
     texture_seed: int = param(
@@ -202,14 +202,14 @@ class ArmConfig(VideoConfig):
     step: float = param(
         0.01,
         unit="second",
-        source="ours: the paper's is not told",
+        source="ours: the paper does not give it",
         help="time that an iteration takes",
         validator=gt(0),
     )
     metres: float = param(
         20.0,
         unit="metre",
-        source="ours: the paper's is not told; by eye, so that half of the arm's pixels move by more than 2 of 90 a picture",
+        source="ours: the paper does not give it; by eye, so that half of the arm's pixels move by more than 2 of 90 a picture",
         help="length of the straight arm: the longer, the slower it swings",
         validator=gt(0),
     )
@@ -218,7 +218,7 @@ class ArmConfig(VideoConfig):
     )
     stiffness: float = param(
         1.0,
-        source="ours: the paper's joints are not told; without springs its base rests at a limit in 28 % of the pictures",
+        source="ours: the paper does not describe its joints; without springs its base rests at a limit in 28 % of the pictures",
         help="of springs that straighten the arm along the diagonal: 1 lets gravity of one standard deviation bend a joint to "
         "its limit, 0 is none",
         validator=ge(0),
@@ -245,10 +245,10 @@ class ArmConfig(VideoConfig):
 
 @attrs.frozen(kw_only=True)
 class SolidsConfig:
-    """Objects of a few kinds, told apart by their shape alone; what counts of an item is its mesh."""
+    """Objects of a few kinds, distinguished by their shape alone; the result of an item is its mesh."""
 
     categories: tuple[str, ...] = param(
-        ("aeroplane", "car", "chair", "mug", "quadruped"), help="kinds to make, in turn, one an item"
+        ("aeroplane", "car", "chair", "mug", "quadruped"), help="kinds to make, in turn, one per item"
     )
     variation: float = param(
         1.0, help="spread of shapes within a kind; 0 makes one of each", validator=and_(ge(0), le(1))
@@ -263,7 +263,7 @@ class SolidsConfig:
         help="angle of view; the unit sphere fills it",
         validator=and_(gt(0), lt(math.pi / 2)),
     )
-    supersampling: int = param(3, unit="samples a pixel along an axis", help="against aliasing", validator=ge(1))
+    supersampling: int = param(3, unit="samples per pixel along an axis", help="against aliasing", validator=ge(1))
     background: float = param(
         0.0,
         unit="image",

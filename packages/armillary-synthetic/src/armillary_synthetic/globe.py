@@ -1,9 +1,9 @@
-"""A textured sphere that turns: the toy object of Thewlis et al. 2017, section 4.2, with its truth.
+"""Textured sphere in motion: the toy object of Thewlis et al. 2017, section 4.2, with ground truth.
 
 The object frame has the sphere of radius 1 about 0; at rest it is the camera frame: x right, y down, z forward, in radii.
 ``x_camera = R @ x_object + t``, and a point is seen at ``scale * (x, y)`` of the camera frame, scale being twice the radius in
 sides of the picture: the projection is orthographic, so there is no camera matrix, and t is a shift along x and y alone. The
-viewer is at z = -infinity: a point faces him where its z, about the middle, is below 0. Coordinates are unit vectors in the
+viewer is at z = -infinity: a point faces the viewer where its z, about the middle, is below 0. Coordinates are unit vectors in the
 object frame. Coordinates, mask and flow are those at the centre of a pixel; a picture is means over its samples.
 """
 
@@ -30,7 +30,7 @@ _LIGHT = np.array([-0.5, -0.6, -math.sqrt(0.39)])  # unit: from above on the lef
 
 @attrs.frozen(kw_only=True, eq=False)
 class Stand:
-    """How the sphere stands in one picture."""
+    """Pose of the sphere in one picture."""
 
     rotation: Floats
     """[3, 3], camera from object."""
@@ -39,7 +39,7 @@ class Stand:
 
 
 class Globe(Generator):
-    """A sphere in random poses."""
+    """Sphere in random poses."""
 
     VERSION = "1"
 

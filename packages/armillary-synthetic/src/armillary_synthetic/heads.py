@@ -1,4 +1,4 @@
-"""Procedural heads: bilaterally symmetric in shape and colour, but for what the settings of asymmetry say."""
+"""Procedural heads: bilaterally symmetric in shape and colour, apart from the settings of asymmetry."""
 
 from typing import Any, Self
 
@@ -35,8 +35,8 @@ from armillary_synthetic.scene import (
     take_picture,
 )
 
-_FINE = 2  # texels a cell of the mesh
-_MARKED = (5.0, 6.0)  # marks stand up to this far from the middle, across and down
+_FINE = 2  # texels per cell of the mesh
+_MARKED = (5.0, 6.0)  # marks are up to this far from the middle, across and down
 _SOFT_VOLUME, _SOFT_COLOUR = 1.6, 0.5  # width of the edge of the hair, in units of the anatomy
 
 

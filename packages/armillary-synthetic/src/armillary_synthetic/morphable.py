@@ -123,7 +123,7 @@ class Morphable(Generator):
 
 
 class Model:
-    """What of a morphable model file can be seen, in scene units, and what is the same for every face."""
+    """Visible part of a morphable model file, in scene units, and its constants for every face."""
 
     def __init__(self, path: Path, *, crop: str, tilt: float) -> None:
         arrays, content = _read(path)

@@ -1,4 +1,4 @@
-"""What this package adds. Imports no numpy: ``armillary plugins list`` must stay instant."""
+"""Components of this package. Imports no numpy: ``armillary plugins list`` must stay instant."""
 
 from armillary.plugins.hookspecs import hookimpl
 from armillary.ports import Port

@@ -1,4 +1,4 @@
-"""From a surface to an item: pose, light, background, picture and ground truth.
+"""Picture and ground truth of a surface: pose, light, background.
 
 Camera frame: x right, y down, z forward, the eye at 0. The object frame is the camera frame of the canonical view: the head
 looks at the eye, its rotation centre at (0, 0, 1); ``x_camera = R @ x_object + t``. Light is given in the camera frame, as a
@@ -29,12 +29,12 @@ _FACING = -1e-3  # largest z of a normal before it is made unit
 _TOLERANCE = 0.002  # scene units, a tenth of a nose: how far behind the surface a landmark may seem to lie
 
 STREAMS = ("shape", "colour", "asymmetry", "pose", "light", "background", "marks", "motion")
-"""Each purpose draws from a stream of its own, so that a setting of one does not change the others; new ones stand last."""
+"""Each purpose draws from a stream of its own, so that a setting of one does not change the others; new ones come last."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class Surface:
-    """One object in its own frame, in scene units, facing the eye."""
+    """Object in its own frame, in scene units, facing the eye."""
 
     points: Floats
     """[N, 3]."""
@@ -52,7 +52,7 @@ class Surface:
 
 @attrs.frozen(kw_only=True, eq=False)
 class View:
-    """Where the object is and how it is lit."""
+    """Pose and light of an object."""
 
     pose: Floats
     """[3, 4], camera from object."""
@@ -211,7 +211,7 @@ def _shading(normals: Floats, light: Floats) -> Floats:
 
 
 def _finer(camera: Floats, samples: int) -> Floats:
-    """Return the camera of a grid with ``samples`` samples a pixel along each axis, the middle one at the pixel's centre."""
+    """Return the camera of a grid with ``samples`` samples per pixel along each axis, the middle one at the pixel's centre."""
     finer = camera * np.array([[samples], [samples], [1.0]])
     finer[:2, 2] += (samples - 1) / 2
     return finer

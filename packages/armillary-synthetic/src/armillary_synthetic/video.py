@@ -1,4 +1,4 @@
-"""What the generators of moving things share: clips and partners, positions, backgrounds, means over samples.
+"""Clips and partners, positions, backgrounds and means over samples, shared by the generators of moving objects.
 
 Positions are (x, y) in [-1, 1], x right, y down, -1 and 1 at the centres of the corner pixels; fields over a picture are
 planes, channels first. Items lie in clips of equal length. The partner of an item is the next one of its clip, and of the last

@@ -1,4 +1,4 @@
-"""Learn the 3D geometry of a kind of object from pictures without labels.
+"""3D geometry of a kind of object, learned from pictures without labels.
 
 Light: importing this imports no torch. What is named here is imported when it is first asked for.
 

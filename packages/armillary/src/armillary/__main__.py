@@ -1,4 +1,4 @@
-"""``python -m armillary``."""
+"""Entry point of ``python -m armillary``."""
 
 import sys
 

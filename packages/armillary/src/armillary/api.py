@@ -1,4 +1,4 @@
-"""The same in Python: train, load, evaluate, predict, compare."""
+"""Python interface: train, load, evaluate, predict, compare."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @attrs.define(eq=False)
 class Run:
-    """A trained run.
+    """Trained run.
 
     Args:
         folder: its files.
@@ -40,20 +40,20 @@ class Run:
     def evaluate(
         self, data: str | Path | None = None, *, split: str | None = None, stage: str | None = None
     ) -> dict[str, Any]:
-        """Return the evaluators' figures beside the trivial baselines; see :func:`armillary.inference.evaluate.evaluate`.
+        """Return the evaluators' results and the trivial baselines; see :func:`armillary.inference.evaluate.evaluate`.
 
         Raises:
             ValueError: no data is given, and the run was not trained in this session.
         """
         where = Path(data) if data is not None else self.data
         if where is None:
-            raise ValueError('a run does not remember where its data lies: run.evaluate("DIR")')
+            raise ValueError('a run does not store the path of its data: type run.evaluate("DIR")')
         return evaluation.evaluate(
             self.folder, data=where, host=self.host, stage=stage, split=split, observers=built_in(self.host)
         )
 
     def predict(self, picture: str | Path, *, stage: str | None = None) -> Geometry:
-        """Return the geometry of one picture, by the stage that serves or another."""
+        """Return the geometry of one picture, from the recipe's stage for prediction or from another one."""
         restored = restore(self.folder, host=self.host, stage=stage)
         return next(iter(prediction.predict(restored, [Path(picture)], host=self.host)))
 
@@ -84,7 +84,7 @@ def train(
         runs: other runs of which parts are taken, by name: ``{"labels": "runs/labels"}``.
         takes: slots that trained parts of these fill: ``{"features": "labels:encoder"}``.
         device: where to compute.
-        observers: ids of plugins that want to be told.
+        observers: ids of plugins to notify.
         reporter: where words go; the logger ``armillary`` where none is given.
     """
     host = Host()
@@ -130,7 +130,7 @@ def compare(
         recipes: ids, files, ``NAME=RECIPE``, patterns such as ``*:quick``; each with patches (``unsup3d:quick+no-light``).
         data: folder that all are trained on.
         out: folder of the comparison; the same one goes on.
-        test_data: folder that all are measured on; the test split of ``data`` where it is not given.
+        test_data: folder that all are measured on; by default the test split of ``data``.
         seeds: a run each.
         sets: settings of all recipes, by path.
         steps: of each run in all.
@@ -160,7 +160,7 @@ def compare(
 
 
 def load(run: str | Path) -> Run:
-    """Return a run that was trained before."""
+    """Return a trained run."""
     return Run(RunFolder.open(Path(run)))
 
 

@@ -28,7 +28,7 @@ def param(
     help: str = "",
     validator: Callable[..., Any] | list[Callable[..., Any]] | None = None,
 ) -> Any:
-    """Return an attrs field that knows its unit and where its default comes from.
+    """Return an attrs field with a unit and a source of its default.
 
     Args:
         default: value of the published run; none given makes the setting required.
@@ -45,7 +45,7 @@ def param(
 
 @attrs.frozen(kw_only=True)
 class NoConfig:
-    """The config of a part that has no settings."""
+    """Config of a part without settings."""
 
 
 def structure(table: Mapping[str, Any], config: type[C], *, path: str = "") -> C:
@@ -54,7 +54,7 @@ def structure(table: Mapping[str, Any], config: type[C], *, path: str = "") -> C
     Args:
         table: what TOML or JSON gave.
         config: an attrs class whose fields are :func:`param`.
-        path: where the table stands, for messages: ``slots.depth.head``.
+        path: path of the table, for messages: ``slots.depth.head``.
 
     Raises:
         ConfigError: unknown, missing, ill-typed or refused settings; all of them at once.
@@ -93,13 +93,13 @@ def structure(table: Mapping[str, Any], config: type[C], *, path: str = "") -> C
 
 
 def strict(value: Any, kind: Any) -> Any:
-    """Return ``value`` as ``kind`` without bending it.
+    """Return ``value`` as ``kind`` without conversion.
 
     Accepts bool, int, float (an int is a float), str, Literal, ``X | None``, ``tuple[X, ...]``, ``tuple[X, Y]`` (from lists)
     and ``dict[str, X]``.
 
     Raises:
-        TypeError: the value is of another type; the message says which was needed.
+        TypeError: the value is of another type; the message names the expected type.
     """
     origin = typing.get_origin(kind)
     arguments = typing.get_args(kind)
@@ -137,7 +137,7 @@ def strict(value: Any, kind: Any) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """Return ``value`` as TOML can hold it: tables, lists and scalars; settings that are None are left out."""
+    """Return ``value`` in TOML's types: tables, lists and scalars; settings that are None are left out."""
     if attrs.has(type(value)):
         return {k: plain(v) for k, v in attrs.asdict(value, recurse=False).items() if v is not None}
     if isinstance(value, Mapping):
@@ -164,7 +164,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def write_toml(table: Mapping[str, Any]) -> str:
-    """Return ``table`` as TOML text that :func:`read_toml` gives back unchanged."""
+    """Return ``table`` as TOML text; :func:`read_toml` returns it unchanged."""
     import tomli_w
 
     return tomli_w.dumps(plain(table))

@@ -1,4 +1,4 @@
-"""Errors that a person sees: what happened, where, and what to type.
+"""User-facing errors: what happened, where, and what to type.
 
 Light: the command line imports this without torch. Everything that is raised for wrong input derives from
 :class:`ArmillaryError`, so that the command line prints it without a traceback; any other exception is a bug of ours or of a
@@ -12,7 +12,7 @@ import attrs
 
 
 class ArmillaryError(Exception):
-    """Something that the user, a file or a plugin did; the message says what to do."""
+    """Error of the user, a file or a plugin; the message says what to do."""
 
 
 class ConfigError(ArmillaryError, ValueError):
@@ -96,6 +96,6 @@ class RunError(ArmillaryError):
 
 
 def did_you_mean(name: str, options: Iterable[str]) -> str:
-    """Return `` did you mean 'x'?`` for the nearest option, or an empty string where none is near."""
+    """Return `` did you mean 'x'?`` for the nearest option, or an empty string if none is near."""
     near = difflib.get_close_matches(name, list(options), n=1, cutoff=0.6)
     return f" did you mean {near[0]!r}?" if near else ""

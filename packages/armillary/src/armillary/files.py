@@ -1,4 +1,4 @@
-"""Files written whole or not at all. Light."""
+"""Atomic writing of files. Light."""
 
 import contextlib
 import errno
@@ -15,7 +15,7 @@ def atomic(path: Path) -> Iterator[Path]:
     """Yield a path beside ``path``, and rename it to ``path`` at the end of the block; the umask decides its mode.
 
     Raises:
-        RunError: the disk is full or cannot be written; what stood at ``path`` stands.
+        RunError: the disk is full or cannot be written; the old file at ``path`` stays.
     """
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
@@ -29,13 +29,13 @@ def atomic(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
+    """Write a text file atomically."""
     with atomic(path) as draft:
         draft.write_text(text, encoding="utf-8")
 
 
 def write_reason(error: OSError) -> str:
-    """Return why the file system refused, with what to do."""
+    """Return the file system's reason for an error, and what to do."""
     if error.errno == errno.ENOSPC:
         return "no space left on the disk; free some, then type the same command again (a training: --resume RUN)"
     return error.strerror or type(error).__name__

@@ -1,4 +1,4 @@
-"""The vocabulary that parts speak: kinds of tensor, axes, frames, units. Light.
+"""Vocabulary of ports: kinds of tensor, axes, frames, units. Light.
 
 A part declares what it consumes and produces as :class:`Port`. Kinds are a closed vocabulary, each convention stated once in
 :data:`KINDS`; a plugin may add ``x.<plugin>.<kind>``, which connects only to itself. A shape is a string of tokens: an integer,
@@ -56,7 +56,7 @@ def vector_length(shape: Shape) -> int:
 
 @attrs.frozen
 class Kind:
-    """What the numbers of a port mean.
+    """Meaning of the numbers of a port.
 
     Args:
         shape: default shape of a port of this kind.
@@ -96,7 +96,7 @@ KINDS: Mapping[str, Kind] = {
     "keypoints3d": Kind("batch points 3", "scene", "(x, y, z)"),
     "landmarks2d": Kind("batch points 2", "normalised", "annotated (x, y) in [-1, 1] as in grid"),
     "landmarks3d": Kind("batch points 3", "scene", "annotated (x, y, z)"),
-    "visibility": Kind("batch points", "none", "boolean, one a point"),
+    "visibility": Kind("batch points", "none", "boolean, one per point"),
     "heatmap": Kind("batch points height width", "probability", "one map a point"),
     "edge_map": Kind("batch 1 height width", "none", "[0, 1], drawn links between points"),
     "label_map": Kind(
@@ -105,7 +105,7 @@ KINDS: Mapping[str, Kind] = {
     "coordinate_map": Kind(
         "batch 3 height width",
         "any",
-        "(x, y, z) of the object's point that each pixel shows, in the object's own frame; never blended, 0 where there is none",
+        "(x, y, z) of the object's point that each pixel shows, in the object's own frame; never blended, 0 outside the object",
     ),
     "sphere_signal": Kind(
         "batch channel colatitude azimuth",
@@ -119,10 +119,10 @@ KINDS: Mapping[str, Kind] = {
         "armillary.nn.spheres.interchange",
     ),
     "feature_map": Kind("batch channel height width", "any", "features of a network on a grid"),
-    "feature_vector": Kind("batch channel", "any", "one vector of features an item"),
+    "feature_vector": Kind("batch channel", "any", "one vector of features per item"),
     "class_label": Kind("batch", "none", "integer class"),
     "class_scores": Kind("batch classes", "logit", "one score a class"),
-    "scalar": Kind("batch", "any", "one number an item"),
+    "scalar": Kind("batch", "any", "one number per item"),
     "mesh": Kind(
         "",
         "scene",
@@ -141,7 +141,7 @@ def known_kind(kind: str) -> bool:
 
 @attrs.frozen
 class Port:
-    """One named tensor that a part takes or gives.
+    """Named tensor that a part consumes or produces.
 
     Args:
         name: what it is called in the batch, in the outputs and in keyword calls.
@@ -177,10 +177,10 @@ class Port:
         parse_shape(self.shape)
 
     def sized(self, scope: str, settings: Mapping[str, object]) -> "Port":
-        """Return the port with the value of its setting in place of each ``$field`` of its shape.
+        """Return the port with each ``$field`` of its shape replaced by the value of its setting.
 
         Raises:
-            ValueError: such a setting is not a whole number; ``scope`` says whose it is.
+            ValueError: such a setting is not a whole number; ``scope`` names its owner.
         """
 
         def token(axis: "Axis") -> str:
@@ -203,7 +203,7 @@ class Port:
 
 
 def misfit(produced: Port, consumed: Port) -> str:
-    """Return why ``produced`` cannot feed ``consumed``, empty where it can. Shapes are for :class:`Shapes`."""
+    """Return the reason why ``produced`` cannot feed ``consumed``, empty if it can. Shapes are for :class:`Shapes`."""
     if produced.kind != consumed.kind:
         return f"kind {produced.kind} is not {consumed.kind}"
     if "any" not in (produced.unit, consumed.unit) and produced.unit != consumed.unit:
@@ -215,7 +215,7 @@ def misfit(produced: Port, consumed: Port) -> str:
 
 @attrs.frozen
 class Axis:
-    """One axis: ``factor * symbol``, or the number ``factor`` where there is no symbol."""
+    """Axis of a shape: ``factor * symbol``, or the number ``factor`` without a symbol."""
 
     factor: Fraction
     symbol: str = ""
@@ -256,9 +256,9 @@ def parse_shape(text: str) -> tuple[Axis, ...]:
 
 
 class Shapes:
-    """Unification of symbolic shapes: which symbol is which multiple of which, and which number.
+    """Unification of symbolic shapes: multiples between symbols, and numbers of symbols.
 
-    A symbol belongs to a scope (the method, or one part); ``batch`` is one for all. Nothing here knows about torch.
+    A symbol belongs to a scope (the method, or one part); ``batch`` is one for all. No torch is needed.
     """
 
     def __init__(self) -> None:
@@ -276,7 +276,7 @@ class Shapes:
         return tuple(attrs.evolve(axis, symbol=symbol) for axis, symbol in zip(own, named, strict=True))
 
     def unify(self, one: Iterable[Axis], other: Iterable[Axis]) -> str:
-        """Make the two shapes equal; return why they cannot be, empty where they can."""
+        """Make the two shapes equal; return the reason why they cannot be, empty if they can."""
         one, other = tuple(one), tuple(other)
         if len(one) != len(other):
             return f"{len(one)} axes are not {len(other)} axes"
@@ -287,7 +287,7 @@ class Shapes:
         return ""
 
     def resolve(self, axes: Iterable[Axis]) -> Shape:
-        """Return the numbers known by now, None for the others."""
+        """Return the known numbers, None for the others."""
         return tuple(self._number(axis) for axis in axes)
 
     def _number(self, axis: Axis) -> int | None:

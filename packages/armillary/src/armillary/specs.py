@@ -1,4 +1,4 @@
-"""What a plugin declares: records of plain values, no classes of networks, no torch. Light.
+"""Declarations of plugins: records of plain values, no classes of networks, no torch. Light.
 
 A component is named by strings (``target="armillary_unsup3d.heads:DepthMap"``) that are imported when it is built. A recipe is
 data: a method, what fills its slots, losses, optimiser, budget; each number may carry its source through :func:`cited`.
@@ -48,7 +48,7 @@ def _check_target(_: Any, attribute: Any, value: str) -> None:
 
 @attrs.frozen(kw_only=True)
 class ComponentSpec:
-    """What every component declares.
+    """Declaration that all components share.
 
     Args:
         name: within the plugin; the id is ``plugin:name``.
@@ -222,7 +222,7 @@ class MethodSpec(ComponentSpec):
         predicts_from: ports that prediction needs.
         predicts: ports that ``predict`` returns; those of ``produces`` where none are given.
         depends: output port to the optional slot with which it comes and goes.
-        limits: what the method is not good for, a sentence each; they stand on the card of every run.
+        limits: unsuitable uses of the method, one sentence each; printed on the card of every run.
     """
 
     KIND: ClassVar[str] = "method"
@@ -272,7 +272,7 @@ class Cited:
 
 
 def cited(value: Any, *, source: str) -> Cited:
-    """Return ``value`` with the paper's table, section or authors' file that it stands in."""
+    """Return ``value`` with its source: the paper's table or section, or the authors' file."""
     return Cited(value, source)
 
 
@@ -282,11 +282,11 @@ def _settings(value: Mapping[str, Any] | None) -> Mapping[str, Any]:
 
 @attrs.frozen
 class Use:
-    """A component by its id, with settings and renamed ports.
+    """Component by its id, with settings and renamed ports.
 
     Args:
         id: ``plugin:component``.
-        settings: of its config class; what is not given keeps its default.
+        settings: of its config class; missing ones keep their defaults.
         rename: the part's own port name to the name that the method uses.
     """
 
@@ -342,7 +342,7 @@ class SameAs:
 
 @attrs.frozen(kw_only=True)
 class Budget:
-    """How long to train.
+    """Length of a training.
 
     Args:
         steps: optimiser steps; schedules are functions of step over this.
@@ -355,7 +355,7 @@ class Budget:
 
 @attrs.frozen(kw_only=True)
 class Body:
-    """What a stage holds; everything that is None is left to the recipe that is extended, or to the default."""
+    """Contents of a stage; None keeps the value of the extended recipe, or the default."""
 
     method: str | None = None
     slots: Mapping[str, Use | Take | SameAs] = attrs.field(factory=dict)
@@ -398,13 +398,13 @@ class RecipeSpec(Body):
         optimiser: ``use`` (adam, adamw, sgd), ``lr``, ``weight_decay``, ``clip_norm``, ``groups`` ...
         schedule: ``use`` (constant, step, multistep, cosine), and its settings.
         budget: steps, and at most seconds.
-        batch_size: items a step, over all processes.
+        batch_size: items per step, over all processes.
         draws: how many times the transforms draw each item, after which the passes over the data repeat those draws from
-            memory; not given: anew in each pass. For transforms that cost more than a step, as drawing meshes does.
+            memory; by default anew in each pass. For transforms that cost more than a step, as drawing meshes does.
         settings: of the method's own config.
         evaluators: name to evaluator.
         stages: for a recipe of several stages, in order; then the body above stays empty.
-        serves: the stage that predict and evaluate use; the last one where it is not given.
+        serves: the stage that predict and evaluate use; by default the last one.
         seed: of weights, order and draws.
     """
 

@@ -42,9 +42,9 @@ def test_one_table_with_baselines_and_spread(armillary, pictures, made):
     answer = armillary("compare", "toy:paper", "b=toy:paper", "--data", pictures, "--seeds", "0,1", "--steps", 5)
     assert answer.out.splitlines() == [
         "data  faces",
-        "recipe      parameters  steps  s a step  peak memory  side (x 0.01)",
-        "quick       1,234       10     0.25      400 MB       1.500 ± 0.250",
-        "null depth                                            2.000",
+        "recipe      parameters  steps  s per step  peak memory  side (x 0.01)",
+        "quick       1,234       10     0.25        400 MB       1.500 ± 0.250",
+        "null depth                                              2.000",
         "quick: nme: needs points, which it does not find",
     ]
     assert "std:side-mad/1: p" in answer.err

@@ -12,9 +12,9 @@ def test_predict_writes_a_result_a_picture(run, armillary, pictures, tmp_path):
     shutil.copy(pictures / "0.png", tmp_path / "more" / "0.png")
     (pictures / "text.jpg").write_text("hello")
     answer = armillary("predict", "run", pictures, tmp_path / "more", "--out", "found")
-    assert "passed over" in answer.err
+    assert "skipped" in answer.err
     assert "text.jpg" in answer.err
-    assert "found: 7 pictures done, 1 file passed over" in answer.err
+    assert "found: 7 pictures done, 1 file skipped" in answer.err
     found = tmp_path / "work" / "found"
     assert len(list(found.glob("*.npz"))) == 7
     with np.load(found / "more-0.npz") as first, np.load(found / "pictures-0.npz") as second:
@@ -26,7 +26,7 @@ def test_predict_fails_where_nothing_can_be_used(run, armillary, tmp_path):
     del run
     bad = tmp_path / "text.jpg"
     bad.write_text("hello")
-    assert "0 pictures done, 1 file passed over" in armillary("predict", "run", bad, "--out", "found", status=1).err
+    assert "0 pictures done, 1 file skipped" in armillary("predict", "run", bad, "--out", "found", status=1).err
     assert "text.jpg" in armillary("predict", "run", bad, "--out", "found", "--strict", status=1).err
     assert "no such file" in armillary("predict", "run", "nosuch.png", "--out", "found", status=1).err
 
@@ -35,7 +35,7 @@ def test_new_views_are_drawn_by_the_stage_that_can(armillary, pictures, tmp_path
     armillary("train", "toy:stages", "--data", pictures, "--out", "run")
     (pictures / "text.jpg").write_text("hello")
     answer = armillary("predict", "run", pictures, "--out", "found", "--views")
-    assert "6 pictures done, 1 file passed over" in answer.err
+    assert "6 pictures done, 1 file skipped" in answer.err
     found = tmp_path / "work" / "found"
     assert {path.name for path in found.glob("0*")} >= {"0-views.png", "0-views.webp", "0.reconstruction.png"}
     assert len(list(found.glob("*-views.webp"))) == 6

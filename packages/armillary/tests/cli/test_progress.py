@@ -11,10 +11,10 @@ def test_lines_come_at_the_end_and_not_at_every_step(capsys):
     with LineProgress() as lines:
         for step in range(1, 11):
             lines.progress(stage="main", step=step, steps=10, row=ROW)
-        lines.message("passed over a.png")
+        lines.message("skipped a.png")
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err.splitlines() == ["step 10 of 10, loss 0.25, 0.5 s a step", "passed over a.png"]
+    assert captured.err.splitlines() == ["step 10 of 10, loss 0.25, 0.5 s per step", "skipped a.png"]
 
 
 def test_lines_come_again_after_a_while(capsys, monkeypatch):
@@ -38,7 +38,7 @@ def test_the_bar_takes_square_brackets_as_they_are(capsys):
     with BarProgress() as bar:
         bar.progress(stage="main", step=1, steps=2, row=ROW)
         bar.count("pictures", 3, 4)
-        bar.message("passed over a[1].png")
+        bar.message("skipped a[1].png")
     text = capsys.readouterr().err
     assert "a[1].png" in text
     assert "training" in text

@@ -79,9 +79,9 @@ def test_a_part_of_another_run_is_taken(armillary, run, pictures):
     del run
     take = ("--take", "picture.encoder=colours:picture.encoder")
     open_ = armillary("recipes", "check", "toy:smoke", *take)
-    assert "takes from a run that is not given: --from colours=RUN" in open_.out
+    assert "takes parts from a missing run: --from colours=RUN" in open_.out
     whole = armillary("recipes", "check", "toy:smoke", *take, "--from", "colours=run")
-    assert "not given" not in whole.out
+    assert "missing run" not in whole.out
     typed = ("train", "toy:smoke", "--data", pictures, "--out", "second", *take, "--from", "colours=run")
     said = armillary(*typed, *FAST).err
     stray = ("recipes", "check", "toy:smoke", "--from", "a=run")

@@ -217,7 +217,7 @@ def test_flow_that_a_picture_lacks(pairs):
 def test_partners_that_do_not_exist_or_are_of_another_size(pairs):
     table(pairs / "pairs.csv", "id,partner", "a,nobody")
     assert one_finding(pairs) == Finding(
-        "pairs.csv", "the partner 'nobody' of images/a.png is no picture of this folder"
+        "pairs.csv", "the partner 'nobody' of images/a.png is not a picture of this folder"
     )
     table(pairs / "pairs.csv", "id,partner", "a,c")
     picture(pairs / "images/c.png", size=(9, 8), seed=7)
@@ -271,7 +271,7 @@ def test_pictures_without_a_row(folder):
 def test_points_outside_the_picture(folder):
     table(folder / "landmarks.csv", "id,point,x,y,visible", "a,eye,7.4,-0.4,1", "b,eye,7.6,0,1", "b,nose,99,0,0")
     finding = one_finding(folder)
-    assert finding.text == "1 visible points of images/b.png lie outside it"
+    assert finding.text == "1 visible points of images/b.png are outside it"
 
 
 def test_a_table_that_cannot_be_read(folder):

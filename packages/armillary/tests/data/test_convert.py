@@ -187,7 +187,7 @@ def test_several_objects_of_a_picture_are_cut_out(tmp_path):
     [
         ({}, {}, "--larger-z nearer, or --larger-z farther"),
         ({"id": None}, {"larger_z": "nearer"}, "needs id or filename; it has landmarks3"),
-        ({"landmarks5": np.zeros((4, 5, 2))}, {}, "several: landmarks3, landmarks5; say which with --landmarks"),
+        ({"landmarks5": np.zeros((4, 5, 2))}, {}, "several: landmarks3, landmarks5; choose one with --landmarks"),
         ({"landmarks3": None}, {}, "no landmarks"),
         ({"landmarks3": np.zeros((3, 5, 2))}, {}, r"landmarks3 has the shape \(3, 5, 2\), for 4 pictures"),
         ({}, {"landmarks": "landmark3"}, "has no such array; did you mean 'landmarks3'?"),

@@ -265,7 +265,7 @@ def test_the_sample_given_is_left_as_it_is():
 
 
 def test_a_port_without_a_kind_is_refused():
-    with pytest.raises(ArmillaryError, match="port 'x' cannot be moved by Flip: its kind is not told"):
+    with pytest.raises(ArmillaryError, match="port 'x' cannot be moved by Flip: its kind is unknown"):
         move({"x": torch.zeros(3)}, Flip(width=2), kinds={})
 
 
@@ -290,7 +290,7 @@ def test_wrong_number_of_mirror_partners_is_refused():
 
 @pytest.mark.parametrize("place", [{"left": -1, "top": 0}, {"left": 6, "top": 0}, {"left": 0, "top": 4}])
 def test_a_crop_outside_the_picture_is_refused(place):
-    with pytest.raises(ValueError, match="does not lie in 8 x 6"):
+    with pytest.raises(ValueError, match="is not inside 8 x 6"):
         Crop(**place, width=3, height=3, source=(8, 6))
 
 

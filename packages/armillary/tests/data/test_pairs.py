@@ -46,8 +46,8 @@ def test_the_table_decides_alone(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("id,partner\na,b\na,c\n", r"pairs.csv, line 3: 'a' stands there twice"),
-        ("id,partner\na,nobody\na,b\n", r"line 3: 'a' stands there twice"),
+        ("id,partner\na,b\na,c\n", r"pairs.csv, line 3: 'a' is listed twice"),
+        ("id,partner\na,nobody\na,b\n", r"line 3: 'a' is listed twice"),
         ("id,other\na,b\n", r"pairs.csv, line 1: needs the columns id, partner; partner missing"),
     ],
 )

@@ -62,7 +62,7 @@ def test_the_generator_orders_the_points(folder):
         ),
         ("id,point,x,y\na,1,2,three\n", r"landmarks.csv, line 2: y is 'three', not a finite number"),
         ("id,point,x,y\na,1,2,nan\n", "not a finite number"),
-        ("id,point,x,y\na,1,2,3\na,1,4,5\n", r"line 3: point '1' of 'a' stands there twice"),
+        ("id,point,x,y\na,1,2,3\na,1,4,5\n", r"line 3: point '1' of 'a' is listed twice"),
         ("id,point,x,y,visible\na,1,2,3,maybe\n", r"line 2: visible is 'maybe', not 0 or 1"),
         ("id,point,x,y\na,1,2\n", "line 2: 3 cells where the header has 4"),
         ("", "needs the columns"),
@@ -89,7 +89,7 @@ def test_numbers_by_hand(folder):
 
 def test_an_id_that_stands_there_twice(folder):
     (folder / "lights.csv").write_text("id,ambient,diffuse,x,y,z\nb,1,1,1,1,1\nb,1,1,1,1,1\n")
-    with pytest.raises(DataError, match=r"lights.csv, line 3: 'b' stands there twice"):
+    with pytest.raises(DataError, match=r"lights.csv, line 3: 'b' is listed twice"):
         read_numbers(scan(folder), "lights")
 
 
@@ -174,12 +174,12 @@ def test_what_is_not_known_is_nan_in_both_components(tmp_path, flow, unknown):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda data: data[:-1], r"says 5 x 3 pixels, but holds 14.875 of them"),
-        (lambda data: data + b"more", r"says 5 x 3 pixels, but holds 15.5 of them"),
+        (lambda data: data[:-1], r"declares 5 x 3 pixels, but holds 14.875 of them"),
+        (lambda data: data + b"more", r"declares 5 x 3 pixels, but holds 15.5 of them"),
         (lambda data: data[:11], "not a .flo file"),
         (lambda data: b"", "not a .flo file"),
         (lambda data: b"PIEJ" + data[4:], "not a .flo file"),
-        (lambda data: data[:4] + struct.pack("<ii", -5, -3) + data[12:], "says -5 x -3 pixels"),
+        (lambda data: data[:4] + struct.pack("<ii", -5, -3) + data[12:], "declares -5 x -3 pixels"),
     ],
 )
 def test_a_flo_file_that_is_none(tmp_path, flow, change, message):

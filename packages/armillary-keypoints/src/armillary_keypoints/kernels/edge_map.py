@@ -13,8 +13,8 @@ The logarithm is monotone, so which edge is strongest is found from :math:`\log 
 edge alone is drawn with gradient: no map of a single edge ever exists. Most edges are out of the question for a whole
 tile of pixels: the distance from a pixel differs from that of its tile's centre by no more than the two are apart, so an
 edge that loses by more than that at the centre loses everywhere in the tile. Half precision is computed in float32, and
-the edge that is drawn in float64 where the device has it: thin lines magnify rounding. What is called ``naive_`` is the
-same by plain autograd on all maps, for comparison.
+the edge that is drawn in float64 where the device has it: thin lines magnify rounding. The ``naive_`` function is the
+reference, by plain autograd on all maps.
 
 Source: He, Wandt, Rhodin 2022, arXiv:2205.10636, Section 3.2. Paper and authors' code disagree on the distance: the paper
 has :math:`\exp(-d / s)`, the code the square.
@@ -30,8 +30,8 @@ from torch.autograd.function import once_differentiable
 
 Distance = Literal["squared", "plain"]
 
-_TILE = 8  # pixels a side
-_ENTRIES_PER_BLOCK = {"cpu": 2**17, "cuda": 2**24}  # pixels a step: a processor's cache; a device's memory
+_TILE = 8  # pixels per side
+_ENTRIES_PER_BLOCK = {"cpu": 2**17, "cuda": 2**24}  # pixels per step: a processor's cache; a device's memory
 _SLACK = 1e-3  # of a tile's radius: more than rounding can move a distance
 
 
@@ -44,7 +44,7 @@ def edge_map(
     thickness: float,
     distance: Distance = "squared",
 ) -> Float[Tensor, "*batch 1 height width"]:
-    r"""Largest over all edges of :math:`w \exp(-d^2 / s)` at every pixel.
+    r"""Return the largest over all edges of :math:`w \exp(-d^2 / s)` at every pixel.
 
     Args:
         points: in [-1, 1]; outside as well. Where two coincide their edge is a point.
@@ -59,10 +59,15 @@ def edge_map(
         ValueError: fewer than two points, another number of weights, an empty picture, a thickness that is not positive,
             or another distance.
 
-    Undefined: the gradient where two edges tie: that of one of them is given; for the plain distance, where a pixel's centre
-    lies on the edge: 0 is given.
+    Undefined: the gradient where two edges tie: that of one of them is returned; for the plain distance, at
+    pixel centres on the edge: 0 is returned.
 
     Source: arXiv:2205.10636, Eq. 2 and 3; for the squared distance the authors' code, models/decoder.py.
+
+    >>> points = torch.tensor([[-1.0, 0.0], [1.0, 0.0]])  # one edge, across the middle row
+    >>> drawn = edge_map(points, torch.tensor([1.0]), height=3, width=2, thickness=0.5)
+    >>> [[round(value, 4) for value in row] for row in drawn[0].tolist()]  # exp(-2), a row away
+    [[0.1353, 0.1353], [1.0, 1.0], [0.1353, 0.1353]]
     """
     _require(points, weights, height=height, width=width, thickness=thickness, distance=distance)
     dtype = torch.float64 if torch.float64 in (points.dtype, weights.dtype) else torch.float32
@@ -81,7 +86,13 @@ def naive_edge_map(
     thickness: float,
     distance: Distance = "squared",
 ) -> Float[Tensor, "*batch 1 height width"]:
-    """Reference of :func:`edge_map`: the maps of all edges, plain autograd. Not finite in gradient where points coincide."""
+    """Return :func:`edge_map` from the maps of all edges by plain autograd: the reference; nan gradient at equal ends.
+
+    >>> points, weights = torch.rand(4, 2), torch.rand(6)
+    >>> maps = [draw(points, weights, height=9, width=7, thickness=0.01) for draw in (edge_map, naive_edge_map)]
+    >>> torch.allclose(*maps, atol=1e-5)
+    True
+    """
     count = points.shape[-2]
     start, end = (points[..., ends, None, :] for ends in torch.triu_indices(count, count, 1, device=points.device))
     along, place = end - start, _positions((height, width), points)
@@ -93,10 +104,10 @@ def naive_edge_map(
 
 
 class _EdgeMap(torch.autograd.Function):
-    r"""The strongest edge of each pixel, with the gradient of that edge.
+    r"""Strongest edge of each pixel, with the gradient of that edge.
 
     With the nearest place :math:`a + t (b - a)` of the segment and the way there :math:`r = p - a - t (b - a)` the gradient
-    of :math:`d^2 = |r|^2` is :math:`-2 (1 - t) r` to a and :math:`-2 t r` to b: t is the best place or stands at an end, so
+    of :math:`d^2 = |r|^2` is :math:`-2 (1 - t) r` to a and :math:`-2 t r` to b: t is the best place or an end, so
     its own change counts nothing, and nothing is divided by the length of the edge.
     """
 
@@ -159,12 +170,16 @@ def strongest_edges(
     thickness: float,
     distance: Distance = "squared",
 ) -> Int[Tensor, "batch pixels"]:
-    r"""Number of the edge with the largest :math:`\log w - d^2 / s` at every pixel, row by row.
+    r"""Return the index of the edge with the largest :math:`\log w - d^2 / s` at every pixel, row by row.
 
     Args:
         points: float32 or float64.
         weights: >= 0.
         size: height and width of the picture.
+
+    >>> points = torch.tensor([[[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0]]])  # edges: top, diagonal, right
+    >>> strongest_edges(points, torch.ones(3), size=(1, 3), thickness=0.1).tolist()  # the middle row
+    [[1, 1, 2]]
     """
     rows, columns = (-(-pixels // _TILE) for pixels in size)
     tiles = rows * columns
@@ -180,7 +195,7 @@ def strongest_edges(
 
 
 class _Edges:
-    """What is needed to tell the distance from an edge, in units in which the thickness is 1.
+    """Lines of the edges, for distances from them, in units of the thickness.
 
     A place (x, y) has the coordinate ``e x + f y + c`` along the edge from its middle, and ``e y - f x + g`` across it;
     h is half of the edge's length, n is minus the logarithm of its weight.
@@ -203,7 +218,7 @@ class _Edges:
 def _in_tiles(
     edges: _Edges, items: slice, x: Tensor, y: Tensor, *, distance: Distance
 ) -> Int[Tensor, "tile tile every"]:
-    """Number of the strongest edge at the pixels of all tiles of these items; tiles stand last, item by item.
+    """Return the index of the strongest edge at the pixels of all tiles of these items; tiles last, item by item.
 
     Tiles are taken in the order of how many edges come into question, so that the k-th of each is a prefix.
     """
@@ -227,7 +242,7 @@ def _in_tiles(
 
 
 def _tiles_with_more(counts: Int[Tensor, " every"]) -> Iterator[int]:
-    """For k = 0, 1 ... the number of tiles that have more than k edges, as long as there are any; counts fall."""
+    """Yield, for k = 0, 1 ..., the number of tiles with more than k edges, while there are any; counts fall."""
     histogram = torch.bincount(counts)
     yield from (len(counts) - histogram.cumsum(0))[:-1].tolist()
 
@@ -239,7 +254,7 @@ def _candidates(
     *,
     distance: Distance,
 ) -> tuple[Int[Tensor, " every"], Int[Tensor, " every"], Int[Tensor, " entries"]]:
-    """For each tile of each item where its edges begin in a list, their number, and the list."""
+    """Return, for each tile of each item, the start of its edges in a list, their number, and the list."""
     middle_x, middle_y = ((values[0] + values[-1]) / 2 for values in (x, y))
     radius = torch.hypot(x[-1] - middle_x, y[-1] - middle_y) * (1 + _SLACK)
     off = _squared_distance(table[:, :, None], middle_x[:, None], middle_y[:, None]).sqrt_()
@@ -254,7 +269,7 @@ def _candidates(
 
 
 def _cost(edges: Tensor, x: Tensor, y: Tensor, *, distance: Distance) -> Tensor:
-    """Minus the logarithm of what the edges draw at the places."""
+    """Return minus the logarithm of the edges' values at the positions."""
     squared = _squared_distance(edges, x, y)
     return (squared if distance == "squared" else squared.sqrt_()).add_(edges[5])
 
@@ -268,19 +283,19 @@ def _squared_distance(edges: Tensor, x: Tensor, y: Tensor) -> Tensor:
 
 
 def _tiled(size: tuple[int, int], like: Tensor) -> tuple[Float[Tensor, "tile tiles"], Float[Tensor, "tile tiles"]]:
-    """Positions x and y of the pixels of each tile, tiles row by row; the last pixel is repeated to fill the last tile."""
+    """Return x and y of the pixels of each tile, tiles row by row; the last pixel is repeated to fill the last tile."""
     y, x = (torch.cat((line, line[-1:].expand(-len(line) % _TILE))).view(-1, _TILE).T for line in _lines(size, like))
     return x.repeat(1, y.shape[1]), y.repeat_interleave(x.shape[1], dim=1)
 
 
 def _positions(size: tuple[int, int], like: Tensor) -> Float[Tensor, "pixels 2"]:
-    """Positions (x, y) of the pixels, row by row."""
+    """Return positions (x, y) of the pixels, row by row."""
     y, x = _lines(size, like)
     return torch.stack((x.repeat(len(y)), y.repeat_interleave(len(x))), dim=-1)
 
 
 def _lines(size: tuple[int, int], like: Tensor) -> list[Tensor]:
-    """Positions of rows and of columns; an axis of one pixel has its pixel at 0."""
+    """Return positions of rows and of columns; an axis of one pixel has its pixel at 0."""
     return [
         torch.linspace(-1, 1, pixels, dtype=like.dtype, device=like.device) if pixels > 1 else like.new_zeros(1)
         for pixels in size

@@ -1,1 +1,1 @@
-"""Kernels that this method alone uses."""
+"""Kernels of this method alone."""

@@ -1,6 +1,6 @@
 r"""Matching of two label maps: every cell of the one against every cell of the other, in bounded memory.
 
-Label maps are flat: batch, channel, cell, cells row by row. Cell (i, j) of a map of stride s stands at pixel
+Label maps are flat: batch, channel, cell, cells row by row. Cell (i, j) of a map of stride s is at pixel
 (x, y) = (s j, s i) of its picture, not at the middle of the pixels that it covers; :func:`lattice` is that rule. A match
 :math:`gu` is the position in the target picture of what the source shows at cell u, in pixels, between the cells as
 well. The probability that it is found at cell v is
@@ -13,8 +13,8 @@ diffusely.
 The table of all cells by all cells is worked through in blocks that stay in a processor's cache, and what a block adds
 to the gradient is formed with its value: no more than a block of the table exists at any time, in the backward pass
 neither. Gradients reach the labels; matches and weights get none. Rows of weight 0 may hold anything in source and
-matches, nan included. Half precision is computed in float32. What is called ``naive_`` is the same by plain autograd on
-the whole table, for comparison.
+matches, nan included. Half precision is computed in float32. The ``naive_`` functions are the
+references, by plain autograd on the whole table.
 
 Source: Thewlis, Bilen, Vedaldi 2017, arXiv:1706.02932, Section 3.2. The identification of cells with pixels is that of
 the authors' later code (jamt9000/DVE, model/loss.py).
@@ -47,16 +47,19 @@ def lattice(
     dtype: torch.dtype = torch.float32,
     device: torch.device | str | None = None,
 ) -> Float[Tensor, "cells 2"]:
-    """Positions of the cells of a label map in its picture, row by row: (x, y) = (s j, s i), pixels.
+    """Return positions of the cells of a label map in its picture, row by row: (x, y) = (s j, s i), pixels.
 
     Args:
-        stride: pixels a cell, s = picture height // map height.
+        stride: pixels per cell, s = picture height // map height.
         height, width: of the picture.
 
     Raises:
         ValueError: the map does not fit into the picture.
 
     Source: jamt9000/DVE, model/loss.py, whose maps are compared at ``[::stride]`` of the picture.
+
+    >>> lattice(1, 3, stride=8, height=8, width=24).tolist()
+    [[0.0, 0.0], [8.0, 0.0], [16.0, 0.0]]
     """
     if min(rows, columns, stride) < 1 or rows * stride > height or columns * stride > width:
         raise ValueError(f"a map of {rows} x {columns} cells of {stride} does not fit into {height} x {width} pixels")
@@ -68,16 +71,20 @@ def lattice(
 def subsample_grid(
     grid: Float[Tensor, "batch height width 2"], *, stride: int, size: tuple[int, int] | None = None
 ) -> Float[Tensor, "batch cells 2"]:
-    """Matches of the cells of the source's label map, in pixels of the target.
+    """Return matches of the cells of the source's label map, in pixels of the target.
 
     Args:
         grid: for every source pixel its position in the target, in [-1, 1]; corners at corner pixels. Source and target
             have one size.
-        stride: pixels a cell; the map has height // stride rows.
+        stride: pixels per cell; the map has height // stride rows.
         size: height and width of the target, as those of the grid when None.
 
     Raises:
         ValueError: a shape differs from the annotation, or no cell fits.
+
+    >>> from armillary.kernels.sampling import identity_grid
+    >>> subsample_grid(identity_grid(2, 4)[None], stride=2).tolist()  # the identity: the cells themselves
+    [[[0.0, 0.0], [2.0, 0.0]]]
     """
     if grid.ndim != 4 or grid.shape[-1] != 2 or not 1 <= stride <= min(grid.shape[1:3]):
         raise ValueError(f"grid must be [batch height width 2] and no smaller than {stride}, got {tuple(grid.shape)}")
@@ -97,7 +104,7 @@ def expected_distance(
     exponent: float,
     columns: int | None = None,
 ) -> Float[Tensor, " batch"]:
-    r"""Expected distance of where a cell is found from where it is.
+    r"""Return the expected distance between the cell that is found and the match.
 
     .. math:: \sum_u w_u \sum_v \lVert v - gu \rVert^\gamma\, p(v|u)
 
@@ -107,8 +114,8 @@ def expected_distance(
         weights: :math:`w_u`, or which cells count.
         exponent: :math:`\gamma` > 0.
         columns: of the lattice, where the positions are one, row by row: its squared distances are sums of a row's and
-            a column's share, which saves time. None: found out on a processor; elsewhere, where looking at values would
-            stop the work, taken not to be one.
+            a column's share, which saves time. None: detected on the CPU; on other devices, where reading
+            values would synchronise, treated as no lattice.
 
     Returns:
         In pixels to the power of the exponent, >= 0.
@@ -117,6 +124,11 @@ def expected_distance(
         ValueError: shapes do not fit, dtypes differ, or the exponent is not positive.
 
     Source: Eq. 5; the paper's integral over the picture is left to the weights. Exponents 1 and 0.5 are the paper's.
+
+    >>> equal, positions = torch.zeros(1, 3, 2), lattice(1, 2, stride=4, height=4, width=8)
+    >>> cells = {"matches": positions[None], "positions": positions, "weights": torch.ones(1, 2)}
+    >>> expected_distance(equal, equal, **cells, exponent=1.0).tolist()  # each cell: half the time 4 pixels away
+    [4.0]
     """
     source, target, matches, weights = _prepared(source, target, matches, positions, weights)
     distances = _distances(matches, positions.to(source.dtype), exponent=exponent, columns=columns)
@@ -134,7 +146,7 @@ def match_log_likelihood(
     rows: int,
     columns: int,
 ) -> Float[Tensor, " batch"]:
-    r"""Negative log-likelihood of the matches.
+    r"""Return the negative log-likelihood of the matches.
 
     .. math:: -\sum_u w_u \log p(gu|u)
 
@@ -153,6 +165,12 @@ def match_log_likelihood(
 
     Source: the probabilistic loss of Section 3.2, Eq. 4, whose formula is read as the likelihood of Eq. 3. The
     interpolation is ours: the paper does not say what gu is between pixels.
+
+    >>> equal, positions = torch.zeros(1, 3, 2), lattice(1, 2, stride=4, height=4, width=8)
+    >>> cells = {"matches": positions[None], "positions": positions, "weights": torch.ones(1, 2)}
+    >>> nats = match_log_likelihood(equal, equal, **cells, rows=1, columns=2)  # two guesses between two cells: 2 ln 2
+    >>> round(nats.item(), 4)
+    1.3863
     """
     source, target, matches, weights = _prepared(source, target, matches, positions, weights)
     found = _labels_at(target, matches, positions.to(source.dtype), rows=rows, columns=columns)
@@ -173,7 +191,7 @@ def matching_margin(
     scale: float,
     exponent: float,
 ) -> Float[Tensor, " batch"]:
-    r"""By how much the matches fail to win over all other cells with a margin that grows with their distance.
+    r"""Return the amount by which matches fail to beat all other cells by a margin that grows with their distance.
 
     .. math:: \sum_u w_u \max\{0, \max_v \Delta(u, v) + \langle \Phi_u, \Phi'_v \rangle
               - \langle \Phi_u, \Phi'_{gu} \rangle\}, \quad \Delta(u, v) = \text{scale}\, \lVert v - gu \rVert^\gamma
@@ -192,9 +210,14 @@ def matching_margin(
     Raises:
         ValueError: shapes do not fit, dtypes differ, or the exponent is not positive.
 
-    Undefined: the gradient where two cells tie; that of one of them is given.
+    Undefined: the gradient where two cells tie; that of one of them is returned.
 
     Source: footnote 2, which leaves the margin open.
+
+    >>> equal, positions = torch.zeros(1, 3, 2), lattice(1, 2, stride=4, height=4, width=8)
+    >>> cells = {"matches": positions[None], "positions": positions, "weights": torch.ones(1, 2)}
+    >>> matching_margin(equal, equal, **cells, rows=1, columns=2, scale=0.5, exponent=1.0).tolist()  # 2 cells x 0.5 x 4
+    [4.0]
     """
     source, target, matches, weights = _prepared(source, target, matches, positions, weights)
     positions = positions.to(source.dtype)
@@ -211,7 +234,7 @@ def matching_margin(
 def exchanged(
     source: Float[Tensor, "batch channel cells"], auxiliary: Float[Tensor, "batch channel others"]
 ) -> Float[Tensor, "batch channel cells"]:
-    r"""Source labels as another picture would give them.
+    r"""Return source labels as a mean of another picture's labels, weighted by their match.
 
     .. math:: \hat\Phi_u = \sum_w \Phi^a_w\,
               \frac{\exp \langle \Phi_u, \Phi^a_w \rangle}{\sum_z \exp \langle \Phi_u, \Phi^a_z \rangle}
@@ -223,6 +246,10 @@ def exchanged(
         ValueError: shapes do not fit or dtypes differ.
 
     Source: Thewlis, Albanie, Bilen, Vedaldi 2019, arXiv:1908.06427.
+
+    >>> single = torch.tensor([[[5.0], [6.0]]])  # another picture of one cell: its label is the answer for every cell
+    >>> exchanged(torch.randn(1, 2, 3), single)[0].T.tolist()
+    [[5.0, 6.0], [5.0, 6.0], [5.0, 6.0]]
     """
     _require_labels(source, auxiliary)
     dtype, channels = source.dtype, source.shape[1]
@@ -242,7 +269,13 @@ def naive_expected_distance(
     weights: Float[Tensor, "batch cells"],
     exponent: float,
 ) -> Float[Tensor, " batch"]:
-    """Reference of :func:`expected_distance`: the whole table, plain autograd."""
+    """Return :func:`expected_distance` from the whole table by plain autograd: the reference.
+
+    >>> (source, target), positions = torch.rand(2, 1, 3, 2), lattice(1, 2, stride=4, height=4, width=8)
+    >>> cells = {"matches": positions[None], "positions": positions, "weights": torch.ones(1, 2), "exponent": 0.5}
+    >>> torch.allclose(naive_expected_distance(source, target, **cells), expected_distance(source, target, **cells))
+    True
+    """
     with torch.no_grad():
         cost = (positions - matches[:, :, None]).norm(dim=-1) ** exponent
     return (weights * (cost * torch.softmax(source.transpose(1, 2) @ target, dim=-1)).sum(-1)).sum(-1)
@@ -258,7 +291,15 @@ def naive_match_log_likelihood(
     rows: int,
     columns: int,
 ) -> Float[Tensor, " batch"]:
-    """Reference of :func:`match_log_likelihood`: the whole table, and bilinear weights of every cell."""
+    """Return :func:`match_log_likelihood` from the whole table and bilinear weights of every cell: the reference.
+
+    >>> (source, target), positions = torch.rand(2, 1, 3, 2), lattice(1, 2, stride=4, height=4, width=8)
+    >>> cells = {"matches": positions[None], "positions": positions, "weights": torch.ones(1, 2)}
+    >>> losses = naive_match_log_likelihood, match_log_likelihood
+    >>> both = [f(source, target, **cells, rows=1, columns=2) for f in losses]
+    >>> torch.allclose(*both)
+    True
+    """
     logits = source.transpose(1, 2) @ target
     hats = _hats(matches, positions, rows=rows, columns=columns)
     return (weights * (logits.logsumexp(-1) - (hats * logits).sum(-1))).sum(-1)
@@ -276,7 +317,15 @@ def naive_matching_margin(
     scale: float,
     exponent: float,
 ) -> Float[Tensor, " batch"]:
-    """Reference of :func:`matching_margin`: the whole table, and bilinear weights of every cell."""
+    """Return :func:`matching_margin` from the whole table and bilinear weights of every cell: the reference.
+
+    >>> (source, target), positions = torch.rand(2, 1, 3, 2), lattice(1, 2, stride=4, height=4, width=8)
+    >>> cells = {"matches": positions[None], "positions": positions, "weights": torch.ones(1, 2)}
+    >>> settings = {"rows": 1, "columns": 2, "scale": 0.5, "exponent": 1.0}
+    >>> both = [f(source, target, **cells, **settings) for f in (naive_matching_margin, matching_margin)]
+    >>> torch.allclose(*both)
+    True
+    """
     logits = source.transpose(1, 2) @ target
     margin = scale * (positions - matches[:, :, None]).norm(dim=-1) ** exponent
     right = (_hats(matches, positions, rows=rows, columns=columns) * logits).sum(-1)
@@ -286,7 +335,12 @@ def naive_matching_margin(
 def naive_exchanged(
     source: Float[Tensor, "batch channel cells"], auxiliary: Float[Tensor, "batch channel others"]
 ) -> Float[Tensor, "batch channel cells"]:
-    """Reference of :func:`exchanged`: the whole table."""
+    """Return :func:`exchanged` from the whole table: the reference.
+
+    >>> source, auxiliary = torch.rand(1, 3, 2), torch.rand(1, 3, 4)
+    >>> torch.allclose(naive_exchanged(source, auxiliary), exchanged(source, auxiliary), atol=1e-4)
+    True
+    """
     return auxiliary @ torch.softmax(source.transpose(1, 2) @ auxiliary, dim=-1).transpose(1, 2)
 
 
@@ -366,7 +420,7 @@ class _Gradients:
 def _blocks(
     source: Float[Tensor, "batch channel cells"], target: Float[Tensor, "batch channel targets"]
 ) -> Iterator[tuple[slice, slice, Float[Tensor, "some rows targets"]]]:
-    """Logits by blocks of items and of their rows, the largest first, all in one piece of memory that is written over.
+    """Yield logits by blocks of items and of their rows, the largest first, in one reused buffer.
 
     As many rows of an item as a block holds, and as many items: whole pictures when they are small.
     """
@@ -387,7 +441,7 @@ def _blocks(
 
 
 def _part(memory: Tensor, shape: tuple[int, ...] | torch.Size) -> Tensor:
-    """The beginning of a piece of memory, contiguous, in a smaller shape."""
+    """Return the beginning of a buffer, contiguous, in a smaller shape."""
     return memory.view(-1)[: shape[0] * shape[1] * shape[2]].view(shape)
 
 
@@ -398,7 +452,7 @@ def _distances(
     exponent: float,
     columns: int | None,
 ) -> _Distances:
-    """What writes the distances of a block's matches from all positions, to the power of the exponent."""
+    """Return a function that writes the distances of a block's matches from all positions, to the exponent's power."""
     if exponent <= 0:
         raise ValueError(f"exponent must be positive, got {exponent}")
     if columns is None and positions.device.type == "cpu":
@@ -423,7 +477,7 @@ def _distances(
 
 
 def _columns_of(positions: Float[Tensor, "targets 2"]) -> int | None:
-    """Columns of the lattice that the positions are, row by row; None when they are none. Reads values."""
+    """Return the number of columns of the lattice of the positions; None if they are not a lattice. Reads values."""
     x, y = positions.unbind(-1)
     columns = int((y == y[:1]).to(torch.uint8).cummin(0).values.sum())
     if columns == 0 or len(x) % columns:
@@ -433,7 +487,7 @@ def _columns_of(positions: Float[Tensor, "targets 2"]) -> int | None:
 
 
 def _power(squared: Tensor, exponent: float) -> Tensor:
-    """Distance to the power of the exponent from its square, in place. Roots are far quicker than powers."""
+    """Return the distance to the power of the exponent from its square, in place. Roots are far quicker than powers."""
     if exponent == 2:
         return squared
     if exponent == 1:
@@ -450,7 +504,7 @@ def _worst(
     *,
     scale: float,
 ) -> Int[Tensor, "batch cells"]:
-    """The target cell of largest margin plus inner product, for every source cell."""
+    """Return the target cell of largest margin plus inner product, for every source cell."""
     worst = source.new_empty((source.shape[0], source.shape[2]), dtype=torch.int64)
     second: Tensor | None = None
     for items, rows, table in _blocks(source, target):
@@ -469,7 +523,7 @@ def _labels_at(
     rows: int,
     columns: int,
 ) -> Float[Tensor, "batch channel cells"]:
-    """Target labels at the matches, bilinear, clamped to the lattice."""
+    """Return target labels at the matches, bilinear, clamped to the lattice."""
     x, y = _lattice_coordinates(matches, positions, rows=rows, columns=columns).unbind(-1)
     left, up = (low.floor().clamp(max=max(count - 2, 0)) for low, count in ((x, columns), (y, rows)))
     right, down = (left + 1).clamp(max=columns - 1), (up + 1).clamp(max=rows - 1)
@@ -483,7 +537,7 @@ def _labels_at(
 def _lattice_coordinates(
     matches: Float[Tensor, "batch cells 2"], positions: Float[Tensor, "targets 2"], *, rows: int, columns: int
 ) -> Float[Tensor, "batch cells 2"]:
-    """Column and row of the matches, fractional, clamped to the lattice."""
+    """Return column and row of the matches, fractional, clamped to the lattice."""
     if rows * columns != len(positions):
         raise ValueError(f"{len(positions)} positions are not a lattice of {rows} x {columns}")
     last = positions.new_tensor([columns - 1, rows - 1])
@@ -494,7 +548,7 @@ def _lattice_coordinates(
 def _hats(
     matches: Float[Tensor, "batch cells 2"], positions: Float[Tensor, "targets 2"], *, rows: int, columns: int
 ) -> Float[Tensor, "batch cells targets"]:
-    """Bilinear weight of every cell at every match: a product of two hat functions."""
+    """Return the bilinear weight of every cell at every match: a product of two hat functions."""
     place = _lattice_coordinates(matches, positions, rows=rows, columns=columns)
     x = torch.arange(columns, dtype=place.dtype, device=place.device)
     y = torch.arange(rows, dtype=place.dtype, device=place.device)
@@ -506,7 +560,7 @@ def _hats(
 def _prepared(
     source: Tensor, target: Tensor, matches: Tensor, positions: Tensor, weights: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Source, target, matches and weights in one dtype, cleared where the weight is 0."""
+    """Return source, target, matches and weights in one dtype, zeroed where the weight is 0."""
     _require_labels(source, target)
     batch, _, cells = source.shape
     expected = ((batch, cells, 2), (target.shape[2], 2), (batch, cells))

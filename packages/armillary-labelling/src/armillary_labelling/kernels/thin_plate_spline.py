@@ -11,7 +11,7 @@ Its weights are the rows :math:`w_1 \dots w_K, a_0, a_1, a_2`, each with an x an
 :func:`spline_weights` finds those weights. Weights drawn at random need not be orthogonal; the map is a smooth one all
 the same, which grows faster than an affine one outside.
 
-What depends on the lattice alone is computed once, in float64, and kept for later calls.
+All that depends on the lattice alone is computed once, in float64, and cached.
 
 Source: Bookstein 1989, doi:10.1109/34.24792. Random weights and :math:`\epsilon = 10^{-5}`: the authors' code of
 arXiv:1706.02932 (jamt9000/DVE, utils/tps.py).
@@ -36,10 +36,13 @@ def control_points(
     dtype: torch.dtype = torch.float32,
     device: torch.device | str | None = None,
 ) -> Float[Tensor, "controls 2"]:
-    """Positions of the control points, row by row.
+    """Return positions of the control points, row by row.
 
     Raises:
         ValueError: fewer than two rows or columns: an affine map would not be fixed by them.
+
+    >>> control_points((2, 2)).tolist()
+    [[-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0], [1.0, 1.0]]
     """
     if min(control) < 2:
         raise ValueError(f"control points need two rows and two columns, got {control}")
@@ -49,14 +52,18 @@ def control_points(
 def spline_weights(
     values: Float[Tensor, "*batch controls 2"], *, control: tuple[int, int], epsilon: float = 0.0
 ) -> Float[Tensor, "*batch weights 2"]:
-    """Weights of the spline that takes the control points to the values.
+    """Return the weights of the spline that takes the control points to the values.
 
     Args:
-        values: where the control points go.
+        values: positions of the control points under the map.
         epsilon: of U; with 0 the spline bends least.
 
     Raises:
-        ValueError: the values are not one for each control point.
+        ValueError: there is not one value per control point.
+
+    >>> weights = spline_weights(control_points((3, 3)) + 5, control=(3, 3))  # a translation: only the affine rows
+    >>> (weights[-3:].round(decimals=3) + 0.0).tolist(), torch.allclose(weights[:-3], weights.new_zeros(1), atol=1e-4)
+    ([[5.0, 5.0], [1.0, 0.0], [0.0, 1.0]], True)
     """
     _require(values, control, extra=0)
     solution = _interpolation(control, epsilon, values.dtype, values.device)
@@ -71,10 +78,14 @@ def spline_grid(
     control: tuple[int, int],
     epsilon: float = 0.0,
 ) -> Float[Tensor, "*batch height width 2"]:
-    """Where the spline takes every pixel: one product with a kept matrix for the whole batch.
+    """Return the position to which the spline takes every pixel: one product with a cached matrix for the whole batch.
 
     Raises:
         ValueError: the weights are not three more than the control points.
+
+    >>> half = spline_weights(control_points((3, 3)) / 2, control=(3, 3))
+    >>> torch.allclose(spline_grid(half, height=4, width=5, control=(3, 3)), identity_grid(4, 5) / 2, atol=1e-5)
+    True
     """
     _require(weights, control, extra=3)
     basis = _pixel_basis(control, height, width, epsilon, weights.dtype, weights.device)
@@ -84,13 +95,17 @@ def spline_grid(
 def interpolating_grid(
     values: Float[Tensor, "*batch controls 2"], *, height: int, width: int, control: tuple[int, int]
 ) -> Float[Tensor, "*batch height width 2"]:
-    """Where the spline that takes the control points to the values takes every pixel.
+    """Return every pixel's position under the spline that takes the control points to the values.
 
     The same as :func:`spline_grid` of :func:`spline_weights`, at one product less, and as exact as the values in
     float32 too: the weights, whose large terms cancel, do not occur.
 
     Raises:
-        ValueError: the values are not one for each control point.
+        ValueError: there is not one value per control point.
+
+    >>> values = control_points((3, 3)).square()
+    >>> torch.allclose(interpolating_grid(values, height=3, width=3, control=(3, 3)).flatten(0, 1), values, atol=1e-5)
+    True
     """
     _require(values, control, extra=0)
     matrix = _pixel_interpolation(control, height, width, values.dtype, values.device)
@@ -104,10 +119,15 @@ def spline_map(
     control: tuple[int, int],
     epsilon: float = 0.0,
 ) -> Float[Tensor, "*batch points 2"]:
-    """Where the spline takes the points. Memory grows with points times control points.
+    """Return the points under the spline. Memory grows with points times control points.
 
     Raises:
         ValueError: the weights are not three more than the control points.
+
+    >>> values = torch.rand(9, 2, dtype=torch.float64)
+    >>> points = control_points((3, 3), dtype=torch.float64)
+    >>> torch.allclose(spline_map(spline_weights(values, control=(3, 3)), points, control=(3, 3)), values)
+    True
     """
     _require(weights, control, extra=3)
     centres = control_points(control, dtype=points.dtype, device=points.device)
@@ -121,13 +141,17 @@ def spline_jacobian(
     control: tuple[int, int],
     epsilon: float = 0.0,
 ) -> Float[Tensor, "*batch points 2 2"]:
-    r"""Derivative of the spline at the points: row i is the gradient of component i.
+    r"""Return the derivative of the spline at the points: row i is the gradient of component i.
 
     .. math:: \frac{\partial f}{\partial p} = \sum_k 2 U'(s_k)\, w_k (p - c_k)^T + (a_1\ a_2),
               \quad U'(s) = \log(s + \epsilon) + \frac{s}{s + \epsilon}
 
     Raises:
         ValueError: the weights are not three more than the control points.
+
+    >>> scaled = spline_weights(control_points((3, 3)) * torch.tensor([2.0, 3.0]), control=(3, 3))
+    >>> (spline_jacobian(scaled, torch.zeros(1, 2), control=(3, 3)).round(decimals=3) + 0.0).tolist()
+    [[[2.0, 0.0], [0.0, 3.0]]]
     """
     _require(weights, control, extra=3)
     centres = control_points(control, dtype=points.dtype, device=points.device)
@@ -143,7 +167,7 @@ def spline_inverse(
     epsilon: float = 0.0,
     tolerance: float = 1e-6,
 ) -> tuple[Float[Tensor, "*batch points 2"], Bool[Tensor, "*batch points"]]:
-    """Positions that the spline takes to the points, and where they were found.
+    """Return positions that the spline takes to the points, and whether they were found.
 
     Newton's method in float64, from the nearest values on a coarse grid over [-1, 1]. Where the map folds a point has
     several such positions; that found from the nearest value is returned. No gradient.
@@ -157,6 +181,11 @@ def spline_inverse(
 
     Raises:
         ValueError: the weights are not three more than the control points.
+
+    >>> doubled = spline_weights(2 * control_points((3, 3), dtype=torch.float64), control=(3, 3))
+    >>> position, found = spline_inverse(doubled, torch.tensor([[1.0, -0.5]], dtype=torch.float64), control=(3, 3))
+    >>> (position.round(decimals=6)).tolist(), found.tolist()
+    ([[0.5, -0.25]], [True])
     """
     _require(weights, control, extra=3)
     precise, sought = weights.double(), points.double()
@@ -181,7 +210,7 @@ def spline_inverse(
 
 
 def _newton_step(slope: Float[Tensor, "*points 2 2"], error: Float[Tensor, "*points 2"]) -> Float[Tensor, "*points 2"]:
-    """Solution of ``slope @ step = error``, 0 where there is none.
+    """Return the solution of ``slope @ step = error``, 0 if there is none.
 
     No longer than two cells of the coarse grid: what has no solution stays near, and finite.
     """
@@ -197,7 +226,7 @@ def _newton_step(slope: Float[Tensor, "*points 2 2"], error: Float[Tensor, "*poi
 def _squares(
     points: Float[Tensor, "*batch 2"], centres: Float[Tensor, "controls 2"]
 ) -> Float[Tensor, "*batch controls"]:
-    """Squared distances, by differences: exact near 0."""
+    """Return squared distances, by differences: exact near 0."""
     x, y = points.unbind(-1)
     return (x[..., None] - centres[:, 0]).square() + (y[..., None] - centres[:, 1]).square()
 
@@ -205,7 +234,7 @@ def _squares(
 def _basis(
     points: Float[Tensor, "*batch 2"], squares: Float[Tensor, "*batch controls"], epsilon: float
 ) -> Float[Tensor, "*batch weights"]:
-    """Row [U | 1 | x y] of every point."""
+    """Return the row [U | 1 | x y] of every point."""
     bend = torch.xlogy(squares, squares + epsilon)
     return torch.cat((bend, torch.ones_like(points[..., :1]), points), dim=-1)
 
@@ -217,7 +246,7 @@ def _slope(
     squares: Float[Tensor, "*batch points controls"],
     epsilon: float,
 ) -> Float[Tensor, "*batch points 2 2"]:
-    """Derivative at the points; the sum over w (p - c)^T is that over w, times p, less that over w c^T."""
+    """Return the derivative at the points; the sum over w (p - c)^T is that over w, times p, less that over w c^T."""
     safe = torch.where(squares + epsilon > 0, squares + epsilon, 1.0)  # at a control point its term is 0
     bend = 2 * (safe.log() + squares / safe)
     w = weights[..., :-3, :]
@@ -230,7 +259,7 @@ def _slope(
 def _product(
     matrix: Float[Tensor, "rows entries"], columns: Float[Tensor, "*batch entries 2"]
 ) -> Float[Tensor, "*batch rows 2"]:
-    """``matrix @ columns`` for all of the batch at once, free of mixed precision."""
+    """Return ``matrix @ columns`` for all of the batch at once; mixed precision is off."""
     batch = columns.shape[:-2]
     flat = columns.movedim(-2, -1).reshape(-1, matrix.shape[1])
     with torch.autocast(matrix.device.type, enabled=False):
@@ -251,7 +280,7 @@ def _pixel_basis(
 def _interpolation(
     control: tuple[int, int], epsilon: float, dtype: torch.dtype, device: torch.device
 ) -> Float[Tensor, "weights controls"]:
-    """Matrix from values at the control points to weights: the inverse of [[U, P], [P^T, 0]], less three columns."""
+    """Return the matrix from control values to weights: the inverse of [[U, P], [P^T, 0]], less three columns."""
     with torch.inference_mode(False):
         centres = control_points(control, dtype=torch.float64)
         rows = _basis(centres, _squares(centres, centres), epsilon)

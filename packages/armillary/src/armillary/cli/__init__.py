@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run ``armillary`` with these arguments, those of the process where none are given; return its exit status."""
+    """Run ``armillary`` with these arguments, by default those of the process; return its exit status."""
     from armillary.cli.failures import reported
 
     typed = list(sys.argv[1:] if arguments is None else arguments)

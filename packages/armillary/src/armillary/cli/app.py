@@ -1,4 +1,4 @@
-"""The tree of verbs. A verb's module is imported when the verb is called, so the words about it stand here."""
+"""Tree of verbs, with their help texts. A verb's module is imported when the verb is called."""
 
 from cyclopts import App
 
@@ -10,14 +10,14 @@ _FORMATTER = HelpFormatter()
 app = App(
     name="armillary",
     help="Learn the 3D geometry of a kind of object from pictures without labels.\n\n"
-    "armillary VERB --help says what a verb takes, armillary recipes list what can be trained.",
+    "armillary VERB --help lists the arguments of a verb, armillary recipes list the recipes.",
     help_format="plaintext",
     help_formatter=_FORMATTER,
     group_commands="Verbs",
     group_parameters="Flags",
     version=__version__,
     usage="Usage: armillary VERB [ARGUMENTS] [FLAGS]",
-    suppress_keyboard_interrupt=False,  # it is said, not swallowed
+    suppress_keyboard_interrupt=False,  # main() reports it
 )
 
 
@@ -55,8 +55,8 @@ _verb(
     "[FLAGS]",
     "Train every installed method on pictures that it makes itself; write one page.\n\n"
     "Each method makes its own procedural generator, learns from it, is measured on pictures that it has not seen, and "
-    "exports a mesh if it makes surfaces: at most two minutes a method on two cores. What an earlier demo made is kept: its data are used "
-    "again, its runs stay.",
+    "exports a mesh if it makes surfaces: at most two minutes per method on two cores. Data and runs of "
+    "an earlier demo are kept; its data are used again.",
     order=1,
 )
 _verb(
@@ -65,10 +65,10 @@ _verb(
     "RECIPE --data DIR --out RUN [FLAGS]",
     "Train a recipe on a folder of pictures.\n\n"
     "Everything goes into the folder of the run, which can be moved. SIGINT and SIGTERM end it after its step, with a "
-    "checkpoint; after these, or after a crash, --resume goes on from the newest good checkpoint:\n\n"
+    "checkpoint; after these, or after a crash, --resume continues from the newest good checkpoint:\n\n"
     "    armillary train unsup3d:quick --data faces --out runs/faces\n"
     "    armillary train --resume runs/faces --data faces --steps 20000\n\n"
-    "Each of these wins over those before it: --recipe, --set, --use, --weight, --drop.",
+    "Each of these overrides those before it: --recipe, --set, --use, --weight, --drop.",
     order=2,
 )
 _verb(
@@ -94,8 +94,8 @@ _verb(
     "RUN PATHS ... --out DIR [FLAGS]",
     "Find the geometry of new pictures.\n\n"
     "For each picture an npz with every output and PNGs to look at; for poses, light and key points a CSV table over all "
-    "pictures. A file that cannot be read is named and passed over; the status is 1 where none could be used.\n\n"
-    "--views draws what the method makes of the object when it is turned, where the method can turn it: for each picture "
+    "pictures. A file that cannot be read is named and skipped; the status is 1 if none could be read.\n\n"
+    "--views draws new views of the object, if the method can render them: for each picture "
     "ID-views.png, a grid of elevations and azimuths, and ID-views.webp, one turn; of a mesh with its true views beside. "
     "--animate draws the surfaces that a method finds, turned and in new light.",
     order=5,
@@ -104,10 +104,10 @@ _verb(
     app,
     "pose",
     "RUN A B [FLAGS]",
-    "Say by which rotation the object of A becomes that of B.\n\n"
+    "Print the rotation from the object of A to that of B.\n\n"
     "A and B are pictures, or meshes where the method takes them. The method's signals on the sphere are correlated over all "
-    "rotations; one that finds rotations or poses is asked for both. Runners-up are given: of a symmetric object several "
-    "rotations are as good.",
+    "rotations; a method that finds rotations or poses compares those of both pictures. Runners-up are printed: a symmetric "
+    "object has several equal rotations.",
     order=6,
 )
 _verb(
@@ -116,7 +116,7 @@ _verb(
     "RUN IMAGE [FLAGS]",
     "Turn one picture into a textured mesh.\n\n"
     "GLB and OBJ carry a texture, PLY a colour at each vertex; all carry normals. The file is read again and compared "
-    "before it takes its place.",
+    "before it replaces an older one.",
     order=7,
 )
 
@@ -125,9 +125,9 @@ _verb(
     "compare",
     "[RECIPE ...] --data DIR [FLAGS]",
     "Train several recipes on the same data with the same budget; one table.\n\n"
-    "A run for each recipe and seed, all measured by the same evaluators: those that suit every recipe, or those of --only. "
-    "Trivial baselines, parameters, seconds a step and peak memory stand beside. The folder of --out keeps runs, table and "
-    "page; the same command goes on after an interruption, and more recipes, seeds or evaluators are added to it. A recipe "
+    "One run per recipe and seed, all measured by the same evaluators: those that suit every recipe, or those of --only. "
+    "Trivial baselines, parameters, seconds per step and peak memory are listed beside. The folder of --out keeps runs, table and "
+    "page; the same command continues after an interruption, and more recipes, seeds or evaluators are added to it. A recipe "
     "that fails is a row with its error.\n\n"
     "A recipe may carry patches, here and wherever a recipe is named: another recipe, whose change to the one that both extend "
     "is made; a TOML file; a setting.\n\n"
@@ -144,33 +144,33 @@ _verb(
     "GENERATOR OUT [FLAGS]",
     "Make pictures with ground truth: depth, masks, normals, albedo, poses, light, landmarks.\n\n"
     "The same seed gives the same bytes on one machine, whatever the number of workers and shards. A call that was "
-    "interrupted goes on where it was. What can be set: armillary components show GENERATOR",
+    "interrupted is continued by the same call. Settings: armillary components show GENERATOR",
     order=1,
 )
 _verb(
     _data,
     "check",
     "DIR [FLAGS]",
-    "Say what is wrong with a folder, file by file.\n\n"
+    "List the faults of a folder, file by file.\n\n"
     "Pictures, and other files that an installed data set reads: of meshes their categories, which are refused and which are "
-    "mended as they are read. Nothing is changed. The status is 1 where something is an error.",
+    "mended as they are read. Nothing is changed. The status is 1 if there is an error.",
     order=2,
 )
 _verb(
     _data,
     "convert",
     "FOLDER OUT [FLAGS]",
-    "Make a data folder of somebody's annotated pictures.\n\n"
-    "FOLDER holds annotations.npz (arrays id or filename, landmarks, and where there are any visible and pose_para) and the "
-    "pictures; or it is a COCO JSON file of key points with its pictures beside it. Nothing is guessed: what a larger z means "
-    "has to be said.\n\n"
+    "Convert annotated pictures to a data folder.\n\n"
+    "FOLDER holds annotations.npz (arrays id or filename, landmarks, and optionally visible and pose_para) and the "
+    "pictures; or it is a COCO JSON file of key points with its pictures beside it. Nothing is guessed: the meaning of a larger "
+    "z must be typed.\n\n"
     "    armillary data convert aflw2000 faces --larger-z nearer --block 25",
     order=4,
     module="convert",
 )
-_verb(_data, "info", "DIR [FLAGS]", "Say what is in a folder, without decoding its pictures.", order=3)
+_verb(_data, "info", "DIR [FLAGS]", "List the contents of a folder, without decoding its pictures.", order=3)
 
-_recipes = _group("recipes", "What can be trained, and with which settings.", order=11)
+_recipes = _group("recipes", "Recipes and their settings.", order=11)
 _verb(
     _recipes,
     "list",
@@ -191,7 +191,7 @@ _verb(
     _recipes,
     "explain",
     "RECIPE [FLAGS]",
-    "Say where each value of a recipe comes from: what set it, and the paper or code that it is from.",
+    "Print the origin of each value of a recipe: what set it, and its paper or code.",
     order=3,
 )
 _verb(
@@ -249,7 +249,7 @@ _verb(
     _assets,
     "add",
     "NAME FILE",
-    "Remember where a file lies, for this user.\n\nRecipes that need it find it by its name: "
+    "Register the path of a file for this user.\n\nRecipes that need it find it by its name: "
     "armillary assets add vgg16 vgg16-397923af.pth",
     order=1,
 )
@@ -261,7 +261,7 @@ _verb(
     "plugin",
     "NAME [FLAGS]",
     "Write a package with one part that works, for its author to change.\n\n"
-    "It installs, passes armillary plugins verify and its own tests at once; its README says what to change, and with which "
+    "It installs, passes armillary plugins verify and its own tests at once; its README lists what to change, and with which "
     "command to try the part inside a published method. Nothing is overwritten.\n\n"
     "    armillary new plugin mine --kind renderer\n"
     "    python -m pip install -e armillary-mine\n"

@@ -1,4 +1,4 @@
-"""``armillary assets``: files that recipes need and nobody may ship."""
+"""Verbs ``armillary assets``: files that recipes need and cannot be shipped."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,11 +12,11 @@ from armillary.plugins.host import KINDS, Host
 
 
 def add(
-    name: Annotated[str, Parameter(name="NAME", help="What recipes call it, such as vgg16.")],
-    file: Annotated[Path, Parameter(name="FILE", help="Where it lies.")],
+    name: Annotated[str, Parameter(name="NAME", help="Its name in recipes, such as vgg16.")],
+    file: Annotated[Path, Parameter(name="FILE", help="Path of the file.")],
     /,
 ) -> None:
-    """Remember where a file lies, for this user: recipes that need it find it by its name."""
+    """Register the path of a file for this user: recipes that need it find it by its name."""
     place = register.add(name, file)
     show.message(f"{name}: {file.resolve()}, kept in {place}")
     needs = _needed()

@@ -1,4 +1,4 @@
-"""``armillary compare``."""
+"""Verb ``armillary compare``."""
 
 import shlex
 from pathlib import Path
@@ -18,24 +18,25 @@ def compare(
         Parameter(
             name="RECIPE",
             help="plugin:recipe, a TOML file, or NAME=RECIPE to call it so in the table; with +PATCH for each change of it; "
-            "not given: '*:quick', every installed recipe of that name.",
+            "default: '*:quick', every installed recipe of that name.",
         ),
     ],
     data: Annotated[Path | None, Parameter(metavar="DIR", help="Folder that all are trained on.")] = None,
     test_data: Annotated[
         Path | None,
-        Parameter(metavar="DIR", help="Folder that all are measured on; not given: the test split of --data."),
+        Parameter(metavar="DIR", help="Folder that all are measured on. Default: the test split of --data."),
     ] = None,
     out: Annotated[
-        Path, Parameter(metavar="DIR", help="Folder of the runs, the table and the page; the same one goes on.")
+        Path, Parameter(metavar="DIR", help="Folder of the runs, the table and the page; an existing one is continued.")
     ] = Path("comparison"),
-    seeds: Annotated[str, Parameter(metavar="N,N,...", help="A run for each: 0,1,2.")] = "0",
+    seeds: Annotated[str, Parameter(metavar="N,N,...", help="One run per seed: 0,1,2.")] = "0",
     steps: Annotated[
-        int | None, Parameter(metavar="N", help="Of each run in all; stages share them as their recipe has it.")
+        int | None,
+        Parameter(metavar="N", help="Total steps per run; stages share them in the proportions of the recipe."),
     ] = None,
     seconds: Annotated[
         float | None,
-        Parameter(metavar="S", help="The same in seconds; a recipe whose steps are done before ends earlier."),
+        Parameter(metavar="S", help="Total seconds per run; a recipe that finishes its steps ends earlier."),
     ] = None,
     only: Annotated[
         tuple[str, ...],
@@ -43,18 +44,16 @@ def compare(
             name="--only",
             negative=(),
             metavar="EVALUATOR",
-            help="Measure by this one: its id, or its name in a recipe; not given: by those that suit all. May be given again.",
+            help="Measure by this one: its id, or its name in a recipe. Default: those that suit all. Repeatable.",
         ),
     ] = (),
     sets: Annotated[
         tuple[str, ...],
-        Parameter(
-            name="--set", negative=(), metavar="PATH=VALUE", help="A setting of all recipes. May be given again."
-        ),
+        Parameter(name="--set", negative=(), metavar="PATH=VALUE", help="A setting of all recipes. Repeatable."),
     ] = (),
     asset: Annotated[
         tuple[str, ...],
-        Parameter(name="--asset", negative=(), metavar="NAME=FILE", help="A file that parts need. May be given again."),
+        Parameter(name="--asset", negative=(), metavar="NAME=FILE", help="A file that parts need. Repeatable."),
     ] = (),
     device: DeviceFlags | None = None,
     json: Json = False,
@@ -62,7 +61,7 @@ def compare(
 ) -> int:
     """Train several recipes on the same data with the same budget, measure them by the same evaluators, print one table."""
     if json and csv:
-        raise UsageError("--json and --csv: print one of them; both stand in the folder of --out")
+        raise UsageError("--json and --csv: print one of them; the folder of --out has both")
     if data is None:
         raise UsageError(
             "--data is missing: which folder of pictures? armillary compare RECIPE RECIPE --data DIR --steps N"
@@ -126,7 +125,7 @@ def _print(made: Any) -> None:
         cells = [_cell(row.cells.get((column.measure, column.figure))) for column in made.columns]
         rows.append([row.name, size, steps, speed, memory, *cells])
     heads = [column.head + (" (higher is better)" if column.better == "higher" else "") for column in made.columns]
-    show.table(rows, columns=["recipe", "parameters", "steps", "s a step", "peak memory", *heads])
+    show.table(rows, columns=["recipe", "parameters", "steps", "s per step", "peak memory", *heads])
     for row in made.rows:
         for note in row.notes:
             show.data(f"{row.name}: {note}")

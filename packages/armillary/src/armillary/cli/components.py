@@ -1,4 +1,4 @@
-"""``armillary components``: parts, what they take and give."""
+"""Verbs ``armillary components``: parts and their ports."""
 
 import types
 import typing
@@ -22,7 +22,7 @@ def list_(
         str | None,
         Parameter(
             metavar="RECIPE.SLOT",
-            help="What fits this slot of a recipe, and why the others do not: unsup3d:paper.depth.head.",
+            help="Parts that fit this slot of a recipe, and the reasons against the others: unsup3d:paper.depth.head.",
         ),
     ] = None,
     json: Json = False,
@@ -31,7 +31,7 @@ def list_(
     host = Host()
     if fits is not None:
         if kind is not None:
-            raise UsageError(f"--kind {kind}: the slot says of which kind its parts are; leave --kind out")
+            raise UsageError(f"--kind {kind}: the slot has a kind already; leave --kind out")
         _list_fits(host, fits, json=json)
     else:
         kinds = [kind_of(kind)] if kind else [each for each in KINDS if each != "recipe"]
@@ -86,7 +86,7 @@ def show_(id: Annotated[str, Parameter(name="ID", help="plugin:component")], /, 
 def _find(host: Host, id: str) -> tuple[str, Any]:
     plugin, colon, name = id.partition(":")
     if not colon:
-        raise UnknownNameError(f"{id!r} is no component: write it as plugin:component (armillary components list)")
+        raise UnknownNameError(f"{id!r} is not a component: write it as plugin:component (armillary components list)")
     offer = host.load(plugin)
     for kind, specs in offer.components.items():
         if name in specs and kind != "recipe":
@@ -105,8 +105,8 @@ def _list_fits(host: Host, text: str, *, json: bool) -> None:
     found = sorted(fits(host, asked), key=lambda fit: (bool(fit.reasons), not fit.own))
     if json:
         rows = [(fit, _plain(asked.wanted.kind, fit.id, fit.spec)) for fit in found]
-        told = ({"fits": not fit.reasons, "own": fit.own, "why": [*fit.reasons, *fit.notes]} for fit, _ in rows)
-        show.as_json([row | more for (_, row), more in zip(rows, told, strict=True)])
+        reasons = ({"fits": not fit.reasons, "own": fit.own, "why": [*fit.reasons, *fit.notes]} for fit, _ in rows)
+        show.as_json([row | more for (_, row), more in zip(rows, reasons, strict=True)])
         return
     fitting, others = ([fit for fit in found if bool(fit.reasons) is refused] for refused in (False, True))
     rows = [(fit.id, _ports(fit.spec.consumes), _ports(fit.spec.produces), _remark(fit)) for fit in fitting]
@@ -150,7 +150,7 @@ def _settings(host: Host, spec: Any) -> list[dict[str, object]]:
 
 def _type(kind: Any) -> str:
     if kind is type(None):
-        return "not given"
+        return "none"
     if typing.get_origin(kind) is typing.Literal:
         return " | ".join(str(choice) for choice in typing.get_args(kind))
     if typing.get_origin(kind) in (types.UnionType, typing.Union):
@@ -164,7 +164,7 @@ def _setting(field: Any, hints: Any) -> dict[str, object]:
     return {
         "name": field.name,
         "type": kind,
-        "default": "required" if required else field.default if field.default is not None else "not given",
+        "default": "required" if required else field.default if field.default is not None else "none",
         "unit": field.metadata.get("unit") or "",
         "help": field.metadata.get("help", ""),
         "source": field.metadata.get("source", ""),

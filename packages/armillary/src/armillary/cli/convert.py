@@ -1,4 +1,4 @@
-"""``armillary data convert``."""
+"""Verb ``armillary data convert``."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -19,7 +19,7 @@ def convert(
         Literal["nearer", "farther"] | None,
         Parameter(metavar="WORD", help="What a larger z of the file means: nearer or farther."),
     ] = None,
-    landmarks: Annotated[str, Parameter(metavar="NAME", help="Array of the points, where there are several.")] = "",
+    landmarks: Annotated[str, Parameter(metavar="NAME", help="Array of the points, if there are several.")] = "",
     group: Annotated[
         str, Parameter(metavar="NAME", help="Split so that pictures with equal values in this array stay together.")
     ] = "",
@@ -27,13 +27,17 @@ def convert(
         int, Parameter(metavar="N", help="Split so that N pictures with consecutive numbers stay together.")
     ] = 0,
     test: Annotated[
-        float, Parameter(metavar="SHARE", help="Of the groups or blocks, chosen by a hash of their names.")
+        float,
+        Parameter(
+            metavar="SHARE", help="Share of the groups or blocks for the test split, chosen by a hash of their names."
+        ),
     ] = 0.2,
     yaw_below: Annotated[
-        float | None, Parameter(metavar="DEGREES", help="Keep only objects that are turned less to the side.")
+        float | None,
+        Parameter(metavar="DEGREES", help="Keep only objects that are turned to the side by less than this."),
     ] = None,
 ) -> None:
-    """Make a data folder of somebody's annotated pictures: images, landmarks, poses, cameras, and a split where asked for."""
+    """Convert annotated pictures to a data folder: images, landmarks, poses, cameras, and a split on request."""
     from armillary.data.convert import convert as converted
 
     if block < 0:

@@ -1,4 +1,4 @@
-"""``armillary data``: folders of pictures."""
+"""Verbs ``armillary data``: folders of pictures."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -13,7 +13,9 @@ from armillary.cli.flags import Json
 from armillary.cli.progress import progress
 
 Dir = Annotated[Path, Parameter(name="DIR", help="Folder of pictures.")]
-AnyDir = Annotated[Path, Parameter(name="DIR", help="Folder of pictures, or of what an installed data set reads.")]
+AnyDir = Annotated[
+    Path, Parameter(name="DIR", help="Folder of pictures, or of files that an installed data set reads.")
+]
 _SHOWN = 20
 
 
@@ -27,14 +29,12 @@ def make(
     seed: Annotated[int, Parameter(metavar="N", help="The same seed gives the same bytes.")] = 0,
     set: Annotated[
         tuple[str, ...],
-        Parameter(
-            name="--set", negative=(), metavar="NAME=VALUE", help="A setting of the generator. May be given again."
-        ),
+        Parameter(name="--set", negative=(), metavar="NAME=VALUE", help="A setting of the generator. Repeatable."),
     ] = (),
     shard: Annotated[
         str, Parameter(metavar="I/N", help="Make part I of N; parts may be made at once, on several machines.")
     ] = "1/1",
-    workers: Annotated[int | None, Parameter(metavar="N", help="Processes; not given: one a core.")] = None,
+    workers: Annotated[int | None, Parameter(metavar="N", help="Processes. Default: one per core.")] = None,
 ) -> None:
     """Make pictures with ground truth: depth, masks, normals, albedo, poses, light, landmarks.
 
@@ -72,9 +72,9 @@ def make(
 
 
 def check(folder: AnyDir, /, *, json: Json = False) -> int:
-    """Read every file of a folder and say what is wrong, file by file. The status is 1 where something is an error.
+    """Read every file of a folder and list its faults, file by file. The status is 1 if there is an error.
 
-    Pictures are read as std:images reads them. Other files, meshes say, are read where an installed data set knows them.
+    Pictures are read as std:images reads them. Other files, meshes say, are read if an installed data set supports them.
     """
     from armillary.data import check as checking
     from armillary.data.readers import examine_all, has_pictures
@@ -122,7 +122,7 @@ def check(folder: AnyDir, /, *, json: Json = False) -> int:
 
 
 def _findings(findings: Iterable[Any]) -> None:
-    """Print what is wrong, files with the same fault together."""
+    """Print the findings, files with the same fault together."""
     by_text: dict[tuple[str, str], list[str]] = defaultdict(list)
     for finding in findings:
         by_text[finding.severity, finding.text].append(finding.path)
@@ -132,7 +132,7 @@ def _findings(findings: Iterable[Any]) -> None:
 
 
 def info(folder: Dir, /, *, json: Json = False) -> None:
-    """Say what is in a folder, without decoding its pictures."""
+    """List the contents of a folder, without decoding its pictures."""
     from armillary.data import check as checking
     from armillary.std.images import Images
 

@@ -1,4 +1,4 @@
-"""``armillary demo``."""
+"""Verb ``armillary demo``."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,9 +16,7 @@ def demo(
     out: Annotated[Path, Parameter(metavar="DIR", help="Folder of data, runs and the page.")] = Path("demo"),
     method: Annotated[
         tuple[str, ...],
-        Parameter(
-            name="--method", negative=(), metavar="ID", help="Only this method, such as unsup3d. May be given again."
-        ),
+        Parameter(name="--method", negative=(), metavar="ID", help="Only this method, such as unsup3d. Repeatable."),
     ] = (),
     seconds: Annotated[float, Parameter(metavar="S", help="What each method has in all.")] = 120.0,
     json: Json = False,

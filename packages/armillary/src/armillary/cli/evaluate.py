@@ -1,4 +1,4 @@
-"""``armillary evaluate``."""
+"""Verb ``armillary evaluate``."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,31 +17,32 @@ def evaluate(
     run: Annotated[Path, Parameter(name="RUN", help="Folder of the run.")],
     /,
     *,
-    data: Annotated[Path, Parameter(metavar="DIR", help="Folder of pictures with the truth that is measured against.")],
+    data: Annotated[Path, Parameter(metavar="DIR", help="Folder of pictures with ground truth.")],
     stage: Stage = None,
     split: Annotated[
         str | None,
         Parameter(
             metavar="SPLIT",
-            help="train, val, test or all; not given: test where the data has a split of its own or the run was trained "
+            help="train, val, test or all. Default: test where the data has a split of its own or the run was trained "
             "on it, else all.",
         ),
     ] = None,
     fit_data: Annotated[
-        Path | None, Parameter(metavar="DIR", help="Where baselines are fitted (the average depth); not given: --data.")
+        Path | None,
+        Parameter(metavar="DIR", help="Folder that baselines are fitted on (the average depth). Default: --data."),
     ] = None,
-    checkpoint: Annotated[str | None, Parameter(metavar="step-N", help="Which one; not given: the newest.")] = None,
+    checkpoint: Annotated[
+        str | None, Parameter(metavar="step-N", help="Checkpoint to load. Default: the newest.")
+    ] = None,
     only: Annotated[
         tuple[str, ...],
-        Parameter(
-            name="--only", negative=(), metavar="NAME", help="Only this evaluator of the recipe. May be given again."
-        ),
+        Parameter(name="--only", negative=(), metavar="NAME", help="Only this evaluator of the recipe. Repeatable."),
     ] = (),
     untrained: Annotated[
         bool,
         Parameter(
             negative=(),
-            help="Measure the same networks before their first step too: what is read off them taught nothing.",
+            help="Measure the same networks before their first step too: the figures of an untrained network.",
         ),
     ] = False,
     accelerator: Accelerator = "cpu",

@@ -1,4 +1,4 @@
-"""``armillary export``."""
+"""Verb ``armillary export``."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -15,13 +15,17 @@ def export(
     *,
     format: Annotated[
         Literal["glb", "ply", "obj"] | None,
-        Parameter(metavar="NAME", help="Of the mesh; not given: that of --out, or glb."),
+        Parameter(metavar="NAME", help="Format of the mesh. Default: that of --out, or glb."),
     ] = None,
-    out: Annotated[Path | None, Parameter(metavar="FILE", help="Not given: IMAGE's name, here.")] = None,
+    out: Annotated[
+        Path | None, Parameter(metavar="FILE", help="File to write. Default: IMAGE's name, in this folder.")
+    ] = None,
     texture: Annotated[
         str, Parameter(metavar="NAME", help="Output to paint the surface with, such as albedo or canonical_image.")
     ] = "",
-    checkpoint: Annotated[str | None, Parameter(metavar="step-N", help="Which one; not given: the newest.")] = None,
+    checkpoint: Annotated[
+        str | None, Parameter(metavar="step-N", help="Checkpoint to load. Default: the newest.")
+    ] = None,
 ) -> None:
     """Turn one picture into a textured mesh with normals; the file is read again and compared before it takes its place."""
     from armillary.cli.failures import UsageError

@@ -1,4 +1,4 @@
-"""What went wrong, as a person sees it: a line for their mistakes, a traceback and an address for ours."""
+"""Failures on the screen: one line for a user's error, a traceback and an address for a bug."""
 
 import errno
 import os
@@ -29,7 +29,7 @@ _MEMORY = ("OutOfMemoryError", "can't allocate memory", "not enough memory")
 
 
 class UsageError(ArmillaryError):
-    """A command that was written wrongly: status 2."""
+    """Command with wrong arguments: status 2."""
 
 
 def after_signal(number: int) -> int:
@@ -38,7 +38,7 @@ def after_signal(number: int) -> int:
 
 
 def reported(run: Callable[[], int], *, typed: Sequence[str]) -> int:
-    """Return the status of ``run``, after saying on standard error what went wrong, if something did.
+    """Return the status of ``run``, after printing its error, if any, on standard error.
 
     Args:
         run: the command.
@@ -86,7 +86,7 @@ def _system(error: OSError) -> str:
 
 
 def _usage(error: Any, typed: Sequence[str]) -> str:
-    """Return what cyclopts says, in our words where its own are hard to read."""
+    """Return cyclopts' message, reworded where it is hard to read."""
     kind = type(error).__name__
     text = str(error)
     text = f"{text[:1].lower()}{text[1:]}"
@@ -98,7 +98,7 @@ def _usage(error: Any, typed: Sequence[str]) -> str:
     if kind == "UnusedCliTokensError":
         text = f"too many arguments: {' '.join(error.unused_tokens)}"
     chain = " ".join(("armillary", *(getattr(error, "command_chain", None) or ())))
-    return f"{text}\n{chain} --help says what it takes"
+    return f"{text}\ntype {chain} --help for its arguments"
 
 
 # --- bugs ------------------------------------------------------------------------------------------------------------
@@ -120,7 +120,7 @@ def _bug(error: BaseException) -> int:
 
 
 def _plugin_of(trace: TracebackType | None) -> "PluginRecord | None":
-    """Return the plugin, other than the core's own, in whose code the innermost such frame lies."""
+    """Return the plugin, other than the core's own, whose code contains the innermost such frame."""
     from armillary.plugins.discovery import STD, discover
 
     owners = {record.module.partition(".")[0]: record for record in discover() if record.id != STD}
@@ -135,7 +135,7 @@ def _packages(trace: TracebackType | None) -> Iterator[str]:
 
 
 def _tracker(distribution: str) -> str:
-    """Return where a distribution takes reports, by its own metadata; empty where it does not say."""
+    """Return the issue tracker of a distribution, by its own metadata; empty if missing."""
     from importlib import metadata
 
     try:

@@ -1,4 +1,4 @@
-"""Flags that several verbs share."""
+"""Flags shared by several verbs."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -12,21 +12,21 @@ from armillary.errors import ConfigError, DataError
 if TYPE_CHECKING:
     from armillary.recipes.recipe import Recipe
 
-Accelerator = Annotated[Literal["auto", "cpu", "cuda", "mps"], Parameter(metavar="NAME", help="Where to compute.")]
+Accelerator = Annotated[Literal["auto", "cpu", "cuda", "mps"], Parameter(metavar="NAME", help="Device to compute on.")]
 Stage = Annotated[
-    str | None, Parameter(metavar="NAME", help="Of a run of several stages; not given: the one that its recipe serves.")
+    str | None, Parameter(metavar="NAME", help="Stage of the run. Default: the one that its recipe serves.")
 ]
 Json = Annotated[bool, Parameter(name="--json", negative=(), help="Print JSON.")]
 
 
 def _many(flag: str, metavar: str, help: str) -> Any:
-    return Parameter(name=flag, negative=(), metavar=metavar, help=f"{help} May be given again.")
+    return Parameter(name=flag, negative=(), metavar=metavar, help=f"{help} Repeatable.")
 
 
 @Parameter(name="*")
 @attrs.frozen(kw_only=True)
 class RecipeFlags:
-    """What is put on top of a recipe, in this order."""
+    """Changes to a recipe, in this order."""
 
     recipe_files: Annotated[tuple[Path, ...], _many("--recipe", "FILE", "TOML file that patches the recipe.")] = ()
     sets: Annotated[tuple[str, ...], _many("--set", "PATH=VALUE", "Change a setting: --set optimiser.lr=1e-4.")] = ()
@@ -54,7 +54,7 @@ class RecipeFlags:
     seed: Annotated[int | None, Parameter(metavar="N", help="Short for --set seed=N.")] = None
 
     def resolve(self, host: Any, name: str, *, strict: bool = False) -> "Recipe":
-        """Return the recipe with these flags on top of it."""
+        """Return the recipe with these flags applied."""
         from armillary.recipes.recipe import Overrides, resolve
 
         overrides = Overrides(
@@ -71,7 +71,7 @@ class RecipeFlags:
         return resolve(host, name, attrs.evolve(overrides, sets=(*overrides.sets, *short))) if short else recipe
 
     def given(self) -> list[str]:
-        """Return the flags of which there is at least one."""
+        """Return the flags that were typed."""
         names = {
             "--recipe": self.recipe_files,
             "--set": self.sets,
@@ -85,7 +85,7 @@ class RecipeFlags:
         return [flag for flag, values in names.items() if values]
 
     def others(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return the other runs' folders by name, and what a recipe keeps of each.
+        """Return the other runs' folders by name, and the recipe's record of each.
 
         Raises:
             UsageError: not written as NAME=RUN, or one name twice.
@@ -121,17 +121,17 @@ class RecipeFlags:
 @Parameter(name="*")
 @attrs.frozen(kw_only=True)
 class DeviceFlags:
-    """Where the numbers are computed."""
+    """Device and processes of the computation."""
 
     accelerator: Accelerator = "auto"
-    devices: Annotated[int, Parameter(metavar="N", help="Processes, one a device.")] = 1
+    devices: Annotated[int, Parameter(metavar="N", help="Processes, one per device.")] = 1
     precision: Annotated[
-        Literal["32-true", "bf16-mixed", "16-mixed"], Parameter(metavar="NAME", help="Of the networks.")
+        Literal["32-true", "bf16-mixed", "16-mixed"], Parameter(metavar="NAME", help="Precision of the networks.")
     ] = "32-true"
     workers: Annotated[
         int, Parameter(metavar="N", help="Loader processes; 0 keeps the pictures in memory where they fit.")
     ] = 0
-    threads: Annotated[int | None, Parameter(metavar="N", help="Threads; not given: what torch chooses.")] = None
+    threads: Annotated[int | None, Parameter(metavar="N", help="Threads. Default: torch's choice.")] = None
 
     def config(self) -> Any:
         """Return the settings of the device.
@@ -150,7 +150,7 @@ class DeviceFlags:
 
 
 def assets(given: tuple[str, ...]) -> dict[str, Path]:
-    """Return name to path for each ``NAME=FILE``, beside the registered files.
+    """Return a path per name for each ``NAME=FILE``, with the registered files.
 
     Raises:
         UsageError: not written that way.

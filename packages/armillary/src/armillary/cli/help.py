@@ -1,4 +1,4 @@
-"""How help is drawn: two columns of plain text, without colour or boxes, so that it is quick and can be copied."""
+"""Layout of help: two columns of plain text, without colour or boxes, so that it is quick and can be copied."""
 
 import shutil
 import textwrap
@@ -13,7 +13,7 @@ _LABEL = 28
 
 
 class HelpFormatter:
-    """Draws what cyclopts knows of a verb."""
+    """Formatter of a verb's help."""
 
     def __call__(self, console: "Console", options: "ConsoleOptions", panel: "HelpPanel") -> None:
         """Draw a panel: flags, arguments or verbs."""
@@ -28,13 +28,13 @@ class HelpFormatter:
         _write(console, "\n".join(lines))
 
     def render_usage(self, console: "Console", options: "ConsoleOptions", usage: Any) -> None:
-        """Draw the line that says how a verb is called."""
+        """Draw the usage line of a verb."""
         del options
         if usage:
             _write(console, _plain(usage))
 
     def render_description(self, console: "Console", options: "ConsoleOptions", description: Any) -> None:
-        """Draw the words about a verb."""
+        """Draw the description of a verb."""
         del options
         paragraphs = [_wrapped(paragraph) for paragraph in _plain(description).split("\n\n")]
         if any(paragraphs):

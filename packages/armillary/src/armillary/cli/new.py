@@ -1,4 +1,4 @@
-"""``armillary new``: the beginning of something of one's own."""
+"""Verbs ``armillary new``: create a plugin from a template."""
 
 import shlex
 from pathlib import Path
@@ -17,18 +17,18 @@ def plugin(
     name: Annotated[str, Parameter(name="NAME", help="Its id: the prefix of its parts, as in NAME:loss.")],
     /,
     *,
-    kind: Annotated[Kind, Parameter(metavar="KIND", help="What part it brings.")] = "loss",
+    kind: Annotated[Kind, Parameter(metavar="KIND", help="Kind of the part.")] = "loss",
     out: Annotated[
-        Path | None, Parameter(metavar="DIR", help="The new folder; not given: armillary-NAME, here.")
+        Path | None, Parameter(metavar="DIR", help="The new folder. Default: armillary-NAME, in this folder.")
     ] = None,
 ) -> None:
-    """Write a package with one part that works, for its author to change."""
+    """Create a plugin with one working part."""
     try:
         folder, trial = new_plugin(name, kind=kind, out=out)
     except NameRefusedError as error:
         raise UsageError(str(error)) from error
     show.data(str(folder))
-    show.message(f"a plugin with one part, which works as it is; {folder}/README.md says what to change")
+    show.message(f"a plugin with one working part; {folder}/README.md lists what to change")
     show.message("next:")
     for line in (f"cd {shlex.quote(str(folder))}", *trial):
         show.message(f"  {line}")

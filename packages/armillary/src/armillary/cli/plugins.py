@@ -1,4 +1,4 @@
-"""``armillary plugins``: what is installed."""
+"""Verbs ``armillary plugins``: installed plugins."""
 
 import importlib
 import importlib.util
@@ -42,7 +42,7 @@ def _not_installed(ids: Container[str]) -> list[str]:
     ]
 
 
-def show_(id: Annotated[str, Parameter(name="ID", help="Of the plugin.")], /, *, json: Json = False) -> None:
+def show_(id: Annotated[str, Parameter(name="ID", help="Id of the plugin.")], /, *, json: Json = False) -> None:
     """Print what a plugin offers: its components by kind, each with what it does."""
     from armillary.plugins.host import Host
 
@@ -74,10 +74,10 @@ def show_(id: Annotated[str, Parameter(name="ID", help="Of the plugin.")], /, *,
 
 def doctor(
     *,
-    timeout: Annotated[float | None, Parameter(metavar="S", help="Seconds that each plugin has.")] = None,
+    timeout: Annotated[float | None, Parameter(metavar="S", help="Time limit per plugin, in seconds.")] = None,
     json: Json = False,
 ) -> int:
-    """Load each plugin in a process of its own, import all that it names, and say what is broken.
+    """Load each plugin in a process of its own, import its components, and print errors.
 
     The status is 1 where a plugin, or a part of one, cannot be used.
     """
@@ -108,18 +108,16 @@ def doctor(
 
 
 def verify(
-    id: Annotated[str, Parameter(name="NAME", help="Of the plugin.")],
+    id: Annotated[str, Parameter(name="NAME", help="Id of the plugin.")],
     /,
     *,
-    level: Annotated[
-        int | None, Parameter(metavar="N", help="The highest level that is looked at; not given: all.")
-    ] = None,
+    level: Annotated[int | None, Parameter(metavar="N", help="Highest level to check. Default: all.")] = None,
     known: Annotated[
         Path | None, Parameter(metavar="FILE", help='TOML file of known failures: "CHECK ID" = "reason".')
     ] = None,
     json: Json = False,
 ) -> int:
-    """Say whether a plugin is what it declares; the status is 1 where it is not."""
+    """Check a plugin against its declarations; the status is 1 if a check fails."""
     if importlib.util.find_spec(_KIT) is None:
         raise ArmillaryError("the conformance kit is not installed: pip install armillary-testing")
     from armillary.config import read_toml

@@ -1,4 +1,4 @@
-"""``armillary pose``."""
+"""Verb ``armillary pose``."""
 
 import math
 from pathlib import Path
@@ -17,13 +17,15 @@ def pose(
     /,
     *,
     out: Annotated[
-        Path | None, Parameter(metavar="FILE.png", help="Draw both, and A's axes turned as they lie in B.")
+        Path | None, Parameter(metavar="FILE.png", help="Draw both, with A's axes as they are turned in B.")
     ] = None,
-    checkpoint: Annotated[str | None, Parameter(metavar="step-N", help="Which one; not given: the newest.")] = None,
+    checkpoint: Annotated[
+        str | None, Parameter(metavar="step-N", help="Checkpoint to load. Default: the newest.")
+    ] = None,
     accelerator: Accelerator = "cpu",
     json: Json = False,
 ) -> None:
-    """Say by which rotation the object of A becomes that of B."""
+    """Print the rotation from the object of A to that of B."""
     from armillary.inference.predict import picture_files
     from armillary.inference.relate import relate
     from armillary.inference.restore import restore

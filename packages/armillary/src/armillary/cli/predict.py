@@ -1,4 +1,4 @@
-"""``armillary predict``."""
+"""Verb ``armillary predict``."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +17,7 @@ def predict(
     paths: Annotated[tuple[Path, ...], Parameter(name="PATHS", help="Pictures, and folders of pictures.")],
     /,
     *,
-    out: Annotated[Path, Parameter(metavar="DIR", help="Where the results go.")],
+    out: Annotated[Path, Parameter(metavar="DIR", help="Folder of the results.")],
     stage: Stage = None,
     views: Annotated[
         bool,
@@ -34,8 +34,10 @@ def predict(
             help="Also draw each surface turned, and under a light that goes around: ID-turned.webp, ID-relit.webp.",
         ),
     ] = False,
-    checkpoint: Annotated[str | None, Parameter(metavar="step-N", help="Which one; not given: the newest.")] = None,
-    strict: Annotated[bool, Parameter(negative=(), help="Refuse bad files instead of passing over them.")] = False,
+    checkpoint: Annotated[
+        str | None, Parameter(metavar="step-N", help="Checkpoint to load. Default: the newest.")
+    ] = None,
+    strict: Annotated[bool, Parameter(negative=(), help="Refuse bad files instead of skipping them.")] = False,
     accelerator: Accelerator = "cpu",
 ) -> int:
     """Find the geometry of new pictures: for each an npz with every output, PNGs to look at, and rows of CSV tables.
@@ -70,7 +72,7 @@ def predict(
 
         def pass_over(file: Path, error: DataError) -> None:
             bad.append(file)
-            bar.message(f"passed over {error}")
+            bar.message(f"skipped {error}")
 
         found = find(restored, files, host=host, device=device, refused=None if strict else pass_over)
         found = animated(found, out) if animate else found
@@ -80,7 +82,7 @@ def predict(
             bar.count("pictures", done + len(bad), len(files))
         if views:
             _draw_views(restored, files, bad, host=host, device=device, out=out, bar=bar)
-    passed = f", {show.count(len(bad), 'file')} passed over" if bad else ""
+    passed = f", {show.count(len(bad), 'file')} skipped" if bad else ""
     show.message(f"{out}: {show.count(done, 'picture')} done{passed}")
     return OK if done else FAILED
 

@@ -1,4 +1,4 @@
-"""What a person sees while something runs: a bar on a terminal, a line now and then elsewhere. All of it on standard error."""
+"""Progress on standard error: a bar on a terminal, a line now and then elsewhere."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ _EVERY = 10.0  # seconds between lines where there is no terminal
 
 
 class Progress(Protocol):
-    """A reporter of a training, and a counter of items; used as a context."""
+    """Reporter of a training, and counter of items; a context manager."""
 
     def __enter__(self) -> Self:
         """Begin to draw."""
@@ -21,30 +21,30 @@ class Progress(Protocol):
         """Stop drawing."""
 
     def message(self, text: str) -> None:
-        """Say something that a person should read."""
+        """Print a message."""
 
     def progress(self, *, stage: str, step: int, steps: int, row: Mapping[str, object]) -> None:
-        """Say how far a training is."""
+        """Report the progress of a training."""
 
     def count(self, what: str, done: int, total: int) -> None:
-        """Say how many items are done."""
+        """Report the number of items done."""
 
 
 def progress() -> Progress:
-    """Return the one that fits where standard error goes; of several processes of one training only the first speaks."""
+    """Return the reporter for the kind of standard error; only the first process of a training reports."""
     if not is_first():
         return NoProgress()
     return BarProgress() if sys.stderr.isatty() else LineProgress()
 
 
 def is_first() -> bool:
-    """Return whether this is the process that speaks, of those that Fabric, torchrun or SLURM started."""
+    """Return whether this is the reporting process, of those started by Fabric, torchrun or SLURM."""
     ranks = (os.environ[name] for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK") if name in os.environ)
     return next(ranks, "0") == "0"
 
 
 class NoProgress:
-    """Nothing."""
+    """Reporter that prints nothing."""
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -54,13 +54,13 @@ class NoProgress:
         """End."""
 
     def message(self, text: str) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
     def progress(self, *, stage: str, step: int, steps: int, row: Mapping[str, object]) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
     def count(self, what: str, done: int, total: int) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
 
 class LineProgress:
@@ -100,7 +100,7 @@ class LineProgress:
 
 
 class BarProgress:
-    """A bar with the time that is left, for a terminal."""
+    """Bar with the time that is left, for a terminal."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -141,7 +141,7 @@ class BarProgress:
         self._move(_stage(stage).strip() or "training", step, steps, _figures(row).removeprefix(", "))
 
     def count(self, what: str, done: int, total: int) -> None:
-        """Move the bar of what is counted."""
+        """Move the bar of the counted items."""
         self._move(what, done, total, "")
 
     def _move(self, what: str, done: int, total: int, figures: str) -> None:
@@ -153,7 +153,7 @@ class BarProgress:
         self._bars.update(self._tasks[what], completed=done, total=total, figures=figures)
 
     def _ready(self) -> float | None:
-        """Take the waiting bar away; return when it began, None where it is away already."""
+        """Remove the waiting bar; return its start, None if it is removed already."""
         if self._waiting is None:
             return None
         began = next(task.start_time for task in self._bars.tasks if task.id == self._waiting)
@@ -171,5 +171,5 @@ def _figures(row: Mapping[str, object]) -> str:
     if isinstance(row.get("loss"), float):
         words.append(f"loss {row['loss']:.4g}")
     if isinstance(row.get("seconds_a_step"), float):
-        words.append(f"{row['seconds_a_step']:.3g} s a step")
+        words.append(f"{row['seconds_a_step']:.3g} s per step")
     return "".join(f", {word}" for word in words)

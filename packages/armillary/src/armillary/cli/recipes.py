@@ -1,4 +1,4 @@
-"""``armillary recipes``: what is trained, and with which settings."""
+"""Verbs ``armillary recipes``: installed recipes and their settings."""
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
@@ -69,7 +69,7 @@ def explain(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Say where each value of a recipe comes from: which recipe, file or flag set it, and which paper or code it is from."""
+    """Print the origin of each value of a recipe: the recipe, file or flag that set it, and its paper or code."""
     host = Host()
     found = (flags or RecipeFlags()).resolve(host, recipe)
     _notes(found.notes)
@@ -95,12 +95,12 @@ def explain(
 
 def diff(
     one: Id,
-    other: Annotated[str, Parameter(name="OTHER", help="The one that it is compared with.")],
+    other: Annotated[str, Parameter(name="OTHER", help="Recipe to compare with.")],
     /,
     *,
     json: Json = False,
 ) -> None:
-    """Say in which settings two recipes differ; what only one of them has is empty in the other."""
+    """Print the settings in which two recipes differ; a missing setting is empty."""
     host = Host()
     first, second = (dict(_settings(complete(host, RecipeFlags().resolve(host, name)))) for name in (one, other))
     paths = [path for path in {**first, **second} if first.get(path) != second.get(path)]
@@ -119,7 +119,7 @@ def check(
     flags: RecipeFlags | None = None,
     json: Json = False,
 ) -> int:
-    """Say whether the parts of a recipe fit and its settings are right, without building it."""
+    """Check that the parts of a recipe fit and its settings are valid, without building it."""
     host = Host()
     problems: dict[str, str] = {}
     names = [*recipes] or [*host.components("recipe")]
@@ -154,7 +154,7 @@ def _words(plan: Any) -> str:
             show.count(stage.body["budget"]["steps"], "step"),
         )
         found.append(f"{where}{stage.method_id}, {', '.join(counts)}")
-    missing = [f"takes from a run that is not given: --from {name}=RUN" for name in plan.missing]
+    missing = [f"takes parts from a missing run: --from {name}=RUN" for name in plan.missing]
     return "; ".join([*found, *missing])
 
 

@@ -13,12 +13,12 @@ _UNKNOWN_WIDTH = 200  # into a file or a pipe
 
 
 def message(text: str) -> None:
-    """Say something that is not data, on standard error."""
+    """Print a message that is not data on standard error."""
     print(text, file=sys.stderr, flush=True)
 
 
 def data(text: str) -> None:
-    """Print what was asked for, on standard output."""
+    """Print data on standard output."""
     print(text)
 
 
@@ -28,13 +28,13 @@ def as_json(value: Any) -> None:
 
 
 def table(rows: Sequence[Sequence[object]], *, columns: Sequence[str] = ()) -> None:
-    """Print rows under their columns; the last column is wrapped to the terminal, numbers stand right."""
+    """Print rows under their columns; the last column is wrapped to the terminal, numbers are aligned right."""
     for line in lines(rows, columns=columns):
         print(line)
 
 
 def facts(items: Mapping[str, object]) -> None:
-    """Print names and values, one a line."""
+    """Print names and values, one per line."""
     table([(name, value) for name, value in items.items() if value not in (None, "", (), [], {})])
 
 

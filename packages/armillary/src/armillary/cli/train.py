@@ -1,4 +1,4 @@
-"""``armillary train``."""
+"""Verb ``armillary train``."""
 
 import shlex
 from pathlib import Path
@@ -35,13 +35,11 @@ def train(
     flags: RecipeFlags | None = None,
     observers: Annotated[
         tuple[str, ...],
-        Parameter(
-            name="--with", negative=(), metavar="PLUGIN", help="Tell this plugin of the run. May be given again."
-        ),
+        Parameter(name="--with", negative=(), metavar="PLUGIN", help="Notify this plugin of the run. Repeatable."),
     ] = (),
     asset: Annotated[
         tuple[str, ...],
-        Parameter(name="--asset", negative=(), metavar="NAME=FILE", help="A file that parts need. May be given again."),
+        Parameter(name="--asset", negative=(), metavar="NAME=FILE", help="A file that parts need. Repeatable."),
     ] = (),
     strict: Annotated[bool, Parameter(negative=(), help="Refuse bad files instead of passing over them.")] = False,
     device: DeviceFlags | None = None,
@@ -61,7 +59,7 @@ def train(
             "--checkpoint is of a run to go on with: armillary train --resume RUN --checkpoint step-N --data DIR"
         )
     if recipe is None:
-        raise UsageError("RECIPE is missing: which recipe? armillary recipes list says which there are")
+        raise UsageError("RECIPE is missing: choose one: armillary recipes list")
     if out is None:
         raise UsageError("--out is missing: where does the run go? armillary train RECIPE --data DIR --out RUN")
     return _ended(_train(recipe, data, out, init, flags, observers, asset, strict, device), data)

@@ -1,4 +1,4 @@
-"""Files that recipes need and nobody may ship: VGG weights, morphable models. A per-user register of names and paths."""
+"""Per-user register of files that recipes need and cannot be shipped: VGG weights, morphable models."""
 
 import json
 import os
@@ -49,7 +49,7 @@ def add(name: str, path: Path) -> Path:
 
 
 def gather(given: Mapping[str, Path]) -> dict[str, Path]:
-    """Return the registered files, those of ``--asset NAME=FILE`` winning.
+    """Return the registered files, overridden by those of ``--asset NAME=FILE``.
 
     Raises:
         DataError: a file that is not there.

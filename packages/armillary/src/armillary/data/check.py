@@ -1,4 +1,4 @@
-"""What is wrong with a data folder, file by file, and what is in it. No printing, and no torch."""
+"""Findings and statistics of a data folder, file by file. No printing, and no torch."""
 
 import hashlib
 import os
@@ -32,7 +32,7 @@ _WHITE_BACKGROUND = (255, 255, 255)
 
 @attrs.frozen
 class Report:
-    """What :func:`check` found.
+    """Result of :func:`check`.
 
     Args:
         name: of the folder.
@@ -58,7 +58,7 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing keeps the folder from being used whole; warnings do not count."""
+        """Return whether the whole folder can be used; warnings do not count."""
         return not any(finding.severity == "error" for finding in self.findings)
 
     def plain(self) -> dict[str, Any]:
@@ -68,7 +68,7 @@ class Report:
 
 @attrs.frozen
 class Info:
-    """What :func:`info` tells.
+    """Result of :func:`info`.
 
     Args:
         name: of the folder.
@@ -131,7 +131,7 @@ def info(root: Path, *, config: ImagesConfig) -> Info:
 
 
 def check(root: Path, *, config: ImagesConfig, progress: Callable[[int, int], None] | None = None) -> Report:
-    """Return everything that is wrong with a data folder, every file read.
+    """Read every file of a data folder and return its errors and warnings.
 
     Args:
         root: the folder.
@@ -227,7 +227,7 @@ _Severity = Literal["error", "warning"]
 def _raster_findings(
     port: str, file: Path, picture: Picture, mask: np.ndarray, config: ImagesConfig
 ) -> Iterator[tuple[str, _Severity]]:
-    """Yield what is wrong with one file beside a picture; the mask is filled in where it is the file."""
+    """Yield the faults of one file beside a picture; store the mask if the file is one."""
     size = picture.rgb.shape[:2]
     if port in ("true_mask", "true_albedo"):
         side = read_picture(file, max_pixels=config.max_pixels)
@@ -258,11 +258,11 @@ def _raster_findings(
 def _pair_findings(
     folder: DataFolder, pairs: Pairs | None, entry: Entry, picture: Picture, config: ImagesConfig
 ) -> Iterator[Finding]:
-    """Yield what is wrong with a picture's flow file and its partner."""
+    """Yield the faults of a picture's flow file and its partner."""
     if pairs is None:
         return
     if entry.id in pairs.unknown:
-        text = f"the partner {pairs.unknown[entry.id]!r} of {entry.path} is no picture of this folder"
+        text = f"the partner {pairs.unknown[entry.id]!r} of {entry.path} is not a picture of this folder"
         yield Finding("pairs.csv", text)
     partner, file = pairs.partner.get(entry.id), pairs.flow.get(entry.id)
     size = picture.rgb.shape[:2]
@@ -306,7 +306,7 @@ def _row_findings(tables: Truth, entry: Entry, picture: Picture) -> Iterator[tup
             x, y = values[:, 0], values[:, 1]
             outside = (values[:, 3] > 0) & ((x < -0.5) | (y < -0.5) | (x > width - 0.5) | (y > height - 0.5))
             if outside.any():
-                yield "landmarks.csv", f"{int(outside.sum())} visible points of {entry.path} lie outside it", "warning"
+                yield "landmarks.csv", f"{int(outside.sum())} visible points of {entry.path} are outside it", "warning"
     pose = (tables.poses or {}).get(entry.id)
     if pose is not None:
         rotation = pose[:9].reshape(3, 3).astype(np.float64)
@@ -324,7 +324,7 @@ def _row_findings(tables: Truth, entry: Entry, picture: Picture) -> Iterator[tup
 
 
 def _tables(folder: DataFolder, findings: list[Finding]) -> Truth:
-    """Return the tables that can be read; what is wrong with the others goes to the findings."""
+    """Return the readable tables; add the errors of the others to the findings."""
     parts: dict[str, Any] = {}
     readers: dict[str, Callable[[], Any]] = {
         "landmarks": lambda: truth.read_landmarks(folder),
@@ -409,7 +409,7 @@ def _strays(folder: DataFolder) -> Iterator[Finding]:
 
 
 def _pairs_unused(folder: DataFolder, pairs: Pairs | None) -> Iterator[Finding]:
-    """Yield what of the pairs comes to nothing; a generator may well give its last picture a flow and no partner."""
+    """Yield unused parts of the pairs; the last picture of a generator may have a flow and no partner."""
     if pairs is None:
         return
     if pairs.listed and not pairs.flow:

@@ -1,4 +1,4 @@
-"""Annotated pictures of others as a data folder: ``annotations.npz`` beside pictures, or key points in COCO's JSON. No torch.
+"""Conversion of annotated pictures to a data folder: ``annotations.npz``, or key points in COCO's JSON. No torch.
 
 ``annotations.npz`` holds arrays over the same pictures: ``id`` or ``filename`` (``[N]``, names of the pictures, with or without
 suffix), ``landmarks`` or ``landmarks68`` and the like (``[N, points, 2]`` or ``[N, points, 3]``: x right and y down in pixels,
@@ -7,7 +7,7 @@ yaw and roll in radians as 300W-LP, AFLW2000-3D and 3DDFA give them, then x, y .
 
 Depths of the file are relative, as of a camera far away. The data folder gets such a camera: :data:`FAR` pixels away, with as
 long a focal length, so that a pixel there is a unit of the scene and a relief of 64 pixels changes no size by more than a
-thousandth. Larger z is farther, as everywhere here; what it is in the file has to be said. A pose is that of an object whose
+thousandth. Larger z is farther, as everywhere here; its meaning in the file must be typed. A pose is that of an object whose
 origin is the mean of its visible points.
 """
 
@@ -43,7 +43,7 @@ LargerZ = Literal["nearer", "farther"]
 
 @attrs.frozen(kw_only=True, eq=False)
 class Annotated:
-    """One picture with its points.
+    """Picture with its points.
 
     Args:
         id: its name in the data folder.
@@ -66,7 +66,7 @@ class Annotated:
 
 @attrs.frozen(kw_only=True)
 class Converted:
-    """What :func:`convert` wrote.
+    """Result of :func:`convert`.
 
     Args:
         pictures: how many.
@@ -182,7 +182,7 @@ def _from_arrays(
     if points.shape[-1] == 3:
         if larger_z is None:
             raise DataError(
-                f"{source / ANNOTATIONS}: {chosen} has z: is a larger z nearer to the camera or farther from it? Say "
+                f"{source / ANNOTATIONS}: {chosen} has z: is a larger z nearer to the camera or farther from it? Type "
                 "--larger-z nearer, or --larger-z farther"
             )
         points = points * np.array((1.0, 1.0, -1.0 if larger_z == "nearer" else 1.0))
@@ -303,7 +303,7 @@ def _array(
 
 def _only(names: list[str], source: Path) -> str:
     if len(names) != 1:
-        which = f"several: {', '.join(names)}; say which with --landmarks" if names else "no landmarks"
+        which = f"several: {', '.join(names)}; choose one with --landmarks" if names else "no landmarks"
         raise DataError(f"{source / ANNOTATIONS}: it has {which}")
     return names[0]
 
@@ -324,7 +324,7 @@ def _file_of(name: str, files: Mapping[str, list[Path]], source: Path) -> Path:
         found = [file for file in found if file.as_posix().endswith(f"/{name}")] or found
     if len(found) != 1:
         which = f"several: {', '.join(map(str, found))}" if found else "none"
-        raise DataError(f"{source}: a picture {name!r} is needed, and there is {which}")
+        raise DataError(f"{source}: a picture {name!r} is needed, found {which}")
     return found[0]
 
 
@@ -390,7 +390,7 @@ def _write(
             if not is_name(item.id, folders=True):
                 raise DataError(f"{item.file}: picture {item.id!r}: {NAME_RULE}")
             if item.id in taken:
-                raise DataError(f"{item.file}: the name {item.id} stands there twice")
+                raise DataError(f"{item.file}: the name {item.id} is listed twice")
             taken.add(item.id)
             height, width = _write_picture(item, out / "images")
             if progress:

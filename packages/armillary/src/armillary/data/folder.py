@@ -1,4 +1,4 @@
-"""A data folder: what a generator writes and what ``std:images`` reads.
+"""Data folders: written by generators, read by ``std:images``.
 
 ``images/ID.png`` (or .jpg ...), and beside it, each where it is known: ``depth/ID.npy`` (float32, ``[height, width]``, scene
 units), ``mask/ID.png`` (white counts), ``normals/ID.npy`` (float16, ``[3, height, width]``, camera frame, z < 0), ``albedo/ID.png``,
@@ -44,10 +44,10 @@ RASTERS: Mapping[str, tuple[str, str]] = {
 
 FLOW_FOLDER = "flow"
 FLOW_SUFFIXES = (".npy", ".flo")
-"""Where flow files lie, and how they end; the first that is there is read."""
+"""Folder and endings of flow files; the first existing one is read."""
 
 MESH_FOLDER = "meshes"
-"""Where meshes lie, in folders named by their category."""
+"""Folder of meshes, with one folder per category."""
 
 TABLES: Mapping[str, tuple[str, ...]] = {
     "landmarks": ("id", "point", "x", "y", "visible"),
@@ -69,7 +69,7 @@ _HASHED_FILES = 16
 
 @attrs.frozen
 class Entry:
-    """One picture of a data folder.
+    """Picture of a data folder.
 
     Args:
         id: its name in every table.
@@ -82,13 +82,13 @@ class Entry:
 
 @attrs.frozen
 class DataFolder:
-    """What lies in a data folder, by name; nothing is decoded.
+    """Contents of a data folder, by name; nothing is decoded.
 
     Args:
         root: the folder.
         entries: all pictures, sorted by path.
-        structured: there is ``images/``, so that other data may lie beside it.
-        generator: contents of ``generator.json``, empty where there is none.
+        structured: the folder has ``images/``, and may have other data beside it.
+        generator: contents of ``generator.json``, empty if missing.
         unfinished: items done so far where the writer has not ended, else None.
     """
 
@@ -99,7 +99,7 @@ class DataFolder:
     unfinished: int | None
 
     def side_file(self, port: str, item: str) -> Path:
-        """Return where the file of a port in :data:`RASTERS` belongs, whether or not it is there."""
+        """Return the path of the file of a port in :data:`RASTERS`, existing or not."""
         folder, suffix = RASTERS[port]
         return self.root / folder / f"{item}{suffix}"
 
@@ -129,7 +129,7 @@ def scan(root: Path) -> DataFolder:
 
 
 def read_generator(root: Path) -> dict[str, Any]:
-    """Return ``generator.json``, empty where there is none.
+    """Return ``generator.json``, empty if missing.
 
     Raises:
         DataError: it is not a JSON object.
@@ -147,7 +147,7 @@ def read_generator(root: Path) -> dict[str, Any]:
 
 
 def fingerprint(folder: DataFolder) -> Fingerprint:
-    """Return what identifies a folder's data without saying where it lies.
+    """Return an identifier of a folder's data that does not depend on its location.
 
     The hash covers names and sizes of all pictures and tables, and the contents of the tables and of at most 16 pictures
     spread over the list, so that it takes no time on a large folder.
@@ -169,7 +169,7 @@ def fingerprint(folder: DataFolder) -> Fingerprint:
 
 
 def unfinished_text(folder: DataFolder) -> str:
-    """Return what to say of a folder whose writer did not end."""
+    """Return the error message for a folder whose writer did not end."""
     count, made_by = folder.generator.get("count", "?"), folder.generator.get("generator", "GENERATOR")
     return (
         f"{folder.root}: not finished, {folder.unfinished} of {count} items are there; type the same command again, it goes "
@@ -182,7 +182,7 @@ def unfinished_text(folder: DataFolder) -> str:
 
 @attrs.frozen
 class Splits:
-    """Which picture belongs to which split.
+    """Split of each picture.
 
     Args:
         of: id to ``train``, ``val`` or ``test``; a picture that is not in it belongs to none.
@@ -194,7 +194,7 @@ class Splits:
 
     @property
     def fixed(self) -> bool:
-        """Whether the data itself says it (a list, or folders)."""
+        """Whether the data itself defines the splits (a list, or folders)."""
         return self.rule in ("file", "folder")
 
     def members(self, entries: Iterable[Entry], split: str) -> tuple[Entry, ...]:
@@ -204,7 +204,7 @@ class Splits:
         return tuple(entry for entry in entries if self.of.get(entry.id) == split)
 
     def counts(self) -> dict[str, int]:
-        """Return how many pictures each split has, empty splits left out."""
+        """Return the number of pictures per split, without empty splits."""
         counted = Counter(self.of.values())
         return {name: counted[name] for name in SPLITS if counted[name]}
 
@@ -268,7 +268,7 @@ def _splits_from_folders(folder: DataFolder) -> dict[str, str]:
 
 
 def _group(item: str, clip: Any) -> str:
-    """Return what is hashed: the clip of a made video's frame, whose frames show each other, else the picture's own id."""
+    """Return the text to hash: the clip of a generated frame, so that clips stay together, else the picture's id."""
     if isinstance(clip, int) and clip > 1 and item.isdecimal():
         return f"clip {int(item) // clip}"
     return item
@@ -306,7 +306,7 @@ class Names:
                 self._ids[name] = entry.id
 
     def find(self, written: str) -> str | None:
-        """Return the id that is meant, None where no picture has it."""
+        """Return the matching id, None if no picture has it."""
         return self._ids.get(written.strip().replace("\\", "/"))
 
 

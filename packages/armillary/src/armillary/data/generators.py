@@ -1,4 +1,4 @@
-"""A generator built from its id and settings, as the command line and the demo want it."""
+"""Construction of a generator from its id and settings, for the command line and the demo."""
 
 import tomllib
 import types
@@ -17,7 +17,7 @@ from armillary.plugins.host import Host
 
 @attrs.frozen(kw_only=True, eq=False)
 class BuiltGenerator:
-    """A generator and what :func:`armillary.data.make.make` keeps of it.
+    """Generator, and its description for :func:`armillary.data.make.make`.
 
     Args:
         id: ``plugin:generator``.
@@ -31,7 +31,7 @@ class BuiltGenerator:
 
 
 def build_generator(host: Host, id: str, settings: Mapping[str, Any], *, size: int, seed: int) -> BuiltGenerator:
-    """Return a generator; a file that it needs and the settings do not name is looked up in the register of assets.
+    """Return a generator; look up files that the settings lack in the register of assets.
 
     Raises:
         UnknownNameError, PluginError: there is no such generator, or it cannot be loaded.
@@ -61,7 +61,7 @@ def build_generator(host: Host, id: str, settings: Mapping[str, Any], *, size: i
 
 
 def generator_settings(host: Host, id: str, texts: Sequence[str]) -> dict[str, Any]:
-    """Return the settings behind ``name=value`` texts: TOML values, or the text itself where the setting is a text.
+    """Return settings from ``name=value`` texts: TOML values, or the text itself if the setting is a text.
 
     Raises:
         ConfigError: a text that is not ``name=value``.

@@ -1,9 +1,9 @@
-"""How everything in a sample moves when its picture moves: the one table by kind.
+"""Motion of a sample's ports under a change of its picture, by kind.
 
-:func:`move` takes a sample and a :class:`Mover` and moves every port by its kind, so that a transform cannot forget the
-landmarks: a new mover says how rasters, positions, directions and cameras change, never which ports there are, and a kind
-that the table does not know is an error. What a mover cannot carry (the camera, under a thin-plate spline) leaves the
-sample, so that whoever needs it is told that it is missing, instead of being given wrong numbers.
+:func:`move` takes a sample and a :class:`Mover` and moves every port by its kind, so that no transform can leave out the
+landmarks: a new mover defines the change of rasters, positions, directions and cameras, never the list of ports, and an
+unknown kind is an error. A port that a mover cannot move (the camera, under a thin-plate spline) is removed from the
+sample, so that a part that needs it raises, instead of reading wrong numbers.
 
 Positions are (x, y) in [-1, 1], corners at the centres of the corner pixels. Tensors have any leading ``*batch``.
 """
@@ -24,7 +24,7 @@ Interpolation = Literal["linear", "nearest"]
 
 
 class Mover(abc.ABC):
-    """One geometric change of a picture.
+    """Geometric change of a picture.
 
     A mover that changes the picture only within its plane (crop, resize) leaves vectors and 3D points alone and adapts the
     camera. Kinds named in ``loses`` have no meaning after it.
@@ -40,7 +40,7 @@ class Mover(abc.ABC):
 
     @abc.abstractmethod
     def positions(self, xy: Float[Tensor, "*batch 2"]) -> Float[Tensor, "*batch 2"]:
-        """Return where positions of the old picture lie in the new one."""
+        """Return the new positions of positions of the old picture."""
 
     def camera(self, camera: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3 3"]:
         """Return the intrinsics of the new picture."""
@@ -131,7 +131,7 @@ MOVES: Mapping[str, Callable[[Any, Mover], Any]] = {
 
 
 def move(sample: Mapping[str, Any], mover: Mover, *, kinds: Mapping[str, str]) -> dict[str, Any]:
-    """Return a sample in which every port has moved by its kind; the one given is left as it is.
+    """Return a sample with every port moved by its kind; the argument is not changed.
 
     Args:
         sample: tensors by port name, and whatever else is not a tensor (``id``), which stays.
@@ -139,7 +139,7 @@ def move(sample: Mapping[str, Any], mover: Mover, *, kinds: Mapping[str, str]) -
         kinds: kind of each port.
 
     Raises:
-        ArmillaryError: a tensor whose kind is not told, or a kind that the table does not know.
+        ArmillaryError: a tensor without a kind, or of a kind that is missing from the table.
     """
     moved: dict[str, Any] = {}
     for name, value in sample.items():
@@ -148,8 +148,8 @@ def move(sample: Mapping[str, Any], mover: Mover, *, kinds: Mapping[str, str]) -
             continue
         kind = kinds.get(name)
         if kind is None or kind not in MOVES:
-            told = f"kind {kind!r} is not in the table of geometric changes" if kind else "its kind is not told"
-            raise ArmillaryError(f"port {name!r} cannot be moved by {type(mover).__name__}: {told}")
+            reason = f"kind {kind!r} is not in the table of geometric changes" if kind else "its kind is unknown"
+            raise ArmillaryError(f"port {name!r} cannot be moved by {type(mover).__name__}: {reason}")
         if kind not in mover.loses:
             moved[name] = MOVES[kind](value, mover)
     return moved
@@ -157,7 +157,7 @@ def move(sample: Mapping[str, Any], mover: Mover, *, kinds: Mapping[str, str]) -
 
 @attrs.frozen
 class Window:
-    """An axis-aligned change of pixel coordinates: ``x' = (x + 1/2) scale + offset - 1/2``.
+    """Axis-aligned change of pixel coordinates: ``x' = (x + 1/2) scale + offset - 1/2``.
 
     Args:
         scale: along x and y; target pixels a source pixel.
@@ -172,7 +172,7 @@ class Window:
     target: tuple[int, int]
 
     def inverse(self) -> "Window":
-        """Return the change back."""
+        """Return the inverse change."""
         x, y = (1.0 / scale for scale in self.scale)
         return Window((x, y), (-self.offset[0] * x, -self.offset[1] * y), self.target, self.source)
 
@@ -195,7 +195,7 @@ class Window:
 
 
 class Flip(Mover):
-    """The mirror image, left to right.
+    """Mirror image, left to right.
 
     With S = diag(-1, 1, 1) in the camera frame: vectors become S v, rotations S R S (a rotation again: the object in the
     mirror is the mirrored object), and the principal point ``W - 1 - cx``.
@@ -247,7 +247,7 @@ class Flip(Mover):
 
 
 class Crop(Mover):
-    """A rectangle cut out of the picture, pixel for pixel.
+    """Rectangle cut out of the picture, pixel for pixel.
 
     Args:
         left: first column.
@@ -262,9 +262,7 @@ class Crop(Mover):
 
     def __init__(self, *, left: int, top: int, width: int, height: int, source: tuple[int, int]) -> None:
         if min(left, top) < 0 or min(width, height) < 1 or left + width > source[0] or top + height > source[1]:
-            raise ValueError(
-                f"a crop of {width} x {height} at ({left}, {top}) does not lie in {source[0]} x {source[1]}"
-            )
+            raise ValueError(f"a crop of {width} x {height} at ({left}, {top}) is not inside {source[0]} x {source[1]}")
         self.window = Window((1.0, 1.0), (-float(left), -float(top)), source, (width, height))
         self.rows = slice(top, top + height)
         self.columns = slice(left, left + width)
@@ -282,7 +280,7 @@ class Crop(Mover):
         return values[..., self.rows, self.columns]
 
     def positions(self, xy: Tensor) -> Tensor:
-        """Return positions relative to the rectangle; those outside it lie outside [-1, 1]."""
+        """Return positions relative to the rectangle; those outside it are outside [-1, 1]."""
         return self.window.positions(xy)
 
     def camera(self, camera: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
-"""Making, checking and describing data folders. No printing, and no torch.
+"""Making of data folders with a generator. No printing, and no torch.
 
-What a data folder is stands in :mod:`armillary.data.folder`.
+The layout is documented in :mod:`armillary.data.folder`.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ __all__ = ["Made", "make"]
 
 @attrs.frozen
 class Made:
-    """What a call of :func:`make` did.
+    """Result of one call of :func:`make`.
 
     Args:
         root: the data folder.
@@ -68,7 +68,7 @@ def make(
         seed: of the whole collection.
         count: items of all shards together.
         shard: which part of how many, from (1, n) to (n, n).
-        workers: processes; None for one a core. 0 works in this process, whose number of threads may then show in the bytes.
+        workers: processes; None for one per core. 0 works in this process, whose number of threads may then show in the bytes.
         progress: called with items done and items to do, of this shard.
 
     Raises:
@@ -100,7 +100,7 @@ def make(
 
 
 def portable(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings as ``generator.json`` keeps them: a file becomes its name, size and hash, never its path."""
+    """Return settings as stored in ``generator.json``: a file becomes its name, size and hash, never its path."""
     return {key: _portable(value) for key, value in settings.items()}
 
 
@@ -117,7 +117,7 @@ def _portable(value: Any) -> Any:
 
 
 def _names_a_file(value: str | os.PathLike[str]) -> bool:
-    """Return whether a setting is a file's path, and not a word that happens to be the name of a file here."""
+    """Return whether a setting is a file's path, and not a word that is also the name of a file here."""
     path = Path(value)
     return bool(path.suffix or path.parent.name) and path.is_file()
 
@@ -158,11 +158,11 @@ def _begin(
     ports: tuple[str, ...],
     camera: list[list[float]] | None,
 ) -> Layout | None:
-    """Return the layout with ``generator.json`` in place, None where the folder is whole already."""
+    """Return the layout with ``generator.json`` written, None if the folder is complete already."""
     described = dict(generator.describe())
-    told = described.get("camera")
-    if camera is not None and not (isinstance(told, Mapping) and told.get("intrinsics") == camera):
-        described["camera"] = {**(told if isinstance(told, Mapping) else {}), "intrinsics": camera}
+    known = described.get("camera")
+    if camera is not None and not (isinstance(known, Mapping) and known.get("intrinsics") == camera):
+        described["camera"] = {**(known if isinstance(known, Mapping) else {}), "intrinsics": camera}
     points = tuple(str(name) for name in described.get("points", ()))
     categories = tuple(str(name) for name in described.get("categories", ()))
     for name in (*points, *categories):
@@ -186,7 +186,7 @@ def _is_complete(layout: Layout, count: int) -> bool:
 
 
 def _finish(layout: Layout, count: int) -> int:
-    """Write the tables where every item is there; return how many are missing."""
+    """Write the tables if every item is complete; return the number of missing ones."""
     missing = sum(not data_writer.is_whole(layout, index) for index in range(count))
     if missing == 0:
         try:

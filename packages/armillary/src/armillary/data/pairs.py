@@ -1,6 +1,6 @@
-"""Pairs of pictures: in which other picture of the folder, its partner, each one's pixels are found again. No torch.
+"""Pairs of pictures: each picture's partner, in which its pixels are found again. No torch.
 
-The flow files say where, ``pairs.csv`` says in which picture. Without that table the partner is the next picture of the same
+Positions are in the flow files, partners in ``pairs.csv``. Without that table the partner is the next picture of the same
 folder, numbers in the names compared as numbers, as the frames of a video follow each other; the last one has none.
 """
 
@@ -22,13 +22,13 @@ PAIR_PORTS = ("partner_image", "partner_grid", "partner_valid")
 
 @attrs.frozen
 class Pairs:
-    """The pairs of a data folder.
+    """Pairs of a data folder.
 
     Args:
         partner: id to the partner, for each picture that has one in this folder.
         unknown: id to the partner's name in ``pairs.csv``, where no picture has that name.
         flow: id to the flow file, for each picture that has one.
-        listed: whether ``pairs.csv`` says it.
+        listed: whether the pairs are from ``pairs.csv``.
     """
 
     partner: Mapping[str, Entry]
@@ -45,7 +45,7 @@ def read_pairs(folder: DataFolder) -> Pairs | None:
     """Return the pairs of a folder, None where it has neither ``pairs.csv`` nor a folder of flow files.
 
     Raises:
-        DataError: a column of ``pairs.csv`` is missing, or an id stands there twice; file and line are named.
+        DataError: a column of ``pairs.csv`` is missing, or an id is listed twice; file and line are named.
     """
     path = folder.root / "pairs.csv"
     listed = path.is_file()
@@ -72,7 +72,7 @@ def _from_table(folder: DataFolder, path: Path) -> tuple[dict[str, Entry], dict[
     for line, row in rows(path, needed=TABLES["pairs"]):
         item, other = known.find(row["id"]), known.find(row["partner"])
         if item in partner or item in unknown:
-            raise DataError(f"{path}, line {line}: {row['id']!r} stands there twice")
+            raise DataError(f"{path}, line {line}: {row['id']!r} is listed twice")
         if item is None:
             continue
         if other is None:
@@ -95,5 +95,5 @@ def _following(entries: Iterable[Entry]) -> dict[str, Entry]:
 
 
 def _in_order(name: str) -> list[str | int]:
-    """Return a key by which 9 stands before 10: text and numbers in turn."""
+    """Return a key that sorts 9 before 10: text and numbers in turn."""
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]

@@ -1,4 +1,4 @@
-"""Reading one picture file, whatever its mode, as upright 8-bit RGB; and writing one, always with the same bytes.
+"""Reading of a picture file in any mode as upright 8-bit RGB, and writing with reproducible bytes.
 
 Every way in which a file can fail ends in one :class:`PictureError` with the reason in words. Nothing of Pillow's warnings
 reaches the caller, the number of pixels is checked before any is decoded, and only formats whose decoder reads pixels are
@@ -30,7 +30,7 @@ _PNG_LEVEL = 3  # zlib: fixed, so that the same pixels give the same bytes
 
 
 class PictureError(DataError):
-    """A file that cannot be read as a picture.
+    """File that cannot be read as a picture.
 
     Args:
         path: the file.
@@ -48,7 +48,7 @@ class PictureError(DataError):
 
 @attrs.frozen(eq=False)
 class Picture:
-    """One decoded picture, upright.
+    """Decoded picture, upright.
 
     Args:
         rgb: ``[height, width, 3]`` uint8, sRGB, composited on the background where it had alpha.
@@ -202,7 +202,7 @@ def _shown(head: bytes) -> str:
 
 
 class _Warnings:
-    """Pillow's warnings kept quiet while any thread decodes; the filters are global, so the last one out restores them."""
+    """Suppression of Pillow's warnings while any thread decodes; the filters are global: the last thread restores them."""
 
     lock = threading.Lock()
     inside = 0

@@ -1,4 +1,4 @@
-"""From a picture file of any size to a square: which part is taken, and how pixels, depth and normals are resized.
+"""Placement of a picture file of any size in a square: crop, and resizing of pixels, depth and normals.
 
 Resizing averages over the footprint of each new pixel (a triangle, as wide as the pixel), so that a large picture does not
 alias. Depth, normals and albedo are averaged over the pixels that the mask counts, so that the background's depth does not
@@ -31,7 +31,7 @@ _FLOW_ROUNDING = 1 / 32  # pixels: what half precision may take from a displacem
 
 @attrs.frozen
 class Placement:
-    """Where a part of a picture goes in the square.
+    """Part of a picture and its place in the square.
 
     Args:
         box: left, top, right, bottom of the part, in pixels of the file whose corners are integers (not centres).
@@ -65,7 +65,7 @@ def place(
     crop: int | None = None,
     box: tuple[int, int, int, int] | None = None,
 ) -> Placement:
-    """Return how a picture becomes a square.
+    """Return the placement of a picture in a square.
 
     Args:
         width: of the picture.
@@ -77,7 +77,7 @@ def place(
         box: x, y, width, height of the part that is taken first.
 
     Raises:
-        ValueError: the box does not lie in the picture.
+        ValueError: the box is not inside the picture.
     """
     left, top, wide, high = box or (0, 0, width, height)
     if left + wide > width or top + high > height:
@@ -173,7 +173,7 @@ def placed_landmarks(values: np.ndarray, camera: np.ndarray | None, placement: P
 
 
 def placed_depth(depth: np.ndarray, mask: np.ndarray, placement: Placement) -> np.ndarray:
-    """Return depth as the square; the far plane, the largest depth of the picture, where there is none."""
+    """Return depth as the square; missing depth becomes the far plane, the largest depth of the picture."""
     finite = np.isfinite(depth[0])
     far = np.float32(depth[0][finite].max()) if finite.any() else np.float32(0)
     placed = place_masked(np.where(finite, depth, far), mask, placement)
@@ -191,7 +191,7 @@ def placed_albedo(albedo: np.ndarray, mask: np.ndarray, placement: Placement) ->
 
 
 def placed_normals(normals: np.ndarray, mask: np.ndarray, placement: Placement) -> np.ndarray:
-    """Return ``[3, height, width]`` as the square, of unit length; (0, 0, -1) where there are none.
+    """Return ``[3, height, width]`` as the square, of unit length; (0, 0, -1) for missing normals.
 
     Also where nothing is resized: files keep normals in half precision.
     """
@@ -202,7 +202,7 @@ def placed_normals(normals: np.ndarray, mask: np.ndarray, placement: Placement) 
 
 
 def placed_flow(flow: np.ndarray, placement: Placement) -> tuple[Tensor, Tensor]:
-    """Return where the placed partner shows what each pixel of the square shows, and where that is known.
+    """Return the position in the placed partner of each pixel of the square, and the mask of known positions.
 
     The partner is placed as the picture is. The displacement at a pixel's centre is interpolated between the four pixels of the
     file around it, the unknown left out; across a tear, the side of the nearest known one counts alone.
@@ -213,7 +213,7 @@ def placed_flow(flow: np.ndarray, placement: Placement) -> tuple[Tensor, Tensor]
 
     Returns:
         ``[size, size, 2]`` float32 positions as in the kind ``grid``, finite; a pixel's own where nothing is known. And
-        ``[1, size, size]`` bool: at least half of what was interpolated is known, and the position lies in the partner.
+        ``[1, size, size]`` bool: at least half of what was interpolated is known, and the position is in the partner.
     """
     left, top, right, bottom = placement.inside
     x, y = _file_positions(placement)
@@ -230,7 +230,7 @@ def placed_flow(flow: np.ndarray, placement: Placement) -> tuple[Tensor, Tensor]
 
 
 def no_flow(placement: Placement) -> tuple[Tensor, Tensor]:
-    """Return what :func:`placed_flow` gives where nothing is known: each pixel's own position, and no pixel valid."""
+    """Return :func:`placed_flow` of an unknown flow: each pixel's own position, and no pixel valid."""
     rows, columns = np.mgrid[: placement.size, : placement.size].astype(np.float64)
     valid = torch.zeros(1, placement.size, placement.size, dtype=torch.bool)
     return _grid(np.stack((columns, rows), axis=-1), placement), valid
@@ -276,7 +276,7 @@ def _file_positions(placement: Placement) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _interpolated_flow(flow: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the displacement at the positions, 0 where none is known, and the weight of the known pixels in [0, 1]."""
+    """Return the displacement at the positions, 0 if unknown, and the weight of the known pixels in [0, 1]."""
     columns, along = _neighbours(x, flow.shape[1])
     rows, down = _neighbours(y, flow.shape[0])
     corners = np.stack([flow[i[:, None], j] for i in rows for j in columns])

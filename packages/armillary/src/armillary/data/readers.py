@@ -1,5 +1,4 @@
-"""Which installed data set says what is wrong with a folder that holds no pictures, or other files beside them. No torch
-until one is found."""
+"""Installed data sets that can examine a folder without pictures, or its other files. No torch until one is found."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -24,7 +23,7 @@ def has_pictures(root: Path) -> bool:
 
 
 def examine(host: Host, id: str, root: Path, *, progress: Callable[[int, int], None] | None = None) -> Examination:
-    """Return what a data set says of a folder, with its own default settings.
+    """Return a data set's findings on a folder, with its default settings.
 
     Raises:
         DataError: there is nothing of its kind in the folder.
@@ -37,7 +36,7 @@ def examine(host: Host, id: str, root: Path, *, progress: Callable[[int, int], N
 def examine_all(
     host: Host, root: Path, *, progress: Callable[[int, int], None] | None = None
 ) -> Mapping[str, Examination]:
-    """Return what each data set says that reads files of this folder, by its id."""
+    """Return the findings of each data set that reads files of this folder, by its id."""
     return {id: examine(host, id, root, progress=progress) for id in readers(host, root)}
 
 

@@ -1,4 +1,4 @@
-"""Reading a CSV file with a header, every mistake named by file and line."""
+"""CSV files with a header; every error names file and line."""
 
 import csv
 import math

@@ -1,4 +1,4 @@
-"""What a data folder knows about each picture, beside the picture: tables and arrays, checked. No torch."""
+"""Ground truth beside the pictures of a data folder: tables and arrays, checked. No torch."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -28,11 +28,11 @@ _UNKNOWN_FLOW = 1e9
 
 @attrs.frozen
 class Landmarks:
-    """The table of annotated points.
+    """Table of annotated points.
 
     Args:
         names: of the points, in the order of the port's rows.
-        values: id to ``[points, 4]``: x and y in pixels, z in scene units (nan where there is none), 1 where visible.
+        values: id to ``[points, 4]``: x and y in pixels, z in scene units (nan if missing), 1 where visible.
         has_depth: whether the file has z.
     """
 
@@ -43,7 +43,7 @@ class Landmarks:
 
 @attrs.frozen
 class Truth:
-    """The tables of a data folder, each None where it is not there."""
+    """Tables of a data folder, None for a missing one."""
 
     landmarks: Landmarks | None
     poses: Mapping[str, np.ndarray] | None
@@ -73,7 +73,7 @@ class Truth:
 
 
 def read_landmarks(folder: DataFolder) -> Landmarks | None:
-    """Return the points of ``landmarks.csv``, None where there is no such file.
+    """Return the points of ``landmarks.csv``, None if the file is missing.
 
     Points are ordered as in ``generator.json`` where it names them, else by number, else as they first appear. A point that a
     picture does not have is not visible there, and has no position: nan.
@@ -99,7 +99,7 @@ def read_landmarks(folder: DataFolder) -> Landmarks | None:
         values.append(number(row, "z", path, line) if row.get("z") else math.nan)
         values.append(float(truth(row.get("visible") or "1", path, line)))
         if point in found.setdefault(item, {}):
-            raise DataError(f"{path}, line {line}: point {point!r} of {row['id']!r} stands there twice")
+            raise DataError(f"{path}, line {line}: point {point!r} of {row['id']!r} is listed twice")
         found[item][point] = values
     order = _point_order(names, folder.generator.get("points"))
     absent = [math.nan, math.nan, math.nan, 0.0]
@@ -110,10 +110,10 @@ def read_landmarks(folder: DataFolder) -> Landmarks | None:
 
 
 def read_numbers(folder: DataFolder, table: str) -> dict[str, np.ndarray] | None:
-    """Return id to the numbers of its row in ``poses``, ``lights`` or ``cameras``, None where there is no such file.
+    """Return the numbers of each id's row in ``poses``, ``lights`` or ``cameras``, None if the file is missing.
 
     Raises:
-        DataError: a column is missing, a cell is not a number, or an id stands twice; file and line are named.
+        DataError: a column is missing, a cell is not a number, or an id is listed twice; file and line are named.
     """
     path = folder.root / f"{table}.csv"
     if not folder.structured or not path.is_file():
@@ -124,14 +124,14 @@ def read_numbers(folder: DataFolder, table: str) -> dict[str, np.ndarray] | None
     for line, row in rows(path, needed=TABLES[table]):
         item = known.find(row["id"])
         if item in values:
-            raise DataError(f"{path}, line {line}: {row['id']!r} stands there twice")
+            raise DataError(f"{path}, line {line}: {row['id']!r} is listed twice")
         if item is not None:
             values[item] = np.array([number(row, key, path, line) for key in columns], dtype=np.float32)
     return values
 
 
 def generator_camera(generator: Mapping[str, Any], root: Path) -> np.ndarray | None:
-    """Return the intrinsics ``[3, 3]`` in ``generator.json``, None where there are none.
+    """Return the intrinsics ``[3, 3]`` in ``generator.json``, None if missing.
 
     Raises:
         DataError: ``camera``, or ``intrinsics`` in it, is not three rows of three numbers.
@@ -161,7 +161,7 @@ def _point_order(found: Iterable[str], named: Any) -> tuple[str, ...]:
 
 
 def camera_of(truth: Truth, item: str) -> np.ndarray | None:
-    """Return the intrinsics of one picture, its own before those of the generator; None where there are none."""
+    """Return the intrinsics of one picture, else those of the generator; None if both are missing."""
     if truth.cameras is None or item not in truth.cameras:
         return truth.camera
     fx, fy, cx, cy = truth.cameras[item]
@@ -193,7 +193,7 @@ def read_array(path: Path, port: str, size: tuple[int, int], *, header_only: boo
 
 
 def read_flow(path: Path, size: tuple[int, int], *, header_only: bool = False) -> np.ndarray:
-    """Return ``[height, width, 2]`` float32 displacements in pixels, nan where a flow file knows none.
+    """Return ``[height, width, 2]`` float32 displacements in pixels, nan where unknown.
 
     Args:
         path: a .npy file with the two components last (or first), or a .flo file.
@@ -204,7 +204,7 @@ def read_flow(path: Path, size: tuple[int, int], *, header_only: bool = False) -
         PictureError: it is no such file, cut short, of another shape or size, or not numbers.
 
     Source: Baker et al. 2011, doi:10.1007/s11263-010-0390-2, and the code beside it, flowIO.cpp: the format .flo, and that
-    a displacement beyond 1e9 stands for an unknown one.
+    a displacement beyond 1e9 means unknown.
     """
     flow = _flo(path) if path.suffix == ".flo" else _npy(path, header_only=header_only)
     if flow.ndim == 3 and flow.shape[-1] != 2 and flow.shape[0] == 2:
@@ -231,7 +231,7 @@ def _flo(path: Path) -> np.ndarray:
     width, height = (int(x) for x in np.frombuffer(data, "<i4", count=2, offset=len(_FLO)))
     if min(width, height) < 1 or len(data) - _FLO_HEADER != 8 * width * height:
         values = (len(data) - _FLO_HEADER) / 8
-        raise PictureError(path, f"says {width} x {height} pixels, but holds {values:g} of them")
+        raise PictureError(path, f"declares {width} x {height} pixels, but holds {values:g} of them")
     return np.frombuffer(data, "<f4", offset=_FLO_HEADER).reshape(height, width, 2)
 
 

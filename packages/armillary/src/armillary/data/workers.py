@@ -1,8 +1,8 @@
-"""Processes that make the items of a generator. No torch of its own.
+"""Worker processes that make the items of a generator. No torch of its own.
 
-Not multiprocessing: its fresh processes run the caller's script again, and its parent waits for ever where a child dies
-before it has read a large generator. Here each worker is a plain Python that is sent the generator through its standard input and
-answers with lines of JSON; numpy has one thread in it, so that the bytes do not depend on the number of cores.
+Not multiprocessing: its fresh processes run the caller's script again, and its parent waits for ever if a child ends
+before it has read a large generator. Here each worker is a plain Python process that reads the generator from its standard
+input and writes lines of JSON; numpy has one thread in it, so that the bytes do not depend on the number of cores.
 """
 
 import json
@@ -32,10 +32,10 @@ _Answer = dict[str, Any]
 
 
 class Crew:
-    """Whoever makes the items: fresh processes, or this one where there are none.
+    """Pool of worker processes; in-process when ``workers=0``.
 
     Args:
-        generator: what they work for.
+        generator: makes the items.
         workers: the processes; empty for this process.
     """
 
@@ -44,7 +44,7 @@ class Crew:
         self.workers = workers
 
     def probe(self) -> tuple[tuple[str, ...], list[list[float]] | None]:
-        """Return the ports that the generator gives, and the camera of its first item.
+        """Return the ports of the generator, and the camera of its first item.
 
         Raises:
             ValueError: a port for which a data folder has no place, or no picture.
@@ -57,7 +57,7 @@ class Crew:
         return tuple(answer["ports"]), answer["camera"]
 
     def write(self, layout: Layout, indices: Sequence[int]) -> Iterator[int]:
-        """Make and write items; yield how many are done, as they are."""
+        """Make and write items; yield the number done after each."""
         if not self.workers:
             for done, index in enumerate(indices, start=1):
                 data_writer.write_item(layout, index, self.generator.item(index))
@@ -72,13 +72,13 @@ class Crew:
                 yield done
 
     def _answers(self, workers: Sequence["_Worker"]) -> Iterator[_Answer]:
-        """Yield what these workers say until each has ended its task."""
-        said: queue.Queue[_Answer] = queue.Queue()
+        """Yield the messages of these workers until each has ended its task."""
+        answers: queue.Queue[_Answer] = queue.Queue()
         for worker in workers:
-            threading.Thread(target=worker.listen, args=(said,), daemon=True).start()
+            threading.Thread(target=worker.listen, args=(answers,), daemon=True).start()
         busy = len(workers)
         while busy:
-            answer = said.get()
+            answer = answers.get()
             if "error" in answer:
                 raise {"DataError": DataError, "ValueError": ValueError}.get(answer["error"], RuntimeError)(
                     answer["text"]
@@ -89,7 +89,7 @@ class Crew:
 
 @contextmanager
 def crew(generator: Generator, workers: int) -> Iterator[Crew]:
-    """Give a crew of so many processes, and end them."""
+    """Start a pool of ``workers`` processes, and end them at exit."""
     started: list[_Worker] = []
     try:
         for _ in range(workers):
@@ -101,7 +101,7 @@ def crew(generator: Generator, workers: int) -> Iterator[Crew]:
 
 
 class _Worker:
-    """One process, seen from outside."""
+    """One worker process, on the side of the parent."""
 
     def __init__(self, generator: Generator) -> None:
         try:
@@ -119,31 +119,31 @@ class _Worker:
         self.ask(packed)
 
     def ask(self, *words: Any) -> None:
-        """Send one message; a worker that is gone is noticed when it is listened to."""
+        """Send one message; a process that has ended is detected by :meth:`listen`."""
         message = pickle.dumps(words)
         inbox = _pipe(self.process.stdin)
         with suppress(BrokenPipeError):
             inbox.write(len(message).to_bytes(_LENGTH_BYTES, "big") + message)
             inbox.flush()
 
-    def listen(self, said: "queue.Queue[_Answer]") -> None:
-        """Put what the worker says in the queue until its task ends."""
+    def listen(self, answers: "queue.Queue[_Answer]") -> None:
+        """Put the worker's messages in the queue until its task ends."""
         for line in _pipe(self.process.stdout):
             try:
                 answer = json.loads(line)
-            except ValueError:  # whoever waits must hear of it
-                answer = {"error": "RuntimeError", "text": f"a process that makes items answered {line[:80]!r}"}
-            said.put(answer)
+            except ValueError:  # the parent waits for an answer
+                answer = {"error": "RuntimeError", "text": f"a worker process printed {line[:80]!r}"}
+            answers.put(answer)
             if "end" in answer or "error" in answer:
                 return
         text = (
             f"a process that made items ended with status {self.process.wait()} (was the memory full?); what is written is "
             "whole: type the same command again, with fewer --workers"
         )
-        said.put({"error": "DataError", "text": text})
+        answers.put({"error": "DataError", "text": text})
 
     def end(self) -> None:
-        """End the process; an item half made leaves no file."""
+        """End the process; an unfinished item leaves no file."""
         self.process.kill()
         self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout):
@@ -161,10 +161,10 @@ def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
 
 
 def serve() -> None:
-    """Do what the parent asks until it hangs up; the parent alone answers to Ctrl-C."""
+    """Serve the parent's requests until it closes the pipe; Ctrl-C is handled by the parent alone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     inbox, outbox = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a generator prints must not stand among the answers
+    os.dup2(2, 1)  # what a generator prints must not mix with the answers
     try:
         (packed,) = _received(inbox)
         generator = _unpacked(packed)
@@ -202,7 +202,7 @@ def _unpacked(packed: bytes) -> Generator:
 
 
 def _received(inbox: IO[bytes]) -> tuple[Any, ...]:
-    """Return the next message of the parent, which alone can write here; empty when it has hung up."""
+    """Return the next message of the parent; empty when the pipe is closed."""
     length = int.from_bytes(inbox.read(_LENGTH_BYTES), "big")
     return pickle.loads(inbox.read(length)) if length else ()
 

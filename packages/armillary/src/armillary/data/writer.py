@@ -1,4 +1,4 @@
-"""Writing a data folder, item by item, so that every run, shard and number of processes ends in the same bytes.
+"""Writing of a data folder, item by item, with the same bytes for any number of runs, shards and processes.
 
 Each file is written beside its place and renamed, so there are no half files. An item's rows of the tables are kept in
 ``.making/rows/ID.json``, written after its files, until all items of all shards are there; then the tables are written in
@@ -45,7 +45,7 @@ _ID_DIGITS = 6
 
 @attrs.frozen
 class Layout:
-    """What is the same for all items of one folder.
+    """Facts that hold for all items of one folder.
 
     Args:
         root: the data folder.
@@ -63,7 +63,7 @@ class Layout:
 
     @property
     def tables(self) -> dict[str, tuple[str, ...]]:
-        """The tables that this folder gets, with their columns."""
+        """Tables of this folder, with their columns."""
         tables = {}
         if "true_landmarks2d" in self.ports:
             depth = ("z",) if "true_landmarks3d" in self.ports else ()
@@ -80,7 +80,7 @@ class Layout:
 
 
 def probe(generator: Generator) -> tuple[tuple[str, ...], list[list[float]] | None]:
-    """Return the ports that a generator gives, and the camera of its first item.
+    """Return the ports of a generator, and the camera of its first item.
 
     Raises:
         ValueError: a port for which a data folder has no place, or no picture.
@@ -104,7 +104,7 @@ def item_id(index: int) -> str:
 
 
 def item_files(layout: Layout, index: int) -> tuple[Path, ...]:
-    """Return the files that an item has, besides its rows."""
+    """Return the files of an item, besides its rows."""
     item = item_id(index)
     sides = [
         layout.root / folder / f"{item}{suffix}" for port, (folder, suffix) in RASTERS.items() if port in layout.ports
@@ -118,12 +118,12 @@ def item_files(layout: Layout, index: int) -> tuple[Path, ...]:
 
 
 def rows_file(root: Path, index: int) -> Path:
-    """Return where an item's rows are kept until all are there."""
+    """Return the file that stores an item's rows until all items are complete."""
     return root / SCRATCH / _ROWS / f"{item_id(index)}.json"
 
 
 def is_whole(layout: Layout, index: int) -> bool:
-    """Return whether an item needs no writing."""
+    """Return whether an item is complete."""
     return rows_file(layout.root, index).is_file() and all(file.is_file() for file in item_files(layout, index))
 
 
@@ -141,7 +141,7 @@ def write_item(layout: Layout, index: int, item: Mapping[str, np.ndarray]) -> No
 
 
 def write_file(path: Path, data: bytes, *, scratch: Path) -> None:
-    """Write a file whole or not at all.
+    """Write a file atomically.
 
     Raises:
         DataError: the disk is full or cannot be written.
@@ -158,7 +158,7 @@ def write_file(path: Path, data: bytes, *, scratch: Path) -> None:
 
 
 def write_tables(layout: Layout, count: int) -> None:
-    """Write the tables from the rows of all items, in the order of the items, and end the making.
+    """Write the tables from the rows of all items, in the order of the items, and delete the scratch folder.
 
     Raises:
         DataError: the disk is full or cannot be written.
@@ -178,7 +178,7 @@ def write_tables(layout: Layout, count: int) -> None:
 
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Turn what the disk refuses into an error that says what to do."""
+    """Turn errors of the disk into an error with the next step for the user."""
     try:
         yield
     except OSError as error:
@@ -286,7 +286,7 @@ def _landmark_cells(layout: Layout, arrays: Mapping[str, np.ndarray]) -> Iterato
 
 
 def _check_reprojection(space: np.ndarray, pixels: np.ndarray, camera: np.ndarray | None) -> None:
-    """Check that z alone gives the 3D points back, which is all that the table keeps."""
+    """Check that z alone determines the 3D points: the table stores nothing else."""
     if camera is None:
         raise ValueError("true_landmarks3d without a camera cannot be kept: landmarks.csv holds pixels and depth")
     seen = space @ np.asarray(camera, dtype=np.float64).T

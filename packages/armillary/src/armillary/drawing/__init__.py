@@ -1,1 +1,1 @@
-"""Arrays to pictures, sheets and charts: no run, no file of a run."""
+"""Drawing of arrays as pictures, sheets and charts, without runs or their files."""

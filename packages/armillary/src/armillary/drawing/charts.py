@@ -1,4 +1,4 @@
-"""Line charts as inline SVG: no script, no font, no colour of their own, so that a page's style sheet rules them.
+"""Line charts as inline SVG, without scripts, fonts or colours: the page's style sheet sets them.
 
 The classes: ``axis``, ``tick``, ``grid``, ``series-1`` to ``series-8``, ``raw`` (every value), ``level`` (a constant to compare
 with). One unit of the picture is one CSS pixel at a width of 440, which suits a phone as it suits a column of a page.
@@ -25,7 +25,7 @@ Point = tuple[float, float]
 
 @attrs.frozen
 class Axes:
-    """Limits of the values, and the way from a value to its place in the picture."""
+    """Limits of the values, and the map from a value to its place in the picture."""
 
     x_low: float
     x_high: float
@@ -34,17 +34,17 @@ class Axes:
     log: bool
 
     def right(self, x: float) -> float:
-        """Horizontal place."""
+        """Return the horizontal place."""
         return LEFT + (x - self.x_low) / (self.x_high - self.x_low) * (WIDTH - LEFT - RIGHT)
 
     def down(self, y: float) -> float:
-        """Vertical place; not far beyond the picture, whatever the value."""
+        """Return the vertical place, clamped near the picture."""
         low, high, y = (math.log10(v) if self.log else v for v in (self.y_low, self.y_high, y))
         down = TOP + (high - y) / (high - low) * (HEIGHT - TOP - BOTTOM)
         return min(max(down, -10.0 * HEIGHT), 10.0 * HEIGHT)
 
     def path(self, points: Sequence[Point]) -> str:
-        """The line through the points, as the ``d`` of a path."""
+        """Return the line through the points, as the ``d`` of a path."""
         return "M" + "L".join(f"{self.right(x):.1f} {self.down(y):.1f}" for x, y in points)
 
 
@@ -59,7 +59,7 @@ def line_chart(
     log: bool = False,
     title: str = "",
 ) -> str:
-    """An SVG element with one line a series and axes, and a legend with the last values.
+    """Return an SVG element with one line per series and axes, and a legend with the last values.
 
     Args:
         rows: records of numbers; a series has a point in each row where it and ``x`` are finite numbers.
@@ -69,10 +69,10 @@ def line_chart(
         y_label: text along the vertical axis.
         levels: constants to compare with (baselines), drawn as dashed lines over the whole width.
         log: a logarithmic vertical axis, for values above 0; others are left out.
-        title: what a screen reader says.
+        title: text for screen readers.
 
     A series of more than 80 points is drawn twice, faint with every value and strong as a running mean. The vertical axis
-    leaves out a first burst of values far above the rest, and says how high it went.
+    leaves out a first burst of values far above the rest, and prints its height.
     """
     found = {name: _points(rows, x, key, log=log) for key, name in series.items()}
     lines = {name: points for name, points in found.items() if points}
@@ -109,7 +109,7 @@ def _drawn(axes: Axes, lines: Mapping[str, Sequence[Point]], levels: Mapping[str
 
 
 def _legend(lines: Mapping[str, Sequence[Point]], levels: Mapping[str, float]) -> str:
-    """Names with the last value of each line; where it is drawn as a running mean, the mean of its last fortieth."""
+    """Return names with the last value of each line; for a running mean, the mean of its last fortieth."""
     tails = {
         name: points[-max(1, len(points) // 40) :] if len(points) > FEW else points[-1:]
         for name, points in lines.items()
@@ -126,7 +126,7 @@ def _legend(lines: Mapping[str, Sequence[Point]], levels: Mapping[str, float]) -
 
 
 def number(value: float) -> str:
-    """A number in at most four digits, as a table or an axis shows it."""
+    """Return a number in at most four digits, for tables and axes."""
     if not math.isfinite(value):
         return {math.inf: "∞", -math.inf: f"{MINUS}∞"}.get(value, "not a number")
     if value and (abs(value) >= 1e6 or abs(value) < 1e-4):
@@ -137,7 +137,7 @@ def number(value: float) -> str:
 
 
 def running_mean(points: Sequence[Point], *, few: int = FEW) -> Sequence[Point]:
-    """The mean over a centred window of a fortieth of the points; the points themselves where they are few."""
+    """Return the mean over a centred window of a fortieth of the points; the points themselves if they are few."""
     count = len(points)
     if count <= few:
         return points
@@ -153,7 +153,7 @@ def running_mean(points: Sequence[Point], *, few: int = FEW) -> Sequence[Point]:
 
 
 def thinned(points: Sequence[Point], *, bins: int = 220) -> Sequence[Point]:
-    """The lowest and the highest point of each bin, in order, so that no spike is lost."""
+    """Return the lowest and the highest point of each bin, in order, so that no spike is lost."""
     if len(points) <= 2 * bins:
         return points
     kept: list[Point] = []
@@ -164,7 +164,7 @@ def thinned(points: Sequence[Point], *, bins: int = 220) -> Sequence[Point]:
 
 
 def ticks(low: float, high: float, *, count: int = 6) -> list[float]:
-    """About ``count`` round numbers between ``low`` and ``high``: 1, 2 or 5 times a power of ten apart."""
+    """Return about ``count`` round numbers between ``low`` and ``high``: 1, 2 or 5 times a power of ten apart."""
     rough = (high - low) / count
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(m * power for m in (1.0, 2.0, 5.0, 10.0) if m * power >= rough * (1.0 - 1e-9))
@@ -173,7 +173,7 @@ def ticks(low: float, high: float, *, count: int = 6) -> list[float]:
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """Powers of ten between ``low`` and ``high``, with 2 and 5 times them where they are few."""
+    """Return powers of ten between ``low`` and ``high``, with 2 and 5 times them if they are few."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     few = math.log10(high / low) < 2.5
     values = [m * 10.0**p for p in powers for m in ((1.0, 2.0, 5.0) if few else (1.0,))]
@@ -192,7 +192,7 @@ def _points(rows: Sequence[Mapping[str, object]], x: str, key: str, *, log: bool
 
 
 def _opened(low: float, high: float, *, log: bool = False) -> tuple[float, float]:
-    """The range, made wider where it is a single number."""
+    """Return the range, widened if it is a single number."""
     if high > low:
         return low, high
     if log:
@@ -202,7 +202,7 @@ def _opened(low: float, high: float, *, log: bool = False) -> tuple[float, float
 
 
 def _vertical(points: Sequence[Point], levels: Sequence[float], *, log: bool) -> tuple[float, float, Point | None]:
-    """Limits of the vertical axis, and the point that stands out of it."""
+    """Return limits of the vertical axis, and the point that is cut off."""
     values = sorted([p[1] for p in points])
     low, high = values[0], values[-1]
     usual = values[min(len(values) - 1, math.floor(0.97 * len(values)))]

@@ -1,6 +1,6 @@
-"""Colours: a perceptually uniform map for measurements, and hues that tell things apart.
+"""Colours: a perceptually uniform map for measurements, and hues that are easy to distinguish.
 
-sRGB throughout, as ``uint8`` unless a function says otherwise.
+sRGB throughout, as ``uint8`` unless documented otherwise.
 """
 
 import math
@@ -16,12 +16,12 @@ BROKEN = (255, 0, 255)
 
 
 def to_bytes(values: Float[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape"]:
-    """Values in [0, 1] as 0 to 255, rounded; those outside are clipped, those that are not a number become 0."""
+    """Convert values in [0, 1] to 0 to 255, rounded; values outside are clipped, nan becomes 0."""
     return np.rint(np.nan_to_num(values, nan=0.0, posinf=1.0, neginf=0.0).clip(0.0, 1.0) * 255.0).astype(np.uint8)
 
 
 def colour_map(values: Float[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape 3"]:
-    """Colours of values in [0, 1], from dark blue over green to light yellow.
+    """Return colours of values in [0, 1], from dark blue over green to light yellow.
 
     Equal steps of the value are near-equal steps of perceived colour, and lightness rises throughout, so the map reads
     in grey and with any colour vision. Values outside are clipped; values that are not finite become grey.
@@ -37,7 +37,7 @@ def colour_map(values: Float[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape
 def oklch_to_srgb(
     lightness: Float[np.ndarray, "*shape"], chroma: Float[np.ndarray, "*shape"], hue: Float[np.ndarray, "*shape"]
 ) -> Float[np.ndarray, "*shape 3"]:
-    """sRGB in [0, 1], clipped to the gamut.
+    """Convert OKLCH to sRGB in [0, 1], clipped to the gamut.
 
     Args:
         lightness: 0 is black, 1 is white.
@@ -52,7 +52,7 @@ def oklch_to_srgb(
 
 
 def hues(count: int) -> UInt8[np.ndarray, "count 3"]:
-    """Colours of equal lightness that tell ``count`` things apart."""
+    """Return ``count`` colours of equal lightness that are easy to distinguish."""
     angle = 2.0 * math.pi * np.arange(count) / max(count, 1)
     flat = np.ones(count)
     return to_bytes(oklch_to_srgb(0.72 * flat, 0.16 * flat, angle + 0.5))

@@ -1,4 +1,4 @@
-"""One item of a batch as an array, and as a picture where it is one: what all pictures begin with."""
+"""Conversion of one batch item to an array or an image."""
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ Item = Tensor | np.ndarray
 
 
 def image_picture(image: Shaped[Item, "channel height width"]) -> Picture:
-    """The picture of an image or an albedo in [0, 1], of one or three channels; clipped."""
+    """Draw an image or an albedo in [0, 1], of one or three channels; clipped."""
     values = as_array(image)
     if values.ndim != 3 or values.shape[0] not in (1, 3):
         raise ValueError(f"an image needs the shape (1 or 3, height, width), but has {values.shape}")
@@ -23,7 +23,7 @@ def image_picture(image: Shaped[Item, "channel height width"]) -> Picture:
 
 
 def as_array(value: Item) -> np.ndarray:
-    """The item as an array in at least single precision: half precision and booleans are cast."""
+    """Return the item as an array in at least single precision: half precision and booleans are cast."""
     if isinstance(value, Tensor):
         value = value.detach().cpu()
         value = value.float().numpy() if value.dtype != torch.float64 else value.numpy()
@@ -31,12 +31,12 @@ def as_array(value: Item) -> np.ndarray:
 
 
 def as_finite(value: Item) -> np.ndarray:
-    """The item in double precision, 0 where it is not finite, and small enough to be squared."""
+    """Return the item in double precision, with 0 for values that are not finite, and small enough to be squared."""
     return np.nan_to_num(as_array(value).astype(np.float64), posinf=0.0, neginf=0.0).clip(-1e100, 1e100)
 
 
 def as_plane(value: Item) -> np.ndarray:
-    """The item, a map of one channel, without the axis of channels."""
+    """Return the item, a map of one channel, without the axis of channels."""
     values = as_array(value)
     if values.ndim == 3 and values.shape[0] == 1:
         return values[0]

@@ -41,7 +41,7 @@ def depth_picture(
     limits: tuple[float, float] | None = None,
     mask: Shaped[Item, "1 height width"] | None = None,
 ) -> Picture:
-    """Near is light, far is dark; grey where there is no depth.
+    """Draw a depth map: near is light, far is dark; grey where there is no depth.
 
     Args:
         depth: scene units. There is no depth where it is not finite or not positive.
@@ -57,7 +57,7 @@ def depth_picture(
 def depth_limits(
     depth: Shaped[Item, "*shape"], *, mask: Shaped[Item, "*shape"] | None = None, outliers: float = 0.01
 ) -> tuple[float, float]:
-    """The nearest and farthest depth that counts, without a share of ``outliers`` at either end; (0, 1) without any."""
+    """Return the nearest and farthest depth, without a share of ``outliers`` at either end; (0, 1) if none."""
     values, counts = as_array(depth), _depth_counts(depth, mask)
     if not counts.any():
         return 0.0, 1.0
@@ -71,7 +71,7 @@ def relief_picture(
     camera: Shaped[Item, "3 3"] | None = None,
     mask: Shaped[Item, "1 height width"] | None = None,
 ) -> Picture:
-    """The surface of a depth map as grey plaster, lit from the upper left.
+    """Draw the surface of a depth map as grey plaster, lit from the upper left.
 
     Args:
         depth: scene units.
@@ -101,7 +101,7 @@ _HALF_PLATE = 0.2  # width of the plate that a depth without a camera is drawn o
 
 
 def normals_picture(normals: Shaped[Item, "3 height width"], *, mask: Item | None = None) -> Picture:
-    """The usual colours of a normal map: red right, green up, blue towards the viewer; flat is (128, 128, 255)."""
+    """Draw a normal map in the usual colours: red right, green up, blue towards the viewer; flat is (128, 128, 255)."""
     toward_up_right = as_array(normals) * np.array([1.0, -1.0, -1.0], dtype=np.float32)[:, None, None]
     picture = image_picture(0.5 + 0.5 * toward_up_right)
     length = np.linalg.norm(as_finite(normals), axis=0)
@@ -112,14 +112,14 @@ def normals_picture(normals: Shaped[Item, "3 height width"], *, mask: Item | Non
 
 
 def shading_picture(shading: Shaped[Item, "1 height width"]) -> Picture:
-    """Grey from 0 to the larger of 1 and the largest value: a shading may exceed 1."""
+    """Draw a shading in grey from 0 to the larger of 1 and the largest value: a shading may exceed 1."""
     values = as_array(shading)
     finite = values[np.isfinite(values)]
     return image_picture(values / max(1.0, float(finite.max(initial=0.0))))
 
 
 def confidence_picture(confidence: Shaped[Item, "1 height width"]) -> Picture:
-    """1 / (1 + sigma) in grey: white where the standard deviation is small, black where anything may be.
+    """Draw 1 / (1 + sigma) in grey: white for a small standard deviation, black for an unbounded one.
 
     Source: elliottwu/unsup3d draws its confidence maps so.
     """
@@ -127,12 +127,12 @@ def confidence_picture(confidence: Shaped[Item, "1 height width"]) -> Picture:
 
 
 def mask_picture(mask: Shaped[Item, "1 height width"]) -> Picture:
-    """White inside, black outside, grey between."""
+    """Draw a mask: white inside, black outside, grey between."""
     return image_picture(as_array(mask))
 
 
 def label_map_picture(labels: Shaped[Item, "3 height width"]) -> Picture:
-    """Direction as colour, length as its strength: grey where nothing is certain.
+    """Draw labels: direction as colour, length as its strength; grey where nothing is certain.
 
     The point (x, y, z) of the object's unit sphere has the colour ((x, y, z) + 1) / 2.
     """
@@ -148,7 +148,7 @@ def unwrapped_picture(
     mask: Shaped[Item, "1 height width"] | None = None,
     size: int = 64,
 ) -> Picture:
-    """The picture laid onto the sphere of its labels, unfolded: longitude to the right, latitude upward.
+    """Draw the picture laid onto the sphere of its labels, unfolded: longitude to the right, latitude upward.
 
     Every pixel falls where its label points, which is read bilinearly from the map; a place has the mean colour of what
     falls there, weighted by the labels' length, and is pale where nothing does. Small pictures fall in parts of pixels, so
@@ -156,7 +156,7 @@ def unwrapped_picture(
 
     Args:
         image: sRGB.
-        labels: cell (i, j) stands at pixel (s i, s j), s being the picture's height by the map's. (1, 0, 0) falls in the
+        labels: cell (i, j) is at pixel (s i, s j), s being the picture's height by the map's. (1, 0, 0) falls in the
             middle, (0, 1, 0) a quarter of the width to the right of it, (0, 0, 1) along the top.
         mask: where pixels count; all of them without it.
         size: height of the unfolded sphere; its width is twice that.
@@ -193,9 +193,9 @@ _FULL = 0.25  # parts that make a place opaque
 
 
 def _at_pixels(values: np.ndarray, height: int, width: int, *, parts: int = 1) -> np.ndarray:
-    """A map read bilinearly at every pixel of its picture, or at the middles of ``parts`` x ``parts`` parts of each.
+    """Read a map bilinearly at every pixel of its picture, or at the middles of ``parts`` x ``parts`` parts of each.
 
-    Cell (i, j) stands at pixel (s i, s j).
+    Cell (i, j) is at pixel (s i, s j).
     """
     (low_y, high_y, part_y), (low_x, high_x, part_x) = (
         _neighbours(pixels, cells, parts) for pixels, cells in zip((height, width), values.shape[1:], strict=True)
@@ -212,7 +212,7 @@ def _neighbours(pixels: int, cells: int, parts: int) -> tuple[np.ndarray, np.nda
 
 
 def coordinate_map_picture(coordinates: Shaped[Item, "3 height width"], *, mask: Item | None = None) -> Picture:
-    """The object's coordinates as colour: x red, y green, z blue, the object's origin in the middle; grey beside the object.
+    """Draw the object's coordinates: x red, y green, z blue, the object's origin in the middle; grey beside the object.
 
     The colours reach their ends at the power of two that holds the largest coordinate, so that pictures of one object agree.
 
@@ -234,7 +234,7 @@ _EXCESS = 0.01  # in powers of two: a unit vector that rounding made longer than
 
 
 def grid_picture(grid: Shaped[Item, "height width 2"]) -> Picture:
-    """A chequered square of eight by eight fields, read at the grid: red grows to the right, green downwards.
+    """Draw a chequered square of eight by eight fields, read at the grid: red grows to the right, green downwards.
 
     Positions outside it are grey.
     """
@@ -249,7 +249,7 @@ def grid_picture(grid: Shaped[Item, "height width 2"]) -> Picture:
 
 
 def heatmap_picture(heatmap: Shaped[Item, "points height width"]) -> Picture:
-    """Each point's heat in a colour of its own, scaled to its largest value."""
+    """Draw each point's heat in a colour of its own, scaled to its largest value."""
     values = as_finite(heatmap).clip(0.0, None)
     peak = values.max(axis=(1, 2), keepdims=True, initial=0.0)
     share = values / np.where(peak > 0.0, peak, 1.0)
@@ -258,7 +258,7 @@ def heatmap_picture(heatmap: Shaped[Item, "points height width"]) -> Picture:
 
 
 def edge_map_picture(edges: Shaped[Item, "1 height width"]) -> Picture:
-    """Grey from 0 to the largest value: weights of edges may be small, and only those by one another tell anything."""
+    """Draw an edge map in grey from 0 to its largest value: only the relative weights of edges have a meaning."""
     values = as_array(edges)
     finite = values[np.isfinite(values)]
     largest = float(finite.max(initial=0.0))
@@ -266,7 +266,7 @@ def edge_map_picture(edges: Shaped[Item, "1 height width"]) -> Picture:
 
 
 def feature_map_picture(features: Shaped[Item, "channel height width"]) -> Picture:
-    """The three directions of largest variance as red, green and blue, each over its middle 98 %."""
+    """Draw the three directions of largest variance as red, green and blue, each over its middle 98 %."""
     values = as_finite(features)
     channels, height, width = values.shape
     rows = values.reshape(channels, -1).T
@@ -283,7 +283,7 @@ def feature_map_picture(features: Shaped[Item, "channel height width"]) -> Pictu
 
 
 def light_picture(light: Shaped[Item, " 5"], *, size: int = 64) -> Picture:
-    """A white sphere under the light (ambient, diffuse, direction from the surface to the light)."""
+    """Draw a white sphere under the light (ambient, diffuse, direction from the surface to the light)."""
     values = torch.as_tensor(as_array(light), dtype=torch.float32)
     axis = torch.linspace(-1.0, 1.0, size) * 1.08
     y, x = torch.meshgrid(axis, axis, indexing="ij")
@@ -295,7 +295,7 @@ def light_picture(light: Shaped[Item, " 5"], *, size: int = 64) -> Picture:
 
 
 def pose_picture(pose: Shaped[Item, "3 4"], *, size: int = 96) -> Picture:
-    """The object's axes as the camera sees them, x red, y green, z blue, with the turns about them in degrees.
+    """Draw the object's axes in the camera's view, x red, y green, z blue, with the angles about them in degrees.
 
     The second line of text is the translation, in scene units. A rotation alone, 3 x 3, has none.
     """
@@ -325,7 +325,7 @@ _AXES = ((213, 62, 62), (38, 150, 84), (52, 104, 214))
 
 
 def text_picture(text: str, *, size: int = 96) -> Picture:
-    """Dark text in the middle of a pale square."""
+    """Draw dark text in the middle of a pale square."""
     canvas = Image.new("RGB", (size, size), PALE)
     draw = ImageDraw.Draw(canvas)
     draw.text((size / 2, size / 2), text, fill=INK, font=font(max(9, size // 8)), anchor="mm", align="center")
@@ -336,13 +336,13 @@ def text_picture(text: str, *, size: int = 96) -> Picture:
 
 
 def picture(kind: str, value: Item) -> Picture | None:
-    """The picture of one item of a port of this kind; None for a kind that has no picture (a camera, a vector)."""
+    """Return the picture of one item of a port of this kind; None for a kind without picture (a camera, a vector)."""
     draw = _BY_KIND.get(kind)
     return draw(value) if draw else None
 
 
 def extra_pictures(kind: str, value: Item, image: Shaped[Item, "3 height width"]) -> dict[str, Picture]:
-    """More pictures of one item of a port of this kind, by a word for each; none for most kinds.
+    """Return more pictures of one item of a port of this kind, by one word each; none for most kinds.
 
     Args:
         image: the picture that the item was found in.
@@ -355,9 +355,9 @@ def extra_pictures(kind: str, value: Item, image: Shaped[Item, "3 height width"]
 def prediction_pictures(
     outputs: Mapping[str, Item], kinds: Mapping[str, str], *, image: Shaped[Item, "3 height width"] | None = None
 ) -> dict[str, Picture]:
-    """Every picture of what was found in one item, by the output's name, and by that and a word where it has several.
+    """Return every picture of one item's predictions, by the output's name, with a word added for further pictures.
 
-    Points are drawn over the picture with the edges that matter, where ``edge_weights`` tells them; points in space from
+    Points are drawn over the picture with the edges that matter, if ``edge_weights`` has them; points in space from
     three sides, and below them the surface between them.
 
     Args:
@@ -382,7 +382,7 @@ def prediction_pictures(
 
 
 def _edges_between(value: Item, kind: str, outputs: Mapping[str, Item]) -> list[Edge] | None:
-    """The edges that matter among key points, None where nobody says; annotated points have none."""
+    """Return the strong edges among key points, None without weights; annotated points have none."""
     weights = outputs.get("edge_weights") if kind.startswith("keypoints") else None
     if weights is None or points_of_pairs(len(weights)) != len(value):
         return None
@@ -390,7 +390,7 @@ def _edges_between(value: Item, kind: str, outputs: Mapping[str, Item]) -> list[
 
 
 def _is_map_of(value: Item, image: Item) -> bool:
-    """Whether a map stands on one stride of the picture."""
+    """Return whether a map has one stride over the whole picture."""
     (rows, columns), (height, width) = np.shape(value)[-2:], np.shape(image)[-2:]
     return height // rows == width // columns >= 1
 
@@ -439,9 +439,9 @@ def preview(
     cell: int = 96,
     across: int = 10,
 ) -> Picture:
-    """A sheet of one row a picture: the batch's images, then each output with the truth of the same name beside it.
+    """Draw a sheet of one row per picture: the batch's images, then each output beside the truth of the same name.
 
-    Outputs of one kind stand together. A depth has a second column with its relief, a label map one with the picture laid
+    Outputs of one kind are grouped. A depth has a second column with its relief, a label map one with the picture laid
     onto its sphere, or what the true mask leaves of it. Ports of a kind without a picture are
     left out. Where there are many columns the sheet goes on below, beginning with the first column again.
 
@@ -473,7 +473,7 @@ def preview(
 
 
 def _groups(outputs: Mapping[str, Tensor], tensors: Mapping[str, Item], kinds: Mapping[str, str]) -> list[list[str]]:
-    """Names that belong together: each image of the batch, then each output with its truth, by kind."""
+    """Return names that belong together: each image of the batch, then each output with its truth, by kind."""
     images = [[name] for name in tensors if name not in outputs and kinds[name] == "image"]
     drawn = [name for name in outputs if kinds.get(name) in _BY_KIND]
     rank = list(_BY_KIND)
@@ -482,7 +482,7 @@ def _groups(outputs: Mapping[str, Tensor], tensors: Mapping[str, Item], kinds: M
 
 
 def _bands(groups: list[list[Column]], across: int) -> list[list[Column]]:
-    """Groups side by side, of nearly equal number, with the first column at the head of each band."""
+    """Return groups side by side, of nearly equal number, with the first column at the head of each band."""
     total = sum(map(len, groups))
     if total <= across:
         return [[column for group in groups for column in group]]
@@ -534,13 +534,13 @@ def _columns(
 
 
 def _matching(tensors: Mapping[str, Item], name: str, count: int) -> list[Item] | None:
-    """The true mask counts for true measurements only: a method's own depth is shown whole."""
+    """Return the true mask for true measurements only: a method's own depth is shown whole."""
     masks = tensors.get("true_mask") if name.startswith("true_") else None
     return None if masks is None else list(masks[:count])
 
 
 def _object_masks(name: str, tensors: Mapping[str, Item], images: list[Item]) -> list[Item | None]:
-    """The true mask of the picture itself, so that what lies behind the object is not laid onto its sphere."""
+    """Return the true mask of the picture itself, so that the background is not laid onto the object's sphere."""
     masks = tensors.get("true_mask") if name.rpartition("_")[0] == "" else None
     if masks is None or len(masks) < len(images) or np.shape(masks)[-2:] != np.shape(images[0])[-2:]:
         return [None] * len(images)
@@ -548,7 +548,7 @@ def _object_masks(name: str, tensors: Mapping[str, Item], images: list[Item]) ->
 
 
 def _picture_of(name: str, tensors: Mapping[str, Item], kinds: Mapping[str, str], count: int) -> list[Item] | None:
-    """The picture that a map was found in: ``source`` for ``source_labels``, else the first image."""
+    """Return the picture of a map: ``source`` for ``source_labels``, else the first image."""
     own = name.rpartition("_")[0]
     if kinds.get(own) == "image":
         return list(tensors[own][:count])

@@ -1,7 +1,7 @@
-"""Pictures of points: over the picture that they were found in with the edges that link them, and in space from three sides.
+"""Pictures of points: over the source picture, with the edges that link them, and in space from three sides.
 
-A point has one colour in every picture. An edge is drawn in the strength of its weight by the strongest one's; those that do
-not matter (:func:`strong_edges`) are left out. Points that are not finite are left out too.
+A point has one colour in every picture. An edge is drawn in proportion to its weight relative to the strongest one; weak ones
+(:func:`strong_edges`) are left out. Points that are not finite are left out too.
 
 In space the axes are the camera's: x right, y down, z away from the viewer. The three sides are what the viewer sees, what is
 seen from the viewer's right (far is to the right), and what is seen from above (near is below).
@@ -25,7 +25,7 @@ _FINE = 4  # drawn larger by this, then made smaller: smooth lines
 _DARK = (24, 24, 28)
 _WHITE = (255, 255, 255)
 _TRUE, _FOUND = (42, 92, 230), (24, 190, 60)
-_WEAK, _PER_POINT = 0.25, 3  # of the strongest edge's weight; edges a point
+_WEAK, _PER_POINT = 0.25, 3  # of the strongest edge's weight; edges per point
 _PLAIN = 0.5  # share of an edge without a weight
 _SIDES = {
     "front": np.array([[1.0, 0, 0], [0, 1, 0], [0, 0, 1]]),
@@ -36,12 +36,12 @@ _SIDES = {
 
 
 def strong_edges(weights: Shaped[Item, " pairs"], *, share: float = _WEAK, most: int | None = None) -> list[Edge]:
-    """The edges that matter, the weakest first: both points, and the weight by the strongest one's.
+    """Return the strong edges, the weakest first: both points, and the weight relative to the strongest one.
 
     Args:
         weights: of all pairs i < j, in the order of ``torch.triu_indices``.
         share: of the strongest weight, that an edge needs.
-        most: number of edges, three a point where it is not given.
+        most: number of edges, by default three per point.
 
     Raises:
         ValueError: it is not the number of pairs of anything.
@@ -60,7 +60,7 @@ def strong_edges(weights: Shaped[Item, " pairs"], *, share: float = _WEAK, most:
 
 
 def points_of_pairs(pairs: int) -> int | None:
-    """Number of points with so many pairs, None where there is none."""
+    """Return the number of points with that many pairs, None if there is no such number."""
     points = (1 + math.isqrt(1 + 8 * pairs)) // 2
     return points if points > 1 and points * (points - 1) // 2 == pairs else None
 
@@ -73,7 +73,7 @@ def keypoints_picture(
     edges: Sequence[Edge] = (),
     size: int = 192,
 ) -> Picture:
-    """The first two coordinates of points in [-1, 1] over the image, ``size`` pixels high; hollow where not visible.
+    """Draw the first two coordinates of points in [-1, 1] over the image, ``size`` pixels high; hollow if not visible.
 
     Args:
         edges: between points; see :func:`strong_edges`.
@@ -102,7 +102,7 @@ def landmarks_over(
     visible: Shaped[Item, " points"] | None = None,
     size: int = 192,
 ) -> Picture:
-    """Found points in green over the image, ``size`` pixels high, joined by a line to the annotated ones in blue.
+    """Draw found points in green over the image, ``size`` pixels high, joined by a line to the annotated ones in blue.
 
     Points in [-1, 1]; those that are not visible are left out.
 
@@ -135,13 +135,13 @@ def structure_picture(
     sides: Sequence[str] = tuple(_SIDES),
     size: int = 128,
 ) -> Picture:
-    """Points in space and the edges between them from three sides, in one scale; nearer points are larger.
+    """Draw points in space and the edges between them from three sides, in one scale; nearer points are larger.
 
     Args:
         points: any unit, in the camera's axes.
         edges: see :func:`strong_edges`. Without them those of the triangles in :func:`surface_picture`.
-        middle: of the views; that of the points' extent where it is not given.
-        reach: half of what a view shows, in the unit of the points; all of them where it is not given.
+        middle: of the views; by default that of the points' extent.
+        reach: half of what a view shows, in the unit of the points; by default all of them.
         sides: some of ``front``, ``from the right`` and ``from above``.
         size: of one view, pixels.
     """
@@ -158,12 +158,12 @@ def surface_picture(
     reach: float | None = None,
     size: int = 128,
 ) -> Picture:
-    """The surface of triangles between points in space, as grey plaster from three sides.
+    """Draw the surface of triangles between points in space, as grey plaster from three sides.
 
     Args:
         points: any unit, in the camera's axes.
-        faces: of the surface, those of :func:`surface_of` where they are not given.
-        reach: half of what a view shows, in the unit of the points; all of them where it is not given.
+        faces: of the surface, by default those of :func:`surface_of`.
+        reach: half of what a view shows, in the unit of the points; by default all of them.
         size: of one view, pixels.
     """
     faces = surface_of(points) if faces is None else faces
@@ -179,7 +179,7 @@ def structure_sheet(
     edges: Sequence[Edge] | None = None,
     size: int = 224,
 ) -> Picture:
-    """Points and edges from three sides, and below them the surface.
+    """Draw points and edges from three sides, and below them the surface.
 
     Args:
         canonical: the same points in the object's own pose, whose triangles do not depend on the pose of a picture.
@@ -192,7 +192,7 @@ def structure_sheet(
 
 
 def surface_of(points: Shaped[Item, "points 3"]) -> Int[np.ndarray, "faces 3"]:
-    """Delaunay triangles of the points as they are seen from the front; points that are not finite have none."""
+    """Return Delaunay triangles of the points as seen from the front; points that are not finite have none."""
     known = np.flatnonzero(np.isfinite(as_array(points)).all(axis=1))
     return known[delaunay(as_finite(points)[known, :2])].reshape(-1, 3)
 
@@ -204,7 +204,7 @@ def _plain(faces: np.ndarray) -> list[Edge]:
 def _centred(
     points: Item, reach: float | None, middle: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """Points about the middle of their extent, which of them are known, and half of what is shown."""
+    """Return points about the middle of their extent, the mask of finite ones, and half of the visible extent."""
     known = np.asarray(np.isfinite(as_array(points)).all(axis=1))
     values = np.where(known[:, None], as_finite(points), 0.0)
     if middle is None and known.any():
@@ -216,7 +216,7 @@ def _centred(
 
 
 def _structure(values: np.ndarray, known: np.ndarray, edges: Sequence[Edge], size: int, name: str) -> Picture:
-    """One view: axes right, down, away, in [-1, 1]."""
+    """Draw one view: axes right, down, away, in [-1, 1]."""
     canvas, pixels = _view(values, size)
     draw, fine = ImageDraw.Draw(canvas), _FINE * size
     for i, j, share in sorted(edges, key=lambda edge: -(values[edge[0], 2] + values[edge[1], 2])):
@@ -270,7 +270,7 @@ def _named(canvas: Image.Image, size: int, name: str) -> Picture:
 
 
 def _plate(image: Item | None, size: int) -> tuple[Image.Image, Callable[[np.ndarray], np.ndarray]]:
-    """A canvas to draw points on, ``size`` pixels high, and where positions in [-1, 1] lie on it."""
+    """Return a canvas for points, ``size`` pixels high, and its pixel coordinates of positions in [-1, 1]."""
     if image is None:
         grid = np.array([size, size])
         canvas = Image.new("RGB", (size, size), PALE)
@@ -285,13 +285,13 @@ def _plate(image: Item | None, size: int) -> tuple[Image.Image, Callable[[np.nda
 
 
 def _drawable(pixels: Float[np.ndarray, "points 2"], size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Places of points no farther away than a line may be drawn, and which of them are finite."""
+    """Return places of points, clamped to a drawable distance, and the mask of finite ones."""
     known = np.asarray(np.isfinite(pixels).all(axis=1))
     return np.where(known[:, None], pixels, 0.0).clip(-9 * size, 10 * size), known
 
 
 def _with_edges(canvas: Image.Image, pixels: np.ndarray, edges: Sequence[Edge], *, size: int) -> Image.Image:
-    """White lines with a dark rim, so that they are seen on any picture; weak ones let the picture through."""
+    """Draw white lines with a dark rim, visible on any picture; weak ones are transparent."""
     shown = np.asarray(canvas).astype(np.float64)
     y, x = np.mgrid[: canvas.height, : canvas.width]
     place = np.stack((x, y), axis=-1).astype(np.float64)
@@ -305,7 +305,7 @@ def _with_edges(canvas: Image.Image, pixels: np.ndarray, edges: Sequence[Edge], 
 
 
 def _from_segment(place: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Distance of places from a segment."""
+    """Return the distance of places from a segment."""
     along = end - start
     length = max(float(along @ along), np.finfo(np.float64).tiny)
     t = ((place - start) @ along / length).clip(0.0, 1.0)

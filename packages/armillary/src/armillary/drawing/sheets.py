@@ -1,7 +1,7 @@
-"""Sheets and strips of pictures, and the files that they become.
+"""Sheets and strips of pictures, and their files.
 
-A picture is a ``uint8`` array of height, width and three sRGB channels, row 0 at the top. A file appears whole or not
-at all: it is written beside its place and moved there.
+A picture is a ``uint8`` array of height, width and three sRGB channels, row 0 at the top. Files are written
+atomically: beside their place, then renamed.
 """
 
 import io
@@ -24,7 +24,7 @@ PALE = (232, 234, 237)
 
 @cache
 def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """The font that Pillow brings, at ``size`` pixels."""
+    """Return Pillow's own font at ``size`` pixels."""
     return ImageFont.load_default(size)
 
 
@@ -36,14 +36,14 @@ def contact_sheet(
     captions: Sequence[str] = (),
     gap: int = 4,
 ) -> Picture:
-    """Pictures in rows and columns on white, with a header over each column and a caption left of each row.
+    """Place pictures in rows and columns on white, with a header over each column and a caption left of each row.
 
     Args:
         rows: each as long as the others; None leaves a cell empty. Pictures of any size: each is scaled to the height of
             its cell with its aspect kept, larger ones smoothly, smaller ones in whole pixels where that fits.
         headers: one a column, or none.
         cell: height of a cell, in pixels. A column is as wide as its widest picture.
-        captions: one a row, or none.
+        captions: one per row, or none.
         gap: pixels between cells.
 
     Raises:
@@ -86,7 +86,7 @@ def contact_sheet(
 
 
 def strip(pictures: Sequence[Picture], *, gap: int = 2) -> Picture:
-    """The pictures side by side in their own size."""
+    """Place the pictures side by side in their own size."""
     height = max(len(p) for p in pictures)
     sheet = Image.new("RGB", (sum(p.shape[1] + gap for p in pictures) - gap, height), color=PAPER)
     x = 0
@@ -97,7 +97,7 @@ def strip(pictures: Sequence[Picture], *, gap: int = 2) -> Picture:
 
 
 def stack(pictures: Sequence[Picture], *, gap: int = 8) -> Picture:
-    """The pictures below each other in their own size."""
+    """Place the pictures below each other in their own size."""
     width = max(p.shape[1] for p in pictures)
     sheet = Image.new("RGB", (width, sum(len(p) + gap for p in pictures) - gap), color=PAPER)
     y = 0
@@ -129,14 +129,14 @@ def _wrapped(text: str, width: int, type_size: int) -> str:
 
 
 def png_bytes(shown: Picture) -> bytes:
-    """The picture as a PNG file."""
+    """Encode the picture as a PNG file."""
     buffer = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(shown)).save(buffer, format="PNG")
     return buffer.getvalue()
 
 
 def webp_bytes(frames: Sequence[Picture], *, milliseconds: int = 80, quality: int = 85) -> bytes:
-    """The frames, of one size, as an endless animated WebP file; a still one where there is one frame.
+    """Encode frames of one size as an endless animated WebP file; a single frame as a still one.
 
     Raises:
         ValueError: no frames, or frames of different sizes.
@@ -152,17 +152,17 @@ def webp_bytes(frames: Sequence[Picture], *, milliseconds: int = 80, quality: in
 
 
 def write_png(path: Path | str, shown: Picture) -> Path:
-    """Write the picture as a PNG file, whole or not at all."""
+    """Write the picture as a PNG file, atomically."""
     return write_whole(path, png_bytes(shown))
 
 
 def write_webp(path: Path | str, frames: Sequence[Picture], *, milliseconds: int = 80) -> Path:
-    """Write the frames as an animated WebP file, whole or not at all."""
+    """Write the frames as an animated WebP file, atomically."""
     return write_whole(path, webp_bytes(frames, milliseconds=milliseconds))
 
 
 def write_whole(path: Path | str, content: bytes) -> Path:
-    """Write a file beside its place and move it there; the folder is made where it is missing."""
+    """Write a file beside its place and rename it; create the folder if it is missing."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")

@@ -26,7 +26,7 @@ def intrinsics(
     dtype: torch.dtype = torch.float32,
     device: torch.device | str | None = None,
 ) -> Float[Tensor, "3 3"]:
-    """Camera with square pixels that looks through the centre of the image.
+    """Return a camera with square pixels that looks through the centre of the image.
 
     Args:
         fov: horizontal angle of view, radians, in (0, pi).
@@ -39,6 +39,9 @@ def intrinsics(
 
     Raises:
         ValueError: ``fov`` outside (0, pi), or ``focal`` is neither of the two.
+
+    >>> intrinsics(math.pi / 2, height=3, width=5).tolist()  # 45 degrees to either side: f is 2 pixels
+    [[2.0, 0.0, 2.0], [0.0, 2.0, 1.0], [0.0, 0.0, 1.0]]
     """
     if not 0 < fov < math.pi:
         raise ValueError(f"fov must lie in (0, pi) radians, got {fov}")
@@ -57,14 +60,23 @@ def pixel_coordinates(
     dtype: torch.dtype = torch.float32,
     device: torch.device | str | None = None,
 ) -> Float[Tensor, "height width 2"]:
-    """Centre (x, y) of every pixel: integers, from (0, 0) to (width - 1, height - 1)."""
+    """Return the centre (x, y) of every pixel: integers, from (0, 0) to (width - 1, height - 1).
+
+    >>> pixel_coordinates(1, 3).tolist()
+    [[[0.0, 0.0], [1.0, 0.0], [2.0, 0.0]]]
+    """
     x = torch.arange(width, dtype=dtype, device=device)
     y = torch.arange(height, dtype=dtype, device=device)
     return torch.stack((x.expand(height, width), y[:, None].expand(height, width)), dim=-1)
 
 
 def invert_intrinsics(camera: Float[Tensor, "*#batch 3 3"]) -> Float[Tensor, "*#batch 3 3"]:
-    """Inverse of the intrinsics, in closed form: ``inverse @ (x, y, 1)`` is the ray with z = 1."""
+    """Invert the intrinsics in closed form: ``inverse @ (x, y, 1)`` is the ray with z = 1.
+
+    >>> camera = intrinsics(0.5, height=4, width=6)
+    >>> torch.allclose(invert_intrinsics(camera) @ camera, torch.eye(3), atol=1e-6)
+    True
+    """
     fx, s, cx = camera[..., 0, :].unbind(-1)
     fy, cy = camera[..., 1, 1], camera[..., 1, 2]
     one, zero = torch.ones_like(fx), torch.zeros_like(fx)
@@ -73,7 +85,11 @@ def invert_intrinsics(camera: Float[Tensor, "*#batch 3 3"]) -> Float[Tensor, "*#
 
 
 def rays(camera: Float[Tensor, "*#batch 3 3"], *, height: int, width: int) -> Float[Tensor, "*#batch height width 3"]:
-    """Direction (x, y, 1) through the centre of every pixel."""
+    """Return the direction (x, y, 1) through the centre of every pixel.
+
+    >>> rays(intrinsics(math.pi / 2, height=1, width=3), height=1, width=3).round().tolist()
+    [[[-1.0, 0.0, 1.0], [0.0, 0.0, 1.0], [1.0, 0.0, 1.0]]]
+    """
     pixels = pixel_coordinates(height, width, dtype=camera.dtype, device=camera.device)
     camera = camera[..., None, None, :, :]
     fx, s, cx = camera[..., 0, :].unbind(-1)
@@ -86,10 +102,14 @@ def rays(camera: Float[Tensor, "*#batch 3 3"], *, height: int, width: int) -> Fl
 def back_project(
     depth: Float[Tensor, "*#batch 1 height width"], camera: Float[Tensor, "*#batch 3 3"]
 ) -> Float[Tensor, "*#batch height width 3"]:
-    """Point of every pixel, camera frame, in the unit of the depth.
+    """Return the point of every pixel, camera frame, in the unit of the depth.
 
     Raises:
-        ValueError: the depth has not one channel, or the camera is not 3 x 3.
+        ValueError: the depth does not have one channel, or the camera is not 3 x 3.
+
+    >>> points = back_project(torch.full((1, 1, 3), 2.0), intrinsics(math.pi / 2, height=1, width=3))
+    >>> points.round().tolist()  # a wall at depth 2, seen over 90 degrees, is 4 wide
+    [[[-2.0, 0.0, 2.0], [0.0, 0.0, 2.0], [2.0, 0.0, 2.0]]]
     """
     require_depth_and_camera(depth, camera)
     height, width = depth.shape[-2:]
@@ -99,17 +119,22 @@ def back_project(
 def project(
     points: Float[Tensor, "*points 3"], camera: Float[Tensor, "*batch 3 3"]
 ) -> tuple[Float[Tensor, "*points 2"], Float[Tensor, "*points"]]:
-    """Pixel coordinates (x, y) and depth z of points in the camera frame.
+    """Return pixel coordinates (x, y) and depth z of points in the camera frame.
 
     The leading axes of the points are those of the camera; between them and the last one there may be any number more
     (points, or height and width).
 
     Returns:
-        Pixels, and z in the unit of the points. Where z <= 0 a point has no picture: its pixel is that of z = 1,
+        Pixels, and z in the unit of the points. A point with z <= 0 is not visible: its pixel is that of z = 1,
         finite, with no gradient to z; the caller masks by z > 0.
 
     Raises:
-        ValueError: the points have not three coordinates, or the camera is not 3 x 3.
+        ValueError: the points do not have three coordinates, or the camera is not 3 x 3.
+
+    >>> camera = intrinsics(math.pi / 2, height=3, width=3)
+    >>> pixels, depth = project(torch.tensor([0.0, 0.0, 2.0]), camera)  # straight ahead
+    >>> pixels.tolist(), depth.tolist()
+    ([1.0, 1.0], 2.0)
     """
     if points.shape[-1] != 3 or camera.shape[-2:] != (3, 3):
         raise ValueError(f"points must end in 3 and camera in 3 x 3, got {points.shape} and {camera.shape}")
@@ -125,13 +150,17 @@ def project(
 
 
 def transform_points(pose: Float[Tensor, "*batch 3 4"], points: Float[Tensor, "*points 3"]) -> Float[Tensor, "... 3"]:
-    """``R @ x + t`` of every point.
+    """Return ``R @ x + t`` of every point.
 
     The leading axes of the points are those of the pose; between them and the last one there may be any number more
     (points, or height and width).
 
     Raises:
-        ValueError: the pose is not 3 x 4, or the points have not three coordinates.
+        ValueError: the pose is not 3 x 4, or the points do not have three coordinates.
+
+    >>> away = torch.tensor([[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 3.0]])
+    >>> transform_points(away, torch.tensor([[1.0, 2.0, 0.0]])).tolist()
+    [[1.0, 2.0, 3.0]]
     """
     _require_pose(pose)
     if points.shape[-1] != 3:
@@ -144,14 +173,25 @@ def transform_points(pose: Float[Tensor, "*batch 3 4"], points: Float[Tensor, "*
 
 
 def invert_pose(pose: Float[Tensor, "*#batch 3 4"]) -> Float[Tensor, "*#batch 3 4"]:
-    """Pose of the inverse motion, ``[R^T | -R^T t]``. R must be a rotation."""
+    """Return the pose of the inverse motion, ``[R^T | -R^T t]``. R must be a rotation.
+
+    >>> pose = torch.tensor([[0.0, -1.0, 0.0, 1.0], [1.0, 0.0, 0.0, 2.0], [0.0, 0.0, 1.0, 3.0]])
+    >>> torch.equal(compose_poses(invert_pose(pose), pose), torch.eye(3, 4))
+    True
+    """
     _require_pose(pose)
     turned = pose[..., :3].transpose(-1, -2)
     return torch.cat((turned, -_apply(turned, pose[..., 3])[..., None]), dim=-1)
 
 
 def compose_poses(a: Float[Tensor, "*#batch 3 4"], b: Float[Tensor, "*#batch 3 4"]) -> Float[Tensor, "*#batch 3 4"]:
-    """Pose that applies ``b`` first, then ``a``."""
+    """Return the pose that applies ``b`` first, then ``a``.
+
+    >>> turn = torch.tensor([[0.0, -1.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]])
+    >>> shift = torch.tensor([[1.0, 0.0, 0.0, 5.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]])
+    >>> compose_poses(turn, shift)[:, 3].tolist()  # the shift along x is turned to y
+    [0.0, 5.0, 0.0]
+    """
     _require_pose(a)
     _require_pose(b)
     rotation = a[..., :3] @ b[..., :3]
@@ -165,17 +205,27 @@ def pose_about(
     *,
     centre: Float[Tensor, "*#batch 3"],
 ) -> Float[Tensor, "*#batch 3 4"]:
-    """Pose ``x -> R (x - c) + c + t``: a turn about ``centre``, then a shift."""
+    """Return the pose ``x -> R (x - c) + c + t``: a rotation about ``centre``, then a translation.
+
+    >>> centre = torch.tensor([0.0, 0.0, 1.0])
+    >>> pose = pose_about(torch.diag(torch.tensor([-1.0, -1.0, 1.0])), torch.zeros(3), centre=centre)
+    >>> transform_points(pose, centre).tolist()  # the centre stays
+    [0.0, 0.0, 1.0]
+    """
     shift = centre - _apply(rotation, centre) + translation
     batch = torch.broadcast_shapes(rotation.shape[:-2], shift.shape[:-1])
     return torch.cat((rotation.expand(*batch, 3, 3), shift.expand(*batch, 3)[..., None]), dim=-1)
 
 
 def require_depth_and_camera(depth: Tensor, camera: Tensor) -> None:
-    """Refuse a depth without its one channel, or a camera that is not 3 x 3.
+    """Raise for a depth without its one channel, or for a camera that is not 3 x 3.
 
     Raises:
-        ValueError: naming what was needed and what came.
+        ValueError: a shape is not as described.
+
+    >>> require_depth_and_camera(torch.ones(2, 4, 4), torch.eye(3))
+    Traceback (most recent call last):
+    ValueError: depth must be [*batch 1 height width], got (2, 4, 4)
     """
     if depth.ndim < 3 or depth.shape[-3] != 1:
         raise ValueError(f"depth must be [*batch 1 height width], got {tuple(depth.shape)}")

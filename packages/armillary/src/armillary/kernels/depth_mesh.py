@@ -1,6 +1,6 @@
 """Depth of a grid mesh seen from another viewpoint, differentiable, in plain tensor operations.
 
-The mesh has one vertex a pixel of a depth map and two triangles a cell: (i, j), (i+1, j), (i, j+1) and (i, j+1),
+The mesh has one vertex per pixel of a depth map and two triangles per cell: (i, j), (i+1, j), (i, j+1) and (i, j+1),
 (i+1, j), (i+1, j+1). Faces are numbered row by row, all of the first kind before all of the second. Both orientations
 are drawn.
 
@@ -15,7 +15,7 @@ their own. Vertices are moved in float64 whatever comes in: a turn about a point
 numbers, and a steep face would magnify the rounding.
 
 Coverage is inclusive by a few roundings of the pixel coordinates, so that neither shared edges nor the border of the
-mesh lose pixels; a face thinner than that is not drawn, for its neighbours cover what it would. A face with a vertex
+mesh lose pixels; a face thinner than that is not drawn: its neighbours cover its pixels. A face with a vertex
 at z <= 0, or one that is not finite, is not drawn either.
 """
 
@@ -43,7 +43,7 @@ def render_depth(
     *,
     size: tuple[int, int] | None = None,
 ) -> tuple[Float[Tensor, "*#batch 1 rows columns"], Bool[Tensor, "*#batch 1 rows columns"]]:
-    r"""Depth of the mesh over ``depth`` after the motion ``pose``, and where it is seen.
+    r"""Return the depth of the mesh over ``depth`` after the motion ``pose``, and the mask of visible pixels.
 
     Vertex :math:`v = R\, d\, K^{-1} (x, y, 1)^T + t`; a pixel's ray meets the plane of its visible face at
     :math:`z = \sum_k \lambda_k z_k` with the barycentric coordinates :math:`\lambda` of the point in space, and
@@ -51,7 +51,7 @@ def render_depth(
 
     Args:
         depth: of the canonical view, which ``camera`` sees with the identity pose; any unit. A pixel that is not
-            finite takes its faces away, and gets no gradient.
+            finite removes its faces, and gets no gradient.
         pose: ``x_camera = R @ x_canonical + t``, t in the unit of the depth.
         camera: intrinsics in pixels, shared by both views.
         size: rows and columns to draw, as those of ``depth`` when None.
@@ -68,6 +68,11 @@ def render_depth(
 
     Source: the z-buffer of Kato et al. 2018, arXiv:1711.07566. Deviates: pixel centres at integers, no 2 x 2
     sub-samples, the plane's exact gradient, added up in a fixed order.
+
+    >>> depth, camera = torch.full((1, 3, 3), 2.0), torch.tensor([[2.0, 0.0, 1.0], [0.0, 2.0, 1.0], [0.0, 0.0, 1.0]])
+    >>> away = torch.cat((torch.eye(3), torch.tensor([[0.0], [0.0], [2.0]])), dim=1)  # twice as far: half as large
+    >>> render_depth(depth, away, camera)[0].tolist()
+    [[[0.0, 0.0, 0.0], [0.0, 4.0, 0.0], [0.0, 0.0, 0.0]]]
     """
     require_depth_and_camera(depth, camera)
     _require_mesh(depth, pose, camera)
@@ -96,7 +101,7 @@ def inverse_warp_grid(
     *,
     size: tuple[int, int] | None = None,
 ) -> Float[Tensor, "*#batch rows columns 2"]:
-    r"""For each pixel of the moved view, where the canonical view saw the same point.
+    r"""Return, for each pixel of the moved view, the position of the same point in the canonical view.
 
     :math:`u = \pi(K\, R^T (z\, K^{-1} (x, y, 1)^T - t))`. ``sample(canonical, grid)`` then draws the canonical picture
     as the moved view sees it.
@@ -113,6 +118,11 @@ def inverse_warp_grid(
 
     Raises:
         ValueError: a shape differs from the annotation, or the dtypes differ.
+
+    >>> from armillary.kernels.sampling import identity_grid
+    >>> camera = torch.tensor([[2.0, 0.0, 1.0], [0.0, 2.0, 1.0], [0.0, 0.0, 1.0]])
+    >>> torch.allclose(inverse_warp_grid(torch.ones(1, 3, 3), torch.eye(3, 4), camera), identity_grid(3, 3), atol=1e-6)
+    True
     """
     require_depth_and_camera(depth, camera)
     _require_pose_and_dtypes(depth, pose, camera)
@@ -135,7 +145,7 @@ def inverse_warp_grid(
 def _move(
     depth: Float[Tensor, "items height width"], pose: Float[Tensor, "items 3 4"], inverse: Float[Tensor, "items 3 3"]
 ) -> Float[Tensor, "items 3 height width"]:
-    """Back-projected and moved points, one component after the other.
+    """Return back-projected and moved points, one component after the other.
 
     By components rather than by a matrix product: every place in a batch is rounded alike.
     """
@@ -152,7 +162,7 @@ def _project(
     seen: Bool[Tensor, "items height width"],
     camera: Float[Tensor, "items 3 3"],
 ) -> Float[Tensor, "items 2 height width"]:
-    """Pixel coordinates; those of z = 1 where not seen."""
+    """Return pixel coordinates; those of z = 1 where not seen."""
     x, y, z = points.unbind(1)
     inverse = torch.where(seen, z, 1.0).reciprocal()
     entries = camera[..., None, None]
@@ -162,7 +172,7 @@ def _project(
 
 
 def _rays(inverse: Float[Tensor, "items 3 3"], rows: int, columns: int) -> Float[Tensor, "items 2 pixels"]:
-    """x and y of the ray (x, y, 1) through every pixel centre, row by row."""
+    """Return x and y of the ray (x, y, 1) through every pixel centre, row by row."""
     entries = inverse[:, :2, :, None, None]
     x = torch.arange(columns, dtype=inverse.dtype, device=inverse.device)
     y = torch.arange(rows, dtype=inverse.dtype, device=inverse.device)[:, None]
@@ -176,7 +186,7 @@ def _visible_faces(
     *,
     size: tuple[int, int],
 ) -> Int[Tensor, "items pixels"]:
-    """Number of the nearest face at every pixel centre, -1 where there is none.
+    """Return the index of the nearest face at every pixel centre, -1 if none.
 
     Works through the items in blocks of a bounded number of faces: a block's tables stay in the processor's cache.
     """
@@ -203,7 +213,7 @@ def _pictures(
     sound: Bool[Tensor, "items height width"],
     camera: Float[Tensor, "items 3 3"],
 ) -> Float[Tensor, "3 items height width"]:
-    """Pixel coordinates x and y and inverse depth of the vertices; nan for those that may not be drawn."""
+    """Return pixel coordinates x and y and inverse depth of the vertices; nan for those that may not be drawn."""
     x, y, z = vertices.unbind(1)
     inverse = torch.where(sound & (z > 0), z, torch.nan).reciprocal()
     entries = camera[..., None, None]
@@ -213,7 +223,7 @@ def _pictures(
 
 
 def _edge_width(camera: Float[Tensor, "items 3 3"], size: tuple[int, int]) -> Float[Tensor, "items 1 1 1"]:
-    """How far outside of an edge a pixel centre still counts: a few roundings of what its coordinate is made of."""
+    """Return how far outside of an edge a pixel centre still counts: a few roundings of the terms of its coordinate."""
     scale = torch.maximum(camera[:, 0, 0].abs(), camera[:, 1, 1].abs()).clamp_min(max(size)).float()
     return (_ROUNDINGS * torch.finfo(torch.float32).eps * scale)[:, None, None, None]
 
@@ -221,7 +231,7 @@ def _edge_width(camera: Float[Tensor, "items 3 3"], size: tuple[int, int]) -> Fl
 def _face_table(
     picture: Float[Tensor, "3 items height width"], edge: Float[Tensor, "items 1 1 1"], size: tuple[int, int]
 ) -> tuple[Float[Tensor, "11 faces"], Int[Tensor, "2 faces"], Int[Tensor, " faces"]]:
-    """What a face is in the picture: its edges and its depth, its box of pixels, and the first pixel of that.
+    """Return edges, depth, pixel box and first pixel of every face in the picture.
 
     Twice the area that a point P spans with an edge is affine in P, and so is inverse depth. Their values are those at
     the first pixel of the box. The areas with the first two edges have the edge's width added and so has their sum
@@ -270,7 +280,7 @@ def _candidates(
     some: slice,
     columns: int,
 ) -> tuple[Int[Tensor, " candidates"], Int[Tensor, " candidates"]]:
-    """For each pixel centre in the box of each face: the pixel, and depth and face packed in one number.
+    """Return, for each pixel centre in the box of each face, the pixel, and depth and face packed in one number.
 
     A positive float32 orders as its bits do, so the smallest key is the nearest face, and of those the first.
     """
@@ -296,7 +306,7 @@ def _candidates(
 
 
 class _RayPlane(torch.autograd.Function):
-    """Depth at which each pixel's ray meets the plane of its face, 0 where it has none."""
+    """Depth at which each pixel's ray meets the plane of its face, 0 without a face."""
 
     @staticmethod
     def forward(
@@ -352,13 +362,13 @@ def _corners(
     Float[Tensor, "3 items 2 rows columns"],
     Float[Tensor, "3 items 2 rows columns"],
 ]:
-    """Values at the three vertices of every face, by item, kind, row and column of its cell."""
+    """Return values at the three vertices of every face, by item, kind, row and column of its cell."""
     a, b, c, d = grid[..., :-1, :-1], grid[..., 1:, :-1], grid[..., :-1, 1:], grid[..., 1:, 1:]
     return torch.stack((a, c), dim=2), torch.stack((b, b), dim=2), torch.stack((c, d), dim=2)
 
 
 def _vertices_of(face: Int[Tensor, "items pixels"], points: int, width: int) -> Int[Tensor, "items 3 pixels"]:
-    """Numbers of the three vertices of each face, in the order of the module's docstring; some for no face, -1."""
+    """Return the indices of the three vertices of each face, in the module's order; any for face -1."""
     cells = (points // width - 1) * (width - 1)
     second = (face >= cells).to(face.dtype)
     cell = face.clamp_min(0) - second * cells
@@ -369,7 +379,7 @@ def _vertices_of(face: Int[Tensor, "items pixels"], points: int, width: int) -> 
 def _span(
     corners: tuple[Tensor, Tensor, Tensor], margin: Tensor, pixels: int
 ) -> tuple[Float[Tensor, "*faces"], Float[Tensor, "*faces"]]:
-    """First pixel and number of pixels of each face along one axis, within the picture; whole numbers."""
+    """Return first pixel and number of pixels of each face along one axis, within the picture; integers."""
     low = torch.minimum(torch.minimum(*corners[:2]), corners[2])
     high = torch.maximum(torch.maximum(*corners[:2]), corners[2])
     first = (low - margin).ceil_().clamp_(0, pixels)
@@ -378,7 +388,7 @@ def _span(
 
 
 def _ranges(counts: Int[Tensor, "2 faces"], limit: int) -> list[slice]:
-    """Consecutive ranges, together all faces that count, each with a sum of at most ``limit`` and one face more."""
+    """Yield consecutive ranges, together all faces that count, each with a sum up to ``limit`` and one face more."""
     ends = counts[1].cumsum(0)
     total = int(ends[-1])
     steps = torch.arange(limit, total + limit, limit, device=counts.device)

@@ -1,13 +1,13 @@
 """Grey pictures of meshes, on the CPU without OpenGL. numpy only.
 
-The world has z up. The camera is fixed: it stands on the world's -y axis and looks at the origin, its x to the right is the
-world's x, its y down the world's -z. It sees the unit sphere whole: the sphere touches the centres of the border pixels.
+The world has z up. The camera is fixed on the world's -y axis, facing the origin: its x, to the right, is the world's
+x, and its y, down, is the world's -z. The unit sphere fills the picture: it touches the centres of the border pixels.
 A surface reflects diffusely, and both of its sides are lit: with n the unit normal turned to the viewer,
 
     grey = min(1, ambient + headlight n . v + lamp max(0, n . l)),
 
-v the direction to the eye and l that to a lamp that stands still beside the camera. Grey is an sRGB value, not linearised.
-A pixel is the mean of its samples.
+v the direction to the eye and l the direction to a lamp that is fixed to the camera. Grey is an sRGB value, not
+linearised. A pixel is the mean of its samples.
 """
 
 import math
@@ -32,12 +32,15 @@ class Studio:
         size: side of the picture in pixels.
         fov: radian, angle of view between the centres of border pixels; 0 is an orthographic camera.
         samples: along each side of a pixel.
-        shading: one normal a triangle, or blended between the corners (which relies on how the mesh is wound).
+        shading: one normal per triangle, or blended between the corners (which relies on how the mesh is wound).
         ambient: light from everywhere.
         headlight: light from the eye.
         lamp: light from ``lamp_direction``.
         lamp_direction: towards the lamp, in the camera's frame; need not be of unit length.
-        background: grey where there is nothing.
+        background: grey of pixels without mesh.
+
+    >>> Studio(size=64, fov=0.0).shading  # orthographic
+    'flat'
     """
 
     size: int = 128
@@ -52,7 +55,13 @@ class Studio:
 
 
 class MeshPicture(NamedTuple):
-    """A picture; row 0 at the top."""
+    """Picture of a mesh; row 0 at the top.
+
+    >>> nothing = TriangleMesh(np.zeros((0, 3)), np.zeros((0, 3)))
+    >>> picture = take_picture(nothing, Studio(size=2, background=0.5))
+    >>> picture.grey.tolist(), picture.cover.tolist()
+    ([[0.5, 0.5], [0.5, 0.5]], [[0.0, 0.0], [0.0, 0.0]])
+    """
 
     grey: Float32[np.ndarray, "size size"]
     """In [0, 1]."""
@@ -68,12 +77,17 @@ def take_picture(
     Args:
         mesh: about the origin, inside the unit sphere.
         studio: camera and light.
-        matrix: world from object, of positive determinant. Default: as it is.
+        matrix: world from object, of positive determinant. Default: identity.
         closed: each part of the mesh is watertight and wound outwards, so that only front sides can be seen: the same
             picture for half the work.
 
     Raises:
-        ValueError: a vertex lies beside or behind the eye: the mesh reaches far outside the unit sphere.
+        ValueError: a vertex is beside or behind the eye: the mesh reaches far outside the unit sphere.
+
+    >>> wall = TriangleMesh([[-9, 0, -9], [9, 0, -9], [9, 0, 9], [-9, 0, 9]], [[0, 1, 2], [0, 2, 3]])
+    >>> picture = take_picture(wall, Studio(size=2, fov=0.0, lamp=0.0))
+    >>> picture.grey.round(4).tolist()  # ambient 0.2 and headlight 0.4, straight on
+    [[0.6000000238418579, 0.6000000238418579], [0.6000000238418579, 0.6000000238418579]]
     """
     distance = 1.0 / math.sin(studio.fov / 2) if studio.fov else 0.0
     points = moved_points(CAMERA_FROM_WORLD if matrix is None else CAMERA_FROM_WORLD @ matrix, mesh.vertices)
@@ -105,6 +119,10 @@ def rotation_of_view(azimuth: float, elevation: float) -> Float[np.ndarray, "3 3
     Args:
         azimuth: radian.
         elevation: radian, in [-pi / 2, pi / 2].
+
+    >>> top = rotation_of_view(0.0, math.pi / 2) @ [0.0, 0.0, 1.0]
+    >>> (top.round(4) + 0.0).tolist()  # the object's own z axis points to the camera, which looks along +y
+    [0.0, -1.0, 0.0]
     """
     ca, sa, ce, se = math.cos(azimuth), math.sin(azimuth), math.cos(elevation), math.sin(elevation)
     return np.array([[ca, -sa, 0.0], [ce * sa, ce * ca, -se], [se * sa, se * ca, ce]])

@@ -1,4 +1,4 @@
-"""Points read off maps, and maps read at points.
+"""Points read from maps, and maps read at points.
 
 A point is (x, y) in [-1, 1]; the corners -1 and 1 are the centres of the corner cells, so that axis positions are
 ``linspace(-1, 1, cells)``. An axis of one cell has its cell at 0.
@@ -21,7 +21,7 @@ _ENTRIES_PER_BLOCK = {"cpu": 2**19, "cuda": 2**26}  # a processor's cache; a dev
 def soft_argmax(
     logits: Float[Tensor, "*batch points height width"], *, temperature: float = 1.0
 ) -> Float[Tensor, "*batch points 2"]:
-    r"""Mean position under the softmax of each map.
+    r"""Return the mean position under the softmax of each map.
 
     .. math:: \sum_v v\, p_v, \quad p = \mathrm{softmax}(\text{logits} / T)
 
@@ -33,9 +33,14 @@ def soft_argmax(
         (x, y) in [-1, 1].
 
     Raises:
-        ValueError: the logits are no maps, or the temperature is not positive.
+        ValueError: the logits are not maps, or the temperature is not positive.
 
     Undefined: where all cells are at minus infinity, or one is at infinity or nan; the point is nan then.
+
+    >>> soft_argmax(torch.zeros(1, 5, 5)).tolist()  # a flat map: its middle
+    [[0.0, 0.0]]
+    >>> soft_argmax(100 * torch.eye(3)[:1].reshape(1, 1, 3)).tolist()  # a sharp one: its largest cell
+    [[-1.0, 0.0]]
     """
     if logits.ndim < 3:
         raise ValueError(f"logits must be [*batch points height width], got {tuple(logits.shape)}")
@@ -47,10 +52,13 @@ def soft_argmax(
 
 
 def argmax_positions(heat: Float[Tensor, "*batch points height width"]) -> Float[Tensor, "*batch points 2"]:
-    """Position of the largest value of each map, the first of equal ones, row by row; no gradient.
+    """Return the position of the largest value of each map, the first of equal ones, row by row; no gradient.
 
     Raises:
-        ValueError: they are no maps.
+        ValueError: the values are not maps.
+
+    >>> argmax_positions(torch.tensor([[[0.0, 0.0, 7.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]]])).tolist()
+    [[1.0, -1.0]]
     """
     if heat.ndim < 3:
         raise ValueError(f"maps must be [*batch points height width], got {tuple(heat.shape)}")
@@ -64,10 +72,14 @@ def argmax_positions(heat: Float[Tensor, "*batch points height width"]) -> Float
 def values_at(
     image: Float[Tensor, "*batch channel height width"], points: Float[Tensor, "*batch points 2"]
 ) -> Float[Tensor, "*batch points channel"]:
-    """What the map holds at each point, bilinear; outside of it the value of the nearest place on its border.
+    """Read maps at points, bilinearly; outside of a map, return the value of the nearest place on its border.
 
     Raises:
         ValueError: the leading axes of map and points differ.
+
+    >>> ramp = torch.tensor([[[0.0, 1.0, 2.0]]])
+    >>> values_at(ramp, torch.tensor([[0.5, 0.0], [9.0, 0.0]])).flatten().tolist()
+    [1.5, 2.0]
     """
     return sample(image, points[..., None, :, :], padding="border").squeeze(-2).transpose(-1, -2)
 
@@ -80,13 +92,17 @@ def coordinate_table(
     dtype: torch.dtype = torch.float32,
     device: torch.device | str | None = None,
 ) -> Float[Tensor, "cells 2"]:
-    """Position of every cell, row by row. Kept for later calls: not to be written to."""
+    """Return the position of every cell, row by row. The table is cached: do not write to it.
+
+    >>> coordinate_table(1, 3).tolist()
+    [[-1.0, 0.0], [0.0, 0.0], [1.0, 0.0]]
+    """
     with torch.inference_mode(False):  # later calls with gradient must be able to use it
         return identity_grid(height, width, dtype=torch.float64).flatten(0, 1).to(device, dtype)
 
 
 class _MeanPosition(torch.autograd.Function):
-    """Positions under the softmax of each row, which is formed block by block, and again for the gradient.
+    """Positions under the softmax of each row, computed block by block, and again for the gradient.
 
     The softmax is not kept: to read it back would take longer than to compute it in the cache.
     """
@@ -118,7 +134,7 @@ class _MeanPosition(torch.autograd.Function):
 def _softmax_blocks(
     logits: Float[Tensor, "maps cells"], temperature: float
 ) -> Iterator[tuple[slice, Float[Tensor, "some cells"]]]:
-    """Softmax by blocks of rows, all in one piece of memory that is written over; free of mixed precision."""
+    """Yield the softmax by blocks of rows, in one reused buffer; mixed precision is off."""
     maps, cells = logits.shape
     step = max(1, _ENTRIES_PER_BLOCK.get(logits.device.type, _ENTRIES_PER_BLOCK["cuda"]) // cells)
     memory = logits.new_empty(min(step, maps), cells)

@@ -14,14 +14,14 @@ def similarity(
     *,
     valid: Bool[Tensor, "*batch points"] | None = None,
 ) -> tuple[Float[Tensor, "*batch"], Float[Tensor, "*batch axis axis"], Float[Tensor, "*batch axis"]]:
-    r"""Scale, rotation and translation that bring the source nearest to the target.
+    r"""Return scale, rotation and translation that bring the source nearest to the target.
 
     .. math:: \min_{s, R, t} \sum_i \lVert y_i - s R x_i - t \rVert^2
 
     Args:
-        source: :math:`x`, in any unit; where not valid it may hold anything.
+        source: :math:`x`, in any unit; invalid entries may be anything.
         target: :math:`y`, likewise.
-        valid: which pairs count; all where it is not given.
+        valid: pairs that count. Default: all.
 
     Returns:
         The scale is 0 where the source is one point, or no pair counts; the translation is then the target's mean.
@@ -32,6 +32,11 @@ def similarity(
     Undefined: the rotation, where the points lie on a line (in the plane, where they are one point).
 
     Source: Umeyama 1991, doi:10.1109/34.88573, Eq. 34 to 42.
+
+    >>> source = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    >>> scale, _, translation = similarity(source, 2 * source + 3)
+    >>> round(scale.item(), 4), torch.allclose(translation, torch.full((2,), 3.0))
+    (2.0, True)
     """
     if source.shape != target.shape:
         raise ValueError(f"source {tuple(source.shape)} and target {tuple(target.shape)} must agree")
@@ -57,7 +62,12 @@ def transformed(
     rotation: Float[Tensor, "*batch axis axis"],
     translation: Float[Tensor, "*batch axis"],
 ) -> Float[Tensor, "*batch points axis"]:
-    """The points after a similarity."""
+    """Apply a similarity to points.
+
+    >>> quarter = torch.tensor([[0.0, -1.0], [1.0, 0.0]])
+    >>> transformed(torch.tensor([[1.0, 0.0]]), torch.tensor(2.0), quarter, torch.tensor([0.0, 5.0])).tolist()
+    [[0.0, 7.0]]
+    """
     return scale[..., None, None] * (points @ rotation.mT) + translation[..., None, :]
 
 
@@ -67,5 +77,11 @@ def aligned(
     *,
     valid: Bool[Tensor, "*batch points"] | None = None,
 ) -> Float[Tensor, "*batch points axis"]:
-    """The source after the similarity that brings it nearest to the target; see :func:`similarity`."""
+    """Return the source after the similarity that brings it nearest to the target; see :func:`similarity`.
+
+    >>> source = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    >>> target = torch.stack((5 - 2 * source[:, 1], 2 * source[:, 0]), dim=-1)  # turned, scaled and shifted
+    >>> torch.allclose(aligned(source, target), target, atol=1e-5)
+    True
+    """
     return transformed(source, *similarity(source, target, valid=valid))

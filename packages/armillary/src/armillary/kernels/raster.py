@@ -1,4 +1,4 @@
-"""Which triangle each sample of a picture shows, in plain numpy; both sides of a triangle count.
+"""Visible triangle of each sample of a picture, in plain numpy; both sides of a triangle count.
 
 Positions are (x, y) on the grid of samples, x right, y down; sample (row, column) lies at integer coordinates. Nearness is
 any quantity that is linear on the screen and grows towards the eye: 1 / z under perspective, -z under an orthographic
@@ -23,7 +23,7 @@ def visible_faces(
     width: int,
     sides: Literal["both", "front"] = "both",
 ) -> Int[np.ndarray, "height width"]:
-    """Return the row of ``faces`` that is nearest at each sample, -1 where there is none.
+    """Return the row of ``faces`` that is nearest at each sample, -1 if none.
 
     A triangle without area on the screen covers nothing. Samples on an edge belong to the triangles on both sides, so that
     two that share it leave no gap; of equally near ones the first counts.
@@ -34,6 +34,10 @@ def visible_faces(
         faces: rows of ``screen``.
         sides: ``front`` draws only triangles whose corners run counter-clockwise as the viewer sees them; of a closed mesh
             that is wound outwards that is the same picture, for half the work.
+
+    >>> screen = np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 2.0]])
+    >>> visible_faces(screen, np.ones(3), np.array([[0, 1, 2]]), height=3, width=3).tolist()  # edges included
+    [[0, 0, 0], [0, 0, -1], [0, -1, -1]]
     """
     corners = np.ascontiguousarray(faces.T)
     columns = np.ascontiguousarray(screen.T)
@@ -69,7 +73,12 @@ def barycentric(
     row: Int[np.ndarray, " samples"],
     column: Int[np.ndarray, " samples"],
 ) -> Float[np.ndarray, "3 samples"]:
-    """Return the weights of a face's corners at samples inside it, linear on the screen; they sum to 1."""
+    """Return the weights of a face's corners at samples inside it, linear on the screen; they sum to 1.
+
+    >>> screen, faces = np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0]]), np.array([[0, 1, 2]])
+    >>> barycentric(screen, faces, face=np.array([0]), row=np.array([1]), column=np.array([2])).ravel().tolist()
+    [0.25, 0.5, 0.25]
+    """
     corners = faces[face].T
     x, y = screen[:, 0][corners], screen[:, 1][corners]
     dx1, dy1, dx2, dy2 = x[1] - x[0], y[1] - y[0], x[2] - x[0], y[2] - y[0]

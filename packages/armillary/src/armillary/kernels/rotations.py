@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def exp_map(vector: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
-    r"""Rotation about the direction of ``vector`` by its length.
+    r"""Return the rotation about the direction of ``vector`` by its length.
 
     .. math:: R = I + \frac{\sin\theta}{\theta} [v]_\times + \frac{1 - \cos\theta}{\theta^2} [v]_\times^2,
               \quad \theta = |v|
@@ -19,6 +19,10 @@ def exp_map(vector: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
         vector: :math:`v`, radians. Any length; zero gives the identity, with the right gradient.
 
     Source: Rodrigues' formula; both quotients are series below a squared angle of ``eps ** 0.25``.
+
+    >>> quarter = exp_map(torch.tensor([0.0, 0.0, torch.pi / 2]))  # about z: x goes to y
+    >>> torch.allclose(quarter @ torch.tensor([1.0, 0.0, 0.0]), torch.tensor([0.0, 1.0, 0.0]), atol=1e-6)
+    True
     """
     squared = vector.square().sum(-1)
     small = squared < torch.finfo(vector.dtype).eps ** 0.25
@@ -33,9 +37,13 @@ def exp_map(vector: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
 
 
 def log_map(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3"]:
-    """Rotation vector of length in [0, pi]: the inverse of :func:`exp_map`.
+    """Return the rotation vector of length in [0, pi]: the inverse of :func:`exp_map`.
 
     Undefined at an angle of pi: both signs of the axis are right, and one of them is returned.
+
+    >>> vector = torch.tensor([0.1, -0.2, 0.3])
+    >>> torch.allclose(log_map(exp_map(vector)), vector)
+    True
     """
     quaternion = unit_quaternion_wxyz_from_rotation(rotation)
     quaternion = torch.where(quaternion[..., :1] < 0, -quaternion, quaternion)
@@ -50,9 +58,12 @@ def log_map(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3"]:
 
 
 def rotation_from_euler_zyx(angles: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
-    """``R = Rz(c) @ Ry(b) @ Rx(a)`` of the angles (a, b, c) about x, y and z.
+    """Return ``R = Rz(c) @ Ry(b) @ Rx(a)`` of the angles (a, b, c) about x, y and z.
 
     The turn about x is applied first. Any angle is allowed.
+
+    >>> rotation_from_euler_zyx(torch.tensor([0.0, 0.0, torch.pi / 2])).round().int().tolist()  # a quarter turn about z
+    [[0, -1, 0], [1, 0, 0], [0, 0, 1]]
     """
     (sa, sb, sc), (ca, cb, cc) = angles.sin().unbind(-1), angles.cos().unbind(-1)
     rows = (
@@ -64,9 +75,13 @@ def rotation_from_euler_zyx(angles: Float[Tensor, "*batch 3"]) -> Float[Tensor, 
 
 
 def euler_zyx_from_rotation(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3"]:
-    """Angles (a, b, c) with ``R = Rz(c) @ Ry(b) @ Rx(a)``, b in [-pi/2, pi/2], a and c in (-pi, pi].
+    """Return angles (a, b, c) with ``R = Rz(c) @ Ry(b) @ Rx(a)``, b in [-pi/2, pi/2], a and c in (-pi, pi].
 
     Undefined at b = +-pi/2, where only the sum or the difference of a and c is known: a is returned as 0.
+
+    >>> angles = torch.tensor([0.1, -0.2, 3.0])
+    >>> torch.allclose(euler_zyx_from_rotation(rotation_from_euler_zyx(angles)), angles)
+    True
     """
     r = rotation
     squared = r[..., 0, 0].square() + r[..., 1, 0].square()
@@ -80,10 +95,14 @@ def euler_zyx_from_rotation(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tens
 
 
 def geodesic_angle(a: Float[Tensor, "*#batch 3 3"], b: Float[Tensor, "*#batch 3 3"]) -> Float[Tensor, "*#batch"]:
-    """Angle in [0, pi] of the turn that takes ``a`` to ``b``.
+    """Return the angle in [0, pi] of the rotation that takes ``a`` to ``b``.
 
     By atan2, so it is as exact near 0 and pi as elsewhere. Its gradient is undefined at 0 and at pi, where 0 is
     returned.
+
+    >>> vectors = torch.tensor([[0.0, 0.0, 0.5], [0.0, 0.0, 2.0]])
+    >>> round(geodesic_angle(*exp_map(vectors)).item(), 4)  # two turns about one axis: the difference
+    1.5
     """
     turn = a.transpose(-1, -2) @ b
     axis = torch.stack(
@@ -107,12 +126,16 @@ def random_rotation(
     dtype: torch.dtype = torch.float32,
     device: torch.device | str | None = None,
 ) -> Float[Tensor, "*batch 3 3"]:
-    """Rotations drawn uniformly (Haar measure), independent over ``batch``.
+    """Draw rotations uniformly (Haar measure), independently over ``batch``.
 
     Args:
         generator: used for every draw; it stays on its own device and the result is moved to ``device``.
 
     Source: a normalised Gaussian 4-vector is a uniform unit quaternion (Shoemake 1992, doi:10.1016/B978-0-08-050755-2.50036-1).
+
+    >>> r = random_rotation(5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    >>> torch.allclose(r @ r.mT, torch.eye(3, dtype=torch.float64)) and torch.allclose(r.det(), r.new_ones(5))
+    True
     """
     drawn = torch.randn(*batch, 4, generator=generator, dtype=torch.float64, device=generator.device)
     unit = drawn / torch.linalg.vector_norm(drawn, dim=-1, keepdim=True)
@@ -120,12 +143,16 @@ def random_rotation(
 
 
 def gram_schmidt(a: Float[Tensor, "*batch 3"], b: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
-    """Right-handed frame with first axis along ``a`` and second axis in span(a, b).
+    """Return the right-handed frame with first axis along ``a`` and second axis in span(a, b).
 
     Undefined when ``a`` is zero or ``b`` is parallel to ``a``: the value and gradient stay finite but the result is
     not a rotation.
 
     Source: Zhou et al. 2019, arXiv:1812.07035, Section B.
+
+    >>> frame = gram_schmidt(torch.tensor([2.0, 0.0, 0.0]), torch.tensor([5.0, 3.0, 0.0]))
+    >>> torch.allclose(frame, torch.eye(3))
+    True
     """
     e1 = _unit(a)
     e2 = _unit(b - (e1 * b).sum(-1, keepdim=True) * e1)
@@ -134,14 +161,23 @@ def gram_schmidt(a: Float[Tensor, "*batch 3"], b: Float[Tensor, "*batch 3"]) -> 
 
 
 def skew(vector: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
-    """Matrix of the cross product: ``skew(v) @ w = v x w``."""
+    """Return the matrix of the cross product: ``skew(v) @ w = v x w``.
+
+    >>> x, y, z = torch.eye(3)
+    >>> (skew(x) @ y).tolist()  # x cross y is z
+    [0.0, 0.0, 1.0]
+    """
     x, y, z = vector.unbind(-1)
     o = torch.zeros_like(x)
     return torch.stack((o, -z, y, z, o, -x, -y, x, o), dim=-1).unflatten(-1, (3, 3))
 
 
 def rotation_from_unit_quaternion_wxyz(quaternion: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch 3 3"]:
-    """Rotation of a quaternion of length 1, real part first. q and -q give the same."""
+    """Return the rotation of a quaternion of length 1, real part first. q and -q give the same rotation.
+
+    >>> rotation_from_unit_quaternion_wxyz(torch.tensor([0.0, 1.0, 0.0, 0.0])).diagonal().tolist()  # about x
+    [1.0, -1.0, -1.0]
+    """
     w, x, y, z = quaternion.unbind(-1)
     rows = (
         (1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)),
@@ -152,12 +188,15 @@ def rotation_from_unit_quaternion_wxyz(quaternion: Float[Tensor, "*batch 4"]) ->
 
 
 def unit_quaternion_wxyz_from_rotation(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 4"]:
-    """Quaternion of length 1, real part first, of either sign.
+    """Return the quaternion of length 1, real part first, of either sign.
 
     The row of ``4 q q^T`` with the largest diagonal entry is normalised: no root of a difference is taken, so value
     and gradient are exact at every angle.
 
     Source: Shepperd 1978, doi:10.2514/3.55767b.
+
+    >>> unit_quaternion_wxyz_from_rotation(torch.eye(3)).tolist()
+    [1.0, 0.0, 0.0, 0.0]
     """
     r = rotation
     trace = r[..., 0, 0] + r[..., 1, 1] + r[..., 2, 2]

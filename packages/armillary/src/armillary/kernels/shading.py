@@ -17,7 +17,7 @@ def normals_from_depth(
     *,
     flat_border: bool = False,
 ) -> Float[Tensor, "*#batch 3 height width"]:
-    r"""Unit normals of the surface that a depth map draws, facing the viewer.
+    r"""Return unit normals of the surface of a depth map, facing the viewer.
 
     With the ray :math:`(X, Y, 1)`, and D and S the difference and the sum of the depths of the two neighbours,
 
@@ -34,6 +34,10 @@ def normals_from_depth(
         ValueError: depth or camera has another shape, or an axis has fewer than two pixels.
 
     Undefined: where depth <= 0.
+
+    >>> wall = torch.ones(1, 3, 3)
+    >>> (normals_from_depth(wall, torch.eye(3))[:, 1, 1] + 0.0).tolist()
+    [0.0, 0.0, -1.0]
     """
     require_depth_and_camera(depth, camera)
     height, width = depth.shape[-2:]
@@ -54,7 +58,7 @@ def normals_from_depth(
 def lambert(
     normals: Float[Tensor, "*#batch 3 height width"], light: Float[Tensor, "*#batch 5"]
 ) -> Float[Tensor, "*#batch 1 height width"]:
-    r"""Brightness of a white Lambertian surface: :math:`a + d \max(0, \langle n, l \rangle)`.
+    r"""Return the brightness of a white Lambertian surface: :math:`a + d \max(0, \langle n, l \rangle)`.
 
     Args:
         light: ambient :math:`a`, diffuse :math:`d`, unit direction :math:`l` from the surface to the light.
@@ -63,7 +67,12 @@ def lambert(
         In the unit of the light; neither clamped nor encoded.
 
     Raises:
-        ValueError: the normals have not three channels, or the light has not five numbers.
+        ValueError: the normals do not have three channels, or the light does not have five numbers.
+
+    >>> wall = torch.tensor([0.0, 0.0, -1.0]).reshape(3, 1, 1)
+    >>> headlight = torch.tensor([0.25, 0.5, 0.0, 0.0, -1.0])  # ambient, diffuse, direction
+    >>> lambert(wall, headlight).item()
+    0.75
     """
     if normals.ndim < 3 or normals.shape[-3] != 3 or light.shape[-1] != 5:
         raise ValueError(
@@ -77,7 +86,7 @@ def lambert(
 
 
 def _neighbours(d: Float[Tensor, "*#batch rows columns"]) -> tuple[Tensor, Tensor]:
-    """Difference and sum of the depths left and right; at the border the step is one-sided.
+    """Return difference and sum of the depths left and right; at the border the step is one-sided.
 
     The tangent is ``D * ray + S * (1/f, 0, 0)``. For a one-sided step, S is the depth of the neighbour alone.
     """

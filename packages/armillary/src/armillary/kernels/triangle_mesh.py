@@ -1,7 +1,7 @@
-"""Triangle meshes as plain arrays: the record that readers, generators, ray casting and pictures share. numpy only.
+"""Triangle meshes as plain arrays, shared by readers, generators, ray casting and pictures. numpy only.
 
 Vertices are float64, in the object's own frame. Corners that run counter-clockwise seen from outside give outward normals;
-meshes in the wild keep no such promise, so what reads them says whether it relies on it.
+downloaded meshes need not, so a function that relies on the winding documents it.
 """
 
 import attrs
@@ -28,7 +28,11 @@ class TriangleMesh:
         faces: rows of ``vertices``.
 
     Raises:
-        ValueError: a shape is not as declared, or a face names a vertex that is not there.
+        ValueError: a shape is not as declared, or a face refers to a missing vertex.
+
+    >>> square = TriangleMesh([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], [[0, 1, 2], [0, 2, 3]])
+    >>> square.moved(2 * np.eye(3)).vertices.max().item()
+    2.0
     """
 
     vertices: Float[np.ndarray, "vertices 3"] = attrs.field(converter=_as_vertices)
@@ -62,14 +66,22 @@ class TriangleMesh:
 def moved_points(
     matrix: Float[np.ndarray, "3 3"], points: Float[np.ndarray, "points 3"]
 ) -> Float[np.ndarray, "points 3"]:
-    """Return ``matrix @ point`` of each point, the same bytes whatever the number of threads."""
+    """Return ``matrix @ point`` of each point, the same bytes for any number of threads.
+
+    >>> moved_points(np.diag([1.0, 2.0, 3.0]), np.array([[1.0, 1.0, 1.0]])).tolist()
+    [[1.0, 2.0, 3.0]]
+    """
     return points[:, :1] * matrix[:, 0] + points[:, 1:2] * matrix[:, 1] + points[:, 2:] * matrix[:, 2]
 
 
 def face_vectors(
     vertices: Float[np.ndarray, "vertices 3"], faces: Int[np.ndarray, "faces 3"]
 ) -> Float[np.ndarray, "faces 3"]:
-    """Return (b - a) x (c - a) of each triangle: along its normal, twice its area long."""
+    """Return (b - a) x (c - a) of each triangle: along its normal, with twice its area as length.
+
+    >>> face_vectors(np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0]]), np.array([[0, 1, 2]])).tolist()
+    [[0.0, 0.0, 1.0]]
+    """
     a, b, c = (vertices[faces[:, corner]] for corner in range(3))
     (ux, uy, uz), (vx, vy, vz) = (b - a).T, (c - a).T
     return np.stack([uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx], axis=1)
@@ -78,20 +90,34 @@ def face_vectors(
 def vertex_vectors(
     vertices: Float[np.ndarray, "vertices 3"], faces: Int[np.ndarray, "faces 3"]
 ) -> Float[np.ndarray, "vertices 3"]:
-    """Return the sum of :func:`face_vectors` around each vertex; zero where there is no face, or where they cancel."""
+    """Return the sum of :func:`face_vectors` around each vertex; zero without faces, or where they cancel.
+
+    >>> square = np.array([[0.0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]])
+    >>> vertex_vectors(square, np.array([[0, 1, 2], [0, 2, 3]]))[:, 2].tolist()  # two corners belong to both triangles
+    [2.0, 1.0, 2.0, 1.0]
+    """
     around = np.repeat(face_vectors(vertices, faces), 3, axis=0)
     corners = faces.ravel()
     return np.stack([np.bincount(corners, around[:, k], minlength=len(vertices)) for k in range(3)], axis=1)
 
 
 def unit_rows(vectors: Float[np.ndarray, "rows 3"]) -> Float[np.ndarray, "rows 3"]:
-    """Return the rows divided by their length; zero stays zero."""
+    """Return the rows divided by their length; zero stays zero.
+
+    >>> unit_rows(np.array([[3.0, 0.0, 4.0], [0.0, 0.0, 0.0]])).tolist()
+    [[0.6, 0.0, 0.8], [0.0, 0.0, 0.0]]
+    """
     length = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
     return vectors / np.where(length > 0, length, 1.0)[:, None]
 
 
 def is_closed(faces: Int[np.ndarray, "faces 3"]) -> bool:
-    """Return whether each edge is run through once in each direction: watertight, and wound one way throughout."""
+    """Return whether each edge occurs once in each direction: watertight, with one winding throughout.
+
+    >>> tetrahedron = np.array([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]])
+    >>> is_closed(tetrahedron), is_closed(tetrahedron[:3])
+    (True, False)
+    """
     if not len(faces):
         return False
     start, end = faces.ravel(), faces[:, [1, 2, 0]].ravel()
@@ -101,6 +127,11 @@ def is_closed(faces: Int[np.ndarray, "faces 3"]) -> bool:
 
 
 def signed_volume(vertices: Float[np.ndarray, "vertices 3"], faces: Int[np.ndarray, "faces 3"]) -> float:
-    """Return the volume inside a closed mesh; negative where its triangles face inwards."""
+    """Return the volume inside a closed mesh; negative where its triangles face inwards.
+
+    >>> corners = np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
+    >>> round(6 * signed_volume(corners, np.array([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]])), 12)
+    1.0
+    """
     a = vertices[faces[:, 0]]
     return float(np.einsum("ij,ij->", a, face_vectors(vertices, faces)) / 6)

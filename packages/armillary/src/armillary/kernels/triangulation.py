@@ -1,4 +1,4 @@
-"""Triangulation of few points in the plane, on arrays of numpy: it needs no gradient."""
+"""Triangulation of few points in the plane, on numpy arrays, without gradient."""
 
 import itertools
 import math
@@ -14,10 +14,10 @@ _Face = tuple[int, int, int]
 
 
 def delaunay(points: Float[np.ndarray, "points 2"]) -> Int[np.ndarray, "faces 3"]:
-    """Triangles whose circumcircles hold no other point; together they fill the convex hull.
+    """Return triangles whose circumcircles contain no other point; together they fill the convex hull.
 
-    Points are rounded to a lattice of about 2^-24 of their extent, and computed in whole numbers there, so that no arrangement
-    is too delicate. Meant for hundreds of points at most: the time grows with their square.
+    Points are rounded to a lattice of about 2^-24 of their extent, and computed in integers there, so every
+    arrangement is exact. Meant for hundreds of points at most: the time grows with their square.
 
     Args:
         points: finite; any unit.
@@ -28,15 +28,18 @@ def delaunay(points: Float[np.ndarray, "points 2"]) -> Int[np.ndarray, "faces 3"
         the lattice.
 
     Raises:
-        ValueError: they are no points of the plane, or not finite.
+        ValueError: the points are not finite points of the plane.
 
     Undefined: which diagonal is drawn where four points lie on one circle; either is right.
 
     Source: the sweep of a plane by Andrew 1979, and Lawson 1977, who flips edges until none is left.
+
+    >>> delaunay(np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 2.0], [0.6, 0.6]])).tolist()  # all to the inner one
+    [[0, 1, 3], [0, 3, 2], [1, 2, 3]]
     """
     points = np.asarray(points, dtype=np.float64)
     if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
-        raise ValueError(f"needs finite points of the plane, one a row, got {points.shape}")
+        raise ValueError(f"needs finite points of the plane, one per row, got {points.shape}")
     places: dict[_Point, int] = {}
     for index, place in enumerate(_on_lattice(points)):
         places.setdefault(place, index)
@@ -47,7 +50,11 @@ def delaunay(points: Float[np.ndarray, "points 2"]) -> Int[np.ndarray, "faces 3"
 
 
 def edges_of(faces: Int[np.ndarray, "faces 3"]) -> Int[np.ndarray, "edges 2"]:
-    """Edges of triangles, each once, smaller index first, sorted."""
+    """Return the edges of triangles, each once, smaller index first, sorted.
+
+    >>> edges_of(np.array([[0, 1, 2], [2, 1, 3]])).tolist()
+    [[0, 1], [0, 2], [1, 2], [1, 3], [2, 3]]
+    """
     pairs = {(min(a, b), max(a, b)) for face in faces.tolist() for a, b in _sides(face)}
     return np.array(sorted(pairs), dtype=np.int64).reshape(-1, 2)
 
@@ -62,7 +69,7 @@ def _on_lattice(points: np.ndarray) -> list[_Point]:
 
 
 def _swept(order: list[int], at: dict[int, _Point]) -> list[_Face]:
-    """Triangles that fill the hull: each point, from left to right, is joined to the edges of the hull that it sees."""
+    """Return triangles that fill the hull: each point, from left to right, is joined to its visible edges."""
     line = 2
     while line < len(order) and _turn(*(at[order[k]] for k in (0, 1, line))) == 0:
         line += 1
@@ -84,7 +91,7 @@ def _swept(order: list[int], at: dict[int, _Point]) -> list[_Face]:
 
 
 def _flipped(faces: list[_Face], at: dict[int, _Point]) -> list[_Face]:
-    """Triangles with the common edge of two exchanged for the other diagonal as long as a circle holds a fourth point."""
+    """Replace the common edge of two triangles by the other diagonal as long as a circle contains a fourth point."""
     opposite = {side: face[k - 1] for face in faces for k, side in enumerate(_sides(face))}
     waiting = list(opposite)
     while waiting:
@@ -107,12 +114,12 @@ def _sides(face: Iterable[int]) -> list[tuple[int, int]]:
 
 
 def _turn(a: _Point, b: _Point, c: _Point) -> int:
-    """Twice the area of a triangle, positive in the sense of rotation from x to y."""
+    """Return twice the area of a triangle, positive in the sense of rotation from x to y."""
     return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
 
 
 def _in_circle(a: _Point, b: _Point, c: _Point, d: _Point) -> int:
-    """Positive where the circle through a, b, c, which turn from x to y, holds d."""
+    """Return a positive number if the circle through a, b, c, in the sense from x to y, contains d."""
     (ax, ay), (bx, by), (cx, cy) = ((p[0] - d[0], p[1] - d[1]) for p in (a, b, c))
     a2, b2, c2 = ax * ax + ay * ay, bx * bx + by * by, cx * cx + cy * cy
     return a2 * (bx * cy - by * cx) - b2 * (ax * cy - ay * cx) + c2 * (ax * by - ay * bx)

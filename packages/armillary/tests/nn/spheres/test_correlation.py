@@ -129,7 +129,7 @@ def test_wrong_arguments_are_refused():
         correlation.correlate(torch.ones(2, 9), torch.ones(3, 9))
     with pytest.raises(ValueError, match="two signals"):
         correlation.correlate(torch.ones(9), torch.ones(9))
-    with pytest.raises(ValueError, match="no square"):
+    with pytest.raises(ValueError, match="not a square"):
         correlation.correlate(torch.ones(2, 8), torch.ones(2, 8))
     with pytest.raises(ValueError, match="signals of 3 degrees"):
         correlation.correlate(torch.ones(2, 9), torch.ones(2, 9), bandwidth=2)

@@ -84,9 +84,9 @@ def test_order_of_the_coefficients():
 
 
 def test_wrong_shapes_are_refused():
-    with pytest.raises(ValueError, match="no square"):
+    with pytest.raises(ValueError, match="not a square"):
         harmonics.bandwidth_of(torch.ones(3, 8))
-    with pytest.raises(ValueError, match="no square"):
+    with pytest.raises(ValueError, match="not a square"):
         harmonics.bandwidth_of(torch.tensor(1.0))
     with pytest.raises(ValueError, match="at least one degree"):
         harmonics.spherical_harmonics(torch.ones(3), bandwidth=0)

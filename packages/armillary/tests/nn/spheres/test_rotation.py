@@ -190,7 +190,7 @@ def test_gradient_is_finite_where_the_angles_are_not_unique():
 
 
 def test_wrong_arguments_are_refused():
-    with pytest.raises(ValueError, match="no square"):
+    with pytest.raises(ValueError, match="not a square"):
         rotation.rotate_coefficients(torch.ones(5), torch.eye(3))
     with pytest.raises(ValueError, match="integral, component, norm"):
         interchange.e3nn_from_coefficients(torch.ones(4), normalization="unit")

@@ -1,11 +1,11 @@
 """Signals on the sphere and on the group of rotations.
 
-One module a subject: ``grids`` (samples and quadrature), ``harmonics`` (the basis, its order, e3nn's), ``transforms``
+One module per subject: ``grids`` (samples and quadrature), ``harmonics`` (the basis, its order, e3nn's), ``transforms``
 (samples to coefficients and back), ``convolution`` (zonal filters, pooling), ``rotation`` (of coefficients),
 ``correlation`` (of two signals over all rotations), ``alignment`` (the best of them, below the grid). Import the module
 that is needed; this package imports none of them.
 
-Conventions held by all of them.
+Conventions of all of them.
 
 Frame: the unit sphere, z up; colatitude :math:`\\theta` in [0, pi] from +z, azimuth :math:`\\phi` in [0, 2 pi) from +x
 towards +y; right-handed; radians. Signals are ``[*batch, colatitude, azimuth]``.

@@ -1,4 +1,4 @@
-r"""The rotation that carries one signal onto another: peaks of their correlation, below its grid.
+r"""Alignment of one signal with another: peaks of their correlation over rotations, below the resolution of its grid.
 
 A coarse peak is a cell of the grid above its six neighbours. From the best of them, far enough apart, Newton's method
 climbs the exact correlation: a small turn v at R changes it by
@@ -8,7 +8,7 @@ climbs the exact correlation: a small turn v at R changes it by
 
 with the :math:`G_i` of :func:`~armillary.nn.spheres.rotation.infinitesimal_turns`, so that all ten numbers are one
 product with tensors of f that are made once. Symmetric objects have several peaks of nearly one height, which is why
-runners-up are given. Everything after the grid is float64.
+runners-up are returned. Everything after the grid is float64.
 
 Source: the method is that of Esteves et al. 2019, arXiv:1812.02716, Section 3.3, who stop at the grid.
 """
@@ -26,7 +26,7 @@ from armillary.nn.spheres.harmonics import bandwidth_of
 from armillary.nn.spheres.rotation import infinitesimal_turns, rotate_coefficients
 
 _ENTRIES_PER_BLOCK = {"cpu": 2**20, "cuda": 2**26}  # numbers in flight
-_BANDWIDTH = 32  # of the grid where none is given: that of the paper
+_BANDWIDTH = 32  # of the grid by default: that of the paper
 _CANDIDATES = 128  # coarse peaks that are looked at, and ...
 _SPARE = 2  # ... that are refined beyond those wanted: refinement joins some
 
@@ -36,6 +36,10 @@ class Alignment:
     """Peaks of a correlation, the highest first.
 
     Where a correlation has fewer peaks than wanted, the last ones repeat the best, with a score of minus infinity.
+
+    >>> found = align(torch.ones(1, 4), torch.zeros(1, 4), peaks=1)
+    >>> found.rotations.shape, found.scores.tolist()  # nothing to align with: 0
+    (torch.Size([1, 3, 3]), [0.0])
     """
 
     rotations: Float[Tensor, "*batch peak 3 3"] = attrs.field()
@@ -54,7 +58,7 @@ def align(
     peaks: int = 2,
     newton_steps: int = 5,
 ) -> Alignment:
-    r"""Rotations R that carry ``second`` onto ``first``: the highest peaks of :math:`\int f(x)\, h(R^{-1} x)\, dx`.
+    r"""Return rotations R from ``second`` to ``first``: the highest peaks of :math:`\int f(x)\, h(R^{-1} x)\, dx`.
 
     Swapped arguments give the inverses. No gradient flows.
 
@@ -66,6 +70,12 @@ def align(
     Raises:
         ValueError: the two differ in shape or dtype, the grid is coarser than the signals, no peak is wanted, or they
             are in half precision.
+
+    >>> signal = torch.randn(1, 16, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    >>> rotation = exp_map(torch.tensor([0.3, -0.2, 1.0], dtype=torch.float64))
+    >>> found = align(rotate_coefficients(signal, rotation), signal, peaks=1)
+    >>> torch.allclose(found.rotations[0], rotation), round(found.scores.item(), 6)
+    (True, 1.0)
     """
     if peaks < 1 or newton_steps < 0:
         raise ValueError(f"peaks is at least 1 and newton_steps at least 0, but {peaks} and {newton_steps} came")
@@ -93,7 +103,7 @@ def align(
 
 
 def _coarse_peaks(cubes: Tensor, number: int, *, apart: float) -> tuple[Tensor, Tensor]:
-    """Rotations [pair peak 3 3] and values [pair peak] of the highest cells above their neighbours, float64."""
+    """Return rotations [pair peak 3 3] and values [pair peak] of the highest cells above their neighbours, float64."""
     cubes = cubes.movedim(-2, -1)  # as they lie in memory: pair alpha gamma beta
     highest = torch.ones_like(cubes, dtype=torch.bool)
     for axis in (1, 2):
@@ -109,7 +119,7 @@ def _coarse_peaks(cubes: Tensor, number: int, *, apart: float) -> tuple[Tensor, 
 
 
 def _apart(rotations: Tensor, values: Tensor, number: int, *, apart: float) -> tuple[Tensor, Tensor]:
-    """The highest that stand ``apart`` from all higher ones; the best again, at minus infinity, where there are too few.
+    """Return the highest that are ``apart`` from all higher ones, filled up with the best at minus infinity.
 
     Args:
         rotations, values: [pair peak 3 3], [pair peak], in any order.
@@ -128,7 +138,7 @@ def _apart(rotations: Tensor, values: Tensor, number: int, *, apart: float) -> t
 
 
 def _climb(first: Tensor, second: Tensor, rotations: Tensor, *, steps: int, reach: float) -> tuple[Tensor, Tensor]:
-    """Newton's method on the exact correlation from each rotation; a step that would lose height is shortened instead.
+    """Climb the exact correlation from each rotation by Newton's method; shorten a step that would lose height.
 
     Args:
         first, second: [pair channel coefficient], float64.
@@ -156,7 +166,7 @@ def _climb(first: Tensor, second: Tensor, rotations: Tensor, *, steps: int, reac
 
 
 def _newton_step(slope: Tensor, curve: Tensor, radius: Tensor) -> Tensor:
-    """Step uphill [peak 3]: Newton's, along the axes of the curvature; where it curves upwards, as if downwards."""
+    """Return Newton's step uphill [peak 3], along the axes of the curvature, whose values count as negative."""
     values, axes = torch.linalg.eigh(curve)
     floor = values.abs().amax(-1, keepdim=True) * math.sqrt(torch.finfo(values.dtype).eps)
     along = (axes.mT @ slope[..., None])[..., 0]

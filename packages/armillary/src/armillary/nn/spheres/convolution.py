@@ -22,7 +22,7 @@ def mix_degrees(
     coefficients: Float[Tensor, "*batch channel_in coefficient"],
     weight: Float[Tensor, "degree channel_in channel_out"],
 ) -> Float[Tensor, "*batch channel_out coefficient_out"]:
-    r"""Channels mixed within each degree, equally at all its orders.
+    r"""Mix channels within each degree, equally at all its orders.
 
     .. math:: c'^{\,o}_{lm} = \sum_i w_l^{io} c^i_{lm}
 
@@ -31,6 +31,10 @@ def mix_degrees(
 
     Raises:
         ValueError: channels disagree, or the weight has more degrees than the coefficients.
+
+    >>> weight = torch.tensor([1.0, 5.0]).reshape(2, 1, 1)  # one channel, degrees 0 and 1
+    >>> mix_degrees(torch.ones(1, 9), weight).tolist()  # degree 2 is cut off
+    [[1.0, 5.0, 5.0, 5.0]]
     """
     bandwidth = bandwidth_of(coefficients)
     if coefficients.ndim < 2 or weight.ndim != 3 or weight.shape[1] != coefficients.shape[-2]:
@@ -56,7 +60,7 @@ def zonal_convolution(
     coefficients: Float[Tensor, "*batch channel_in coefficient"],
     filters: Float[Tensor, "degree channel_in channel_out"],
 ) -> Float[Tensor, "*batch channel_out coefficient_out"]:
-    r"""Coefficients of the signal convolved with zonal filters, summed over the channels that come in.
+    r"""Return the coefficients of the signal convolved with zonal filters, summed over the input channels.
 
     .. math:: (f * g)(x) = \int f(y)\, g(x \cdot y)\, dy, \qquad
               c'^{\,o}_{lm} = \sqrt{\frac{4\pi}{2l + 1}} \sum_i c^i_{lm}\, g_l^{io}
@@ -71,6 +75,11 @@ def zonal_convolution(
 
     Deviates: from the authors' code (daniilidis-group/spherical-cnn, sph_conv), whose factor :math:`2\pi` more comes of
     an integral over all rotations; give ``2 * math.pi * filters`` for theirs.
+
+    >>> constant = torch.tensor([[1.0]])  # and a filter of 1 / 4 pi: the mean over the sphere
+    >>> filters = torch.tensor([[[1 / math.sqrt(4 * math.pi)]]])
+    >>> torch.allclose(zonal_convolution(constant, filters), constant)
+    True
     """
     degree = torch.arange(len(filters), dtype=torch.float64, device=filters.device)
     factor = (4 * math.pi / (2 * degree + 1)).sqrt().to(filters.dtype)
@@ -80,9 +89,9 @@ def zonal_convolution(
 def interpolate_filters(
     anchors: Float[Tensor, "anchor channel_in channel_out"], *, bandwidth: int
 ) -> Float[Tensor, "degree channel_in channel_out"]:
-    """Filters that are smooth in the degree, so local on the sphere: a few free values, joined by lines.
+    """Return filters that are smooth in the degree, so local on the sphere: a few free values, interpolated linearly.
 
-    The first anchor is the value at degree 0, the last at degree bandwidth - 1, the others stand evenly between.
+    The first anchor is the value at degree 0, the last at degree bandwidth - 1, the others are evenly spaced between.
 
     Args:
         anchors: at least one; one is the same at every degree. More than degrees are read at the degrees.
@@ -91,6 +100,9 @@ def interpolate_filters(
         ValueError: there is no anchor, or the bandwidth is not positive.
 
     Source: Esteves et al. 2018, arXiv:1711.06721, Section 4.2; 8 anchors in the authors' code.
+
+    >>> interpolate_filters(torch.tensor([0.0, 1.0]).reshape(2, 1, 1), bandwidth=5).flatten().tolist()
+    [0.0, 0.25, 0.5, 0.75, 1.0]
     """
     if len(anchors) < 1 or bandwidth < 1:
         raise ValueError(f"anchors and degrees are needed, but there are {len(anchors)} and {bandwidth}")
@@ -100,7 +112,7 @@ def interpolate_filters(
 
 @functools.lru_cache(maxsize=32)
 def _lines(anchors: int, bandwidth: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Value at each degree of the hat function of each anchor."""
+    """Return the value at each degree of the hat function of each anchor."""
     with torch.inference_mode(False):  # kept, so later calls with gradient must be able to use it
         place = torch.arange(bandwidth, dtype=torch.float64, device="cpu") * ((anchors - 1) / max(bandwidth - 1, 1))
         distance = (place[:, None] - torch.arange(anchors, dtype=torch.float64, device="cpu")).abs()
@@ -110,10 +122,10 @@ def _lines(anchors: int, bandwidth: int, dtype: torch.dtype, device: torch.devic
 def area_pool(
     signal: Float[Tensor, "*batch colatitude azimuth"], *, grid: SphereGrid
 ) -> Float[Tensor, "*batch half_colatitude half_azimuth"]:
-    """Means over two by two cells, weighted by their areas; the result is on the same kind of grid of half the bandwidth.
+    """Return means over two by two cells, weighted by their areas, on the same kind of grid of half the bandwidth.
 
     A constant stays what it is, and so does the mean over the sphere. On ``driscoll_healy`` a sample counts for the cell
-    at whose upper left corner it stands, and on ``soft`` the cells of a pair are read in the middle of the pair: both
+    at whose upper left corner it is, and on ``soft`` the cells of a pair are read in the middle of the pair: both
     move the signal by half a cell of the finer grid, in azimuth and, on ``driscoll_healy``, in colatitude. So pooling
     commutes with rotations only as far as the signal is smooth; cutting off degrees, ``coefficients[..., : b * b]``,
     commutes exactly.
@@ -123,6 +135,10 @@ def area_pool(
 
     Deviates: the authors' code (spherical-cnn, area_weights and average pooling) divides by the sine at the coarse cell
     instead of the sum of the weights, which shrinks every value by cos(pi / 4B).
+
+    >>> from armillary.nn.spheres.grids import soft
+    >>> torch.allclose(area_pool(torch.full((8, 8), 3.0), grid=soft(4)), torch.full((4, 4), 3.0))
+    True
     """
     check_signal(signal, grid)
     if grid.bandwidth % 2:
@@ -135,13 +151,18 @@ def area_pool(
 
 
 def area_mean(signal: Float[Tensor, "*batch colatitude azimuth"], *, grid: SphereGrid) -> Float[Tensor, "*batch"]:
-    """Mean over the sphere, every sample weighted by the area of its cell.
+    """Return the mean over the sphere, every sample weighted by the area of its cell.
 
     Raises:
         ValueError: the signal does not have the grid's shape.
 
     Source: the global pooling of Esteves et al. 2018, up to their constant. By quadrature it is
     ``integrate(signal) / (4 * math.pi)``, which is exact on band-limited signals and has larger errors on others.
+
+    >>> from armillary.nn.spheres.grids import points, soft
+    >>> z = points(soft(4), dtype=torch.float64)[..., 2]
+    >>> round(abs(area_mean(z, grid=soft(4)).item()), 6)  # north and south cancel
+    0.0
     """
     check_signal(signal, grid)
     return signal.mean(-1) @ (_kept_areas(grid, signal.dtype, signal.device) * (grid.bandwidth / (2 * math.pi)))

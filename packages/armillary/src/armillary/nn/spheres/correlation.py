@@ -9,7 +9,7 @@ Samples over rotations are those of the SOFT grid of bandwidth B: :math:`\alpha_
 :math:`\beta_j = \pi (2j + 1) / 4B`, :math:`\gamma_k = 2\pi k / 2B` in :math:`R = R_z(\alpha) R_y(\beta) R_z(\gamma)`. A grid
 finer than the signals' bandwidth interpolates their correlation exactly: it is zero padding in the spectrum.
 
-How: in the real basis a turn about y mixes cosines with cosines and sines with sines, by :math:`T + U` and
+Method: in the real basis a turn about y mixes cosines with cosines and sines with sines, by :math:`T + U` and
 :math:`T - U`, where for orders m, n >= 0, with :math:`\sqrt{1/2}` more for each that is 0,
 
 .. math:: T^l_{mn}(\beta) = (-1)^{m-n} d^l_{mn}(\beta) = (-1)^{m-n}\, T^l_{nm}(\beta), \qquad
@@ -43,7 +43,7 @@ def correlate(
     *,
     bandwidth: int | None = None,
 ) -> Float[Tensor, "*batch alpha beta gamma"]:
-    """C(R) on the SOFT grid of rotations, summed over the channels.
+    """Return C(R) on the SOFT grid of rotations, summed over the channels.
 
     Args:
         first: f, which stays.
@@ -55,6 +55,12 @@ def correlate(
 
     Raises:
         ValueError: the two differ in shape or dtype, the grid is coarser than the signals, or they are in half precision.
+
+    >>> f, h = torch.randn(2, 1, 9, dtype=torch.float64)
+    >>> rotation = rotations_of_cells(torch.tensor(7), bandwidth=3)
+    >>> at_cell = correlation_at(f, rotate_coefficients(h, rotation))
+    >>> torch.allclose(correlate(f, h).flatten()[7], at_cell)
+    True
     """
     degrees = _check(first, second)
     wanted = degrees if bandwidth is None else bandwidth
@@ -73,10 +79,14 @@ def correlate(
 def correlation_at(
     first: Float[Tensor, "*batch channel coefficient"], second: Float[Tensor, "*batch channel coefficient"]
 ) -> Float[Tensor, "*batch"]:
-    """C at the identity: the inner product of the signals. Turn the second by R for the value at R.
+    """Return C at the identity: the inner product of the signals. Rotate the second by R for the value at R.
 
     Raises:
         ValueError: the two differ in shape or dtype.
+
+    >>> f = torch.tensor([[1.0, 2.0, 3.0, 4.0]])
+    >>> correlation_at(f, f).item()
+    30.0
     """
     _check(first, second)
     return (first * second).sum((-2, -1))
@@ -88,7 +98,12 @@ def naive_correlate(
     *,
     bandwidth: int,
 ) -> Float[Tensor, "*batch alpha beta gamma"]:
-    """The same by turning the second signal to every rotation of the grid, for comparison."""
+    """Return C(R) by rotating the second signal to every rotation of the grid: the reference.
+
+    >>> f, h = torch.randn(2, 1, 9, dtype=torch.float64)
+    >>> torch.allclose(naive_correlate(f, h, bandwidth=3), correlate(f, h))
+    True
+    """
     _check(first, second)
     cells = torch.arange((2 * bandwidth) ** 3, device=first.device)
     turns = rotations_of_cells(cells, bandwidth=bandwidth)
@@ -100,10 +115,14 @@ def naive_correlate(
 def rotations_of_cells(
     cells: Int[Tensor, "*batch"], *, bandwidth: int, dtype: torch.dtype = torch.float64
 ) -> Float[Tensor, "*batch 3 3"]:
-    """Rotations of cells of the SOFT grid.
+    """Return the rotations of cells of the SOFT grid.
 
     Args:
         cells: index into the grid flattened in the order (alpha, beta, gamma).
+
+    >>> rotation = rotations_of_cells(torch.tensor(0), bandwidth=2)  # alpha and gamma 0, beta 22.5 degrees
+    >>> round(torch.acos(rotation[2, 2]).rad2deg().item(), 4)
+    22.5
     """
     n = 2 * bandwidth
     grid = soft(bandwidth)
@@ -130,7 +149,7 @@ def _pairs(first: Tensor, second: Tensor, bandwidth: int) -> Iterator[tuple[Tens
 
 
 def _cubes(first: Tensor, second: Tensor, bandwidth: int) -> Tensor:
-    """Correlation of each pair [pair, alpha, gamma, beta]."""
+    """Return the correlation of each pair [pair, alpha, gamma, beta]."""
     degrees, pairs = bandwidth_of(first), len(first)
     tables = _tables(degrees, bandwidth, first.dtype, first.device)
     products = _products(first, second, tables).index_select(0, tables.sorting).flatten(1, 2)
@@ -149,7 +168,7 @@ def _cubes(first: Tensor, second: Tensor, bandwidth: int) -> Tensor:
 
 
 def _products(first: Tensor, second: Tensor, tables: "_Tables") -> Tensor:
-    """Products of all orders by all orders, summed over channels [order order, part, pair, degree].
+    """Return products of all orders by all orders, summed over channels [order order, part, pair, degree].
 
     With c, s the coefficients of cosine and sine: p = cc + ss, r = sc - cs, and for the mirrored table q = cc - ss,
     s = sc + cs; each with the signs that the tables leave out.
@@ -167,7 +186,7 @@ def _products(first: Tensor, second: Tensor, tables: "_Tables") -> Tensor:
 
 @attrs.frozen
 class _Tables:
-    """What the correlation of signals of some degrees on a grid needs.
+    """Tables for the correlation of signals of some degrees on a grid.
 
     ``by_degree`` is the place of each (degree, part, order) among the coefficients, the one after the last where there
     is none. ``sorting`` takes pairs of orders to the order of the table: by the larger, m <= n, each followed by (n, m).
@@ -212,7 +231,7 @@ def _wigner_blocks(
 ) -> Iterator[tuple[slice, Tensor]]:
     beta = colatitudes(soft(bandwidth), dtype=torch.float64)
     quarter = quarter_turn_wigner_d(degrees)
-    size = max(8, degrees // 8)  # orders a block
+    size = max(8, degrees // 8)  # orders per block
     for first in range(0, degrees, size):
         last = min(first + size, degrees)
         rows = [(low, high) for high in range(first, last) for low in range(high + 1)]
@@ -228,7 +247,7 @@ def _wigner_blocks(
 
 
 def _wigner_d(quarter: Tensor, m: Tensor, n: Tensor, beta: Tensor) -> Tensor:
-    r"""Wigner's d of one degree at pairs of orders from 0 [pair beta], from that at a quarter turn.
+    r"""Return Wigner's d of one degree at pairs of orders from 0 [pair beta], from that at a quarter turn.
 
     .. math:: d_{mn}(\beta) = i^{m-n} \sum_k d_{km}(\pi/2)\, e^{-ik\beta}\, d_{kn}(\pi/2)
 

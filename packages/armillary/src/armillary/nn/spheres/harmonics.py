@@ -1,4 +1,4 @@
-"""The real spherical harmonics and the order of their coefficients, as the docstring of the package has them."""
+"""Real spherical harmonics and the order of their coefficients, as the docstring of the package defines them."""
 
 import functools
 import math
@@ -11,7 +11,7 @@ from armillary.nn.spheres.grids import check_dtype
 
 
 def legendre(z: Float[Tensor, "*batch"], *, bandwidth: int) -> Float[Tensor, "degree order *batch"]:
-    r"""Associated Legendre functions over :math:`\sin^m\theta`, at orders m >= 0; 0 where m > l.
+    r"""Return associated Legendre functions over :math:`\sin^m\theta`, at orders m >= 0; 0 where m > l.
 
     .. math:: Q_l^m(z) = (1 - z^2)^{-m/2}\, \bar P_l^m(z), \qquad
               2\pi \int_{-1}^1 \bar P_l^m(z)^2\, dz = 1, \quad \bar P_l^m > 0 \text{ near } z = 1
@@ -23,6 +23,10 @@ def legendre(z: Float[Tensor, "*batch"], *, bandwidth: int) -> Float[Tensor, "de
         bandwidth: number of degrees.
 
     Source: three-term recurrence upwards in l, Holmes and Featherstone 2002, doi:10.1007/s00190-002-0216-2.
+
+    >>> table = legendre(torch.tensor(0.5), bandwidth=3)  # degree 0: 1; degree 1: sqrt(3) z and sqrt(3 / 2)
+    >>> [[round(math.sqrt(4 * math.pi) * value, 4) for value in row] for row in table.tolist()[:2]]
+    [[1.0, 0.0, 0.0], [0.866, 1.2247, 0.0]]
     """
     rows = [torch.cat((torch.full_like(z, 1 / math.sqrt(4 * math.pi))[None], z.new_zeros(bandwidth - 1, *z.shape)))]
     order = torch.arange(bandwidth, dtype=z.dtype, device=z.device).reshape(-1, *(1 for _ in z.shape))
@@ -43,7 +47,7 @@ def legendre(z: Float[Tensor, "*batch"], *, bandwidth: int) -> Float[Tensor, "de
 def spherical_harmonics(
     directions: Float[Tensor, "*batch 3"], *, bandwidth: int
 ) -> Float[Tensor, "*batch coefficient"]:
-    """Value of every harmonic of degree below ``bandwidth`` in each direction.
+    """Return the value of every harmonic of degree below ``bandwidth`` in each direction.
 
     The slow way, at any point and with gradient: for grids there are the transforms. Computed in float64.
 
@@ -52,6 +56,10 @@ def spherical_harmonics(
 
     Raises:
         ValueError: the bandwidth is not positive, or the dtype is half precision.
+
+    >>> values = spherical_harmonics(torch.tensor([0.0, 0.0, 1.0]), bandwidth=2)  # 1 and sqrt(3) (y, z, x)
+    >>> [round(value, 4) for value in (math.sqrt(4 * math.pi) * values).tolist()]
+    [1.0, 0.0, 1.7321, 0.0]
     """
     check_dtype(directions)
     if bandwidth < 1:
@@ -72,22 +80,30 @@ def spherical_harmonics(
 
 @functools.lru_cache(maxsize=64)
 def degrees_and_orders(bandwidth: int) -> tuple[Tensor, Tensor]:
-    """Degree l and order m of every coefficient, in their order, int64, on the CPU. Kept: do not write into them."""
+    """Return degree l and order m of every coefficient, in their order, int64, on the CPU. Cached: read only.
+
+    >>> degree, order = degrees_and_orders(2)
+    >>> degree.tolist(), order.tolist()
+    ([0, 1, 1, 1], [0, -1, 0, 1])
+    """
     degree = torch.arange(bandwidth, device="cpu").repeat_interleave(2 * torch.arange(bandwidth, device="cpu") + 1)
     return degree, torch.arange(bandwidth**2, device="cpu") - degree.square() - degree
 
 
 def bandwidth_of(coefficients: Tensor) -> int:
-    """Number of degrees that the coefficients hold.
+    """Return the number of degrees of the coefficients.
 
     Raises:
-        ValueError: their number is no square, or the dtype is neither float32 nor float64.
+        ValueError: their number is not a square, or the dtype is neither float32 nor float64.
+
+    >>> bandwidth_of(torch.zeros(7, 16))
+    4
     """
     number = coefficients.shape[-1] if coefficients.ndim else 0
     bandwidth = math.isqrt(number)
     if bandwidth < 1 or bandwidth**2 != number:
         raise ValueError(
-            f"degrees below B have B^2 coefficients, but the last axis of {coefficients.shape} is no square"
+            f"degrees below B have B^2 coefficients, but the last axis of {coefficients.shape} is not a square"
         )
     check_dtype(coefficients)
     return bandwidth

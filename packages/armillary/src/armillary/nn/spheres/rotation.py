@@ -28,14 +28,19 @@ from armillary.nn.spheres.harmonics import bandwidth_of, degrees_and_orders
 def rotate_coefficients(
     coefficients: Float[Tensor, "*#batch coefficient"], rotation: Float[Tensor, "*#batch 3 3"]
 ) -> Float[Tensor, "*#batch coefficient"]:
-    r"""Coefficients of the turned signal :math:`x \mapsto f(R^{-1} x)`.
+    r"""Return the coefficients of the rotated signal :math:`x \mapsto f(R^{-1} x)`.
 
     Args:
         rotation: R, of determinant +1; broadcast against the batch. Its gradient is finite everywhere, but undefined
             where R keeps the z axis up to sign, see :func:`euler_zyz_from_rotation`.
 
     Raises:
-        ValueError: the number of coefficients is no square, or they are in half precision.
+        ValueError: the number of coefficients is not a square, or they are in half precision.
+
+    >>> y, z, x = torch.eye(4)[1:]  # degree 1: sqrt(3 / 4 pi) (y, z, x)
+    >>> quarter = torch.tensor([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])  # about z: x goes to y
+    >>> torch.allclose(rotate_coefficients(x, quarter), y, atol=1e-6)
+    True
     """
     return rotate_coefficients_zyz(coefficients, euler_zyz_from_rotation(rotation.double()))
 
@@ -43,13 +48,19 @@ def rotate_coefficients(
 def rotate_coefficients_zyz(
     coefficients: Float[Tensor, "*#batch coefficient"], angles: Float[Tensor, "*#batch 3"]
 ) -> Float[Tensor, "*#batch coefficient"]:
-    r"""Coefficients of the signal turned by :math:`R = R_z(\alpha) R_y(\beta) R_z(\gamma)`.
+    r"""Return the coefficients of the signal rotated by :math:`R = R_z(\alpha) R_y(\beta) R_z(\gamma)`.
 
     Args:
         angles: alpha, beta, gamma, any values; give them in float64, since they are multiplied by the order.
 
     Raises:
-        ValueError: the number of coefficients is no square, or they are in half precision.
+        ValueError: the number of coefficients is not a square, or they are in half precision.
+
+    >>> angles = torch.tensor([0.1, 2.0, 0.3], dtype=torch.float64)
+    >>> c = torch.rand(16, dtype=torch.float64)
+    >>> there = rotate_coefficients_zyz(c, angles)
+    >>> torch.allclose(rotate_coefficients_zyz(there, -angles.flip(0)), c)  # and back
+    True
     """
     bandwidth_of(coefficients)
     batch = torch.broadcast_shapes(coefficients.shape[:-1], angles.shape[:-1])
@@ -62,9 +73,14 @@ def rotate_coefficients_zyz(
 
 
 def infinitesimal_turns(coefficients: Float[Tensor, "*batch coefficient"]) -> Float[Tensor, "3 *batch coefficient"]:
-    r"""Derivative of the turned coefficients, :math:`D(\exp v)\, c`, by each component of v at v = 0.
+    r"""Return the derivative of the rotated coefficients, :math:`D(\exp v)\, c`, by each component of v at v = 0.
 
     Source: ladder operators :math:`J_x, J_y, J_z` times -i, in the real basis.
+
+    >>> y, z, x = torch.eye(4)[1:]
+    >>> about_z = infinitesimal_turns(x)[2]
+    >>> torch.equal(about_z, y)  # x starts towards y
+    True
     """
     indices, weights = _ladders(bandwidth_of(coefficients), coefficients.dtype, coefficients.device)
     steps = coefficients.movedim(-1, 0).index_select(0, indices.flatten()).unflatten(0, indices.shape)
@@ -74,9 +90,13 @@ def infinitesimal_turns(coefficients: Float[Tensor, "*batch coefficient"]) -> Fl
 def wigner_matrices(
     rotation: Float[Tensor, "*batch 3 3"], *, bandwidth: int
 ) -> list[Float[Tensor, "*batch order order"]]:
-    """The matrices D_l(R), l = 0 to bandwidth - 1, that turn the coefficients of each degree; orthogonal.
+    """Return the matrices D_l(R), l = 0 to bandwidth - 1, that rotate the coefficients of each degree; orthogonal.
 
-    For looking at and for tests: turning coefficients by :func:`rotate_coefficients` is faster.
+    For inspection and tests: :func:`rotate_coefficients` is faster.
+
+    >>> quarter = torch.tensor([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+    >>> wigner_matrices(quarter, bandwidth=2)[1].round().int().tolist()  # acts on (y, z, x)
+    [[0, 0, 1], [0, 1, 0], [-1, 0, 0]]
     """
     identity = torch.eye(bandwidth**2, dtype=rotation.dtype, device=rotation.device)
     turned = rotate_coefficients(identity, rotation[..., None, :, :]).mT  # column n is the image of harmonic n
@@ -84,7 +104,11 @@ def wigner_matrices(
 
 
 def rotation_from_euler_zyz(angles: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
-    r""":math:`R = R_z(\alpha) R_y(\beta) R_z(\gamma)` of the angles (alpha, beta, gamma). Any angle is allowed."""
+    r"""Return :math:`R = R_z(\alpha) R_y(\beta) R_z(\gamma)` of the angles (alpha, beta, gamma). Any angle is allowed.
+
+    >>> rotation_from_euler_zyz(torch.tensor([0.0, torch.pi / 2, 0.0])).round().int().tolist()  # z goes to x
+    [[0, 0, 1], [0, 1, 0], [-1, 0, 0]]
+    """
     (sa, sb, sc), (ca, cb, cc) = angles.sin().unbind(-1), angles.cos().unbind(-1)
     rows = (
         (ca * cb * cc - sa * sc, -ca * cb * sc - sa * cc, ca * sb),
@@ -95,12 +119,16 @@ def rotation_from_euler_zyz(angles: Float[Tensor, "*batch 3"]) -> Float[Tensor, 
 
 
 def euler_zyz_from_rotation(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3"]:
-    """Angles (alpha, beta, gamma) with ``R = Rz(alpha) @ Ry(beta) @ Rz(gamma)``, beta in [0, pi].
+    """Return angles (alpha, beta, gamma) with ``R = Rz(alpha) @ Ry(beta) @ Rz(gamma)``, beta in [0, pi].
 
     Gamma is read off what alpha leaves of R, so the angles give R back to rounding however close beta is to 0 or pi.
 
     Undefined at beta = 0 and pi, where only the sum or the difference of alpha and gamma is known: alpha is returned as
     0, with no gradient.
+
+    >>> angles = torch.tensor([0.1, 2.0, -0.3])
+    >>> torch.allclose(euler_zyz_from_rotation(rotation_from_euler_zyz(angles)), angles)
+    True
     """
     r = rotation
     squared = r[..., 0, 2].square() + r[..., 1, 2].square()
@@ -129,7 +157,7 @@ class _Tables:
 
 
 class _Turn(torch.autograd.Function):
-    """The turn without a gradient to the angles; its transpose is the turn back."""
+    """Rotation without a gradient to the angles; its transpose is the inverse rotation."""
 
     @staticmethod
     def forward(ctx: Any, coefficients: Tensor, angles: Tensor) -> Tensor:
@@ -145,7 +173,7 @@ class _Turn(torch.autograd.Function):
 
 
 def _turn(coefficients: Tensor, angles: Tensor) -> Tensor:
-    """In two buffers that take turns: fresh memory costs more than the arithmetic."""
+    """Rotate in two alternating buffers: allocating costs more than the arithmetic."""
     tables = _tables(math.isqrt(coefficients.shape[-1]), coefficients.dtype, coefficients.device)
     first = coefficients.movedim(-1, 0)
     batch = torch.broadcast_shapes(first.shape[1:], angles.shape[:-1])
@@ -171,7 +199,7 @@ def _turn(coefficients: Tensor, angles: Tensor) -> Tensor:
 
 
 def _naive_turn(coefficients: Tensor, angles: Tensor) -> Tensor:
-    """The same by plain autograd, with gradient to the angles too."""
+    """Rotate by plain autograd, with gradient to the angles too."""
     tables = _tables(math.isqrt(coefficients.shape[-1]), coefficients.dtype, coefficients.device)
     alpha, beta, gamma = _three_turns(angles)
     first = coefficients.movedim(-1, 0)
@@ -183,7 +211,7 @@ def _naive_turn(coefficients: Tensor, angles: Tensor) -> Tensor:
 
 
 def _three_turns(angles: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Angles about z before, between and after the quarter turns, last one first."""
+    """Return the angles about z before, between and after the quarter turns, last one first."""
     return angles[..., 0] + math.pi / 2, angles[..., 1], angles[..., 2] - math.pi / 2
 
 
@@ -228,7 +256,7 @@ def _tables(bandwidth: int, dtype: torch.dtype, device: torch.device) -> _Tables
 
 
 def _quarter_turn(d: Tensor) -> _Waves:
-    """J on the cosines and on the sines of one degree, orders from 0, from Wigner's d of the inverse turn."""
+    """Return J on the cosines and on the sines of one degree, orders from 0, from Wigner's d of the inverse turn."""
     d, l = d.mT, len(d) // 2
     same = d[: l + 1, : l + 1].flip(0, 1)  # d_{-m, -n}
     other = d[: l + 1, l:].flip(0) * (1 - 2 * (torch.arange(l + 1, device=d.device) % 2))  # (-1)^n d_{-m, n}
@@ -238,7 +266,7 @@ def _quarter_turn(d: Tensor) -> _Waves:
 
 
 def quarter_turn_wigner_d(bandwidth: int) -> list[Float[Tensor, "order order"]]:
-    r"""Wigner's :math:`d^l_{mn}(\pi / 2)` for every degree, orders from -l to l, float64, on the CPU.
+    r"""Return Wigner's :math:`d^l_{mn}(\pi / 2)` for every degree, orders from -l to l, float64, on the CPU.
 
     From :math:`d^l_{ml} = 2^{-l} \sqrt{\binom{2l}{l+m}}` downwards in n to 0, where the recurrence is stable, then by
     :math:`d^l_{m,-n} = (-1)^{l+m} d^l_{mn}`:
@@ -247,6 +275,9 @@ def quarter_turn_wigner_d(bandwidth: int) -> list[Float[Tensor, "order order"]]:
 
     Convention: :math:`D^l_{mn}(R) = e^{-im\alpha} d^l_{mn}(\beta) e^{-in\gamma}` on complex harmonics with the
     Condon-Shortley sign; :math:`d^1_{10}(\beta) = -\sin\beta / \sqrt 2`.
+
+    >>> [round(value, 4) for value in quarter_turn_wigner_d(2)[1][2].tolist()]  # m = 1: 1/2, -1/sqrt(2), 1/2
+    [0.5, -0.7071, 0.5]
     """
     degree = torch.arange(bandwidth, dtype=torch.float64, device="cpu")[:, None]
     order = torch.arange(1 - bandwidth, bandwidth, dtype=torch.float64, device="cpu")
@@ -273,7 +304,7 @@ def quarter_turn_wigner_d(bandwidth: int) -> list[Float[Tensor, "order order"]]:
 
 @functools.lru_cache(maxsize=16)
 def _ladders(bandwidth: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
-    """For each axis the two coefficients that make the derivative of each, and their weights [axis two coefficient]."""
+    """Return, per axis, the two coefficients of each derivative and their weights [axis two coefficient]."""
     with torch.inference_mode(False):  # kept, so later calls with gradient must be able to use it
         degree, order = (x.double() for x in degrees_and_orders(bandwidth))
         m, sine = order.abs(), (order < 0).double()

@@ -1,6 +1,6 @@
-"""The tables of the transforms, computed in float64, cast once and kept.
+"""Tables of the transforms, computed in float64, cast once and cached.
 
-Orders m stand in two halves, even ones first, since they see different sums of the samples; within a half they are
+Orders m come in two halves, even ones first, since they need different sums of the samples; within a half they are
 sorted by size, and cut into blocks of similar size. A *place* is an order of a block and a degree that the block has.
 """
 
@@ -17,7 +17,12 @@ from armillary.nn.spheres.harmonics import legendre
 
 @attrs.frozen
 class Plan:
-    """Which sums are meant: over this grid, of degrees below this, with or without the quadrature weights."""
+    """Sums over a grid, of degrees below the bandwidth, with or without the quadrature weights.
+
+    >>> from armillary.nn.spheres.grids import soft
+    >>> Plan(soft(4), 3, weighted=True) == Plan(soft(4), 3, weighted=True)  # equal plans share their tables
+    True
+    """
 
     grid: SphereGrid
     bandwidth: int
@@ -26,7 +31,11 @@ class Plan:
 
 @attrs.frozen
 class Block:
-    """Orders that are summed together, over the degrees that the lowest of them has."""
+    """Orders that are summed together, over the degrees of the lowest of them.
+
+    >>> Block(orders=slice(0, 2), places=slice(0, 6), table=torch.zeros(2, 3, 8)).table.shape
+    torch.Size([2, 3, 8])
+    """
 
     orders: slice
     places: slice
@@ -35,10 +44,15 @@ class Block:
 
 @attrs.frozen
 class Tables:
-    """What a plan needs.
+    """Tables of one plan.
 
-    ``packing`` has the place of each coefficient, ``unpacking`` the coefficient of each place; where there is none, one
+    ``packing`` has the place of each coefficient, ``unpacking`` the coefficient of each place; if missing, one
     that the table multiplies by 0.
+
+    >>> from armillary.nn.spheres.grids import soft
+    >>> tables = tables_of(Plan(soft(4), 3, weighted=True), torch.float32, torch.device("cpu"))
+    >>> tables.orders, tables.even_orders  # -2 to 2, of which -2, 0 and 2
+    (5, 3)
     """
 
     orders: int
@@ -57,7 +71,13 @@ class Tables:
 
 @functools.lru_cache(maxsize=64)
 def tables_of(plan: Plan, dtype: torch.dtype, device: torch.device) -> Tables:
-    """The tables of a plan. Kept: do not write into them."""
+    """Return the tables of a plan. Cached: do not write to them.
+
+    >>> from armillary.nn.spheres.grids import soft
+    >>> plan = Plan(soft(4), 3, weighted=False)
+    >>> tables_of(plan, torch.float32, torch.device("cpu")).packing.shape  # one place per coefficient
+    torch.Size([9])
+    """
     with torch.inference_mode(False), torch.no_grad():  # kept, so later calls with gradient must be able to use it
         order = torch.tensor(_sorted_orders(plan.bandwidth), device="cpu")
         even = int((order % 2 == 0).sum())
@@ -91,8 +111,8 @@ def _sorted_orders(bandwidth: int) -> list[int]:
 
 
 def _cuts(orders: list[int], bandwidth: int) -> Iterator[tuple[slice, int]]:
-    """Blocks of rows, each with the lowest degree that one of its orders has."""
-    size = max(8, bandwidth // 8)  # orders a block; measured, 4 to 32 differ by a tenth
+    """Yield blocks of rows, each with the lowest degree of its orders."""
+    size = max(8, bandwidth // 8)  # orders per block; measured, 4 to 32 differ by a tenth
     start = 0
     for stop in range(1, len(orders) + 1):
         if stop == len(orders) or (orders[stop] % 2, abs(orders[stop]) // size) != (
@@ -104,14 +124,14 @@ def _cuts(orders: list[int], bandwidth: int) -> Iterator[tuple[slice, int]]:
 
 
 def _waves(grid: SphereGrid, order: Tensor) -> Tensor:
-    """Cosine of the orders from 0, sine of those below, on half a circle [order, azimuth], float64."""
+    """Return cosines of the orders from 0, sines of those below, on half a circle [order, azimuth], float64."""
     angle = order.abs()[:, None] * azimuths(grid, dtype=torch.float64)[: grid.bandwidth]
     norm = (1 + (order != 0).double()).sqrt()[:, None]
     return norm * torch.where(order[:, None] < 0, angle.sin(), angle.cos())
 
 
 def _colatitude_table(plan: Plan) -> Tensor:
-    """Functions of the colatitude at orders from 0 [order, degree, colatitude], float64, weighted if so planned."""
+    """Return functions of the colatitude at orders from 0 [order, degree, colatitude], float64, weighted by plan."""
     theta = colatitudes(plan.grid, dtype=torch.float64)
     order = torch.arange(plan.bandwidth, dtype=torch.float64, device="cpu")[:, None]
     table = legendre(theta.cos(), bandwidth=plan.bandwidth).transpose(0, 1) * (theta.sin() ** order)[:, None]

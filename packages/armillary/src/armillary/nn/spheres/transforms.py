@@ -1,4 +1,4 @@
-r"""Samples on a grid to coefficients and back, by real matrix products.
+r"""Transforms from samples on a grid to coefficients and back, by real matrix products.
 
 .. math:: c_{lm} = \sum_{jk} w_j\, Y_{lm}(\theta_j, \phi_k)\, f(\theta_j, \phi_k), \qquad
           f(\theta_j, \phi_k) = \sum_{lm} c_{lm} Y_{lm}(\theta_j, \phi_k)
@@ -30,14 +30,18 @@ from armillary.nn.spheres.tables import Plan, tables_of
 def coefficients_from_signal(
     signal: Float[Tensor, "*batch colatitude azimuth"], *, grid: SphereGrid, bandwidth: int | None = None
 ) -> Float[Tensor, "*batch coefficient"]:
-    """Coefficients of the signal, by quadrature.
+    """Return the coefficients of the signal, by quadrature.
 
     Args:
-        bandwidth: number of degrees to compute, at most the grid's, which is meant by None.
+        bandwidth: number of degrees to compute, at most the grid's. Default: the grid's.
 
     Raises:
         ValueError: the signal does not have the grid's shape, is in half precision, or more degrees are wanted than the
             grid holds.
+
+    >>> from armillary.nn.spheres.grids import soft
+    >>> round(coefficients_from_signal(torch.ones(8, 8), grid=soft(4))[0].item(), 4)  # of 1: sqrt(4 pi)
+    3.5449
     """
     check_signal(signal, grid)
     wanted = grid.bandwidth if bandwidth is None else bandwidth
@@ -49,14 +53,20 @@ def coefficients_from_signal(
 def signal_from_coefficients(
     coefficients: Float[Tensor, "*batch coefficient"], *, grid: SphereGrid
 ) -> Float[Tensor, "*batch colatitude azimuth"]:
-    """Samples of the signal on the grid.
+    """Return samples of the signal on the grid.
 
     Args:
         coefficients: of at most as many degrees as the grid's bandwidth. Fewer are a finer sampling of a smoother
             signal: so a signal goes from grid to grid.
 
     Raises:
-        ValueError: there are more degrees than the grid holds, their number is no square, or they are in half precision.
+        ValueError: there are more degrees than the grid holds, their number is not a square, or half precision.
+
+    >>> from armillary.nn.spheres.grids import soft
+    >>> coefficients = torch.randn(16, dtype=torch.float64)
+    >>> signal = signal_from_coefficients(coefficients, grid=soft(6))  # a finer grid: nothing is lost
+    >>> torch.allclose(coefficients_from_signal(signal, grid=soft(6), bandwidth=4), coefficients)
+    True
     """
     bandwidth = bandwidth_of(coefficients)
     _check_bandwidth(bandwidth, grid)
@@ -67,7 +77,14 @@ def signal_from_coefficients(
 def naive_coefficients_from_signal(
     signal: Float[Tensor, "*batch colatitude azimuth"], *, grid: SphereGrid
 ) -> Float[Tensor, "*batch coefficient"]:
-    """The same by quadrature with every harmonic at every sample, for comparison."""
+    """Return the coefficients by quadrature with every harmonic at every sample: the reference.
+
+    >>> from armillary.nn.spheres.grids import driscoll_healy as grid
+    >>> signal = torch.rand(8, 8, dtype=torch.float64)
+    >>> slow = naive_coefficients_from_signal(signal, grid=grid(4))
+    >>> torch.allclose(coefficients_from_signal(signal, grid=grid(4)), slow)
+    True
+    """
     check_signal(signal, grid)
     basis = spherical_harmonics(points(grid, dtype=torch.float64), bandwidth=grid.bandwidth)
     weighted = basis * quadrature_weights(grid, dtype=torch.float64)[:, None, None]
@@ -77,7 +94,13 @@ def naive_coefficients_from_signal(
 def naive_signal_from_coefficients(
     coefficients: Float[Tensor, "*batch coefficient"], *, grid: SphereGrid
 ) -> Float[Tensor, "*batch colatitude azimuth"]:
-    """The same by adding up every harmonic at every sample, for comparison."""
+    """Return the samples by adding up every harmonic at every sample: the reference.
+
+    >>> from armillary.nn.spheres.grids import driscoll_healy as grid
+    >>> c = torch.rand(16, dtype=torch.float64)
+    >>> torch.allclose(signal_from_coefficients(c, grid=grid(4)), naive_signal_from_coefficients(c, grid=grid(4)))
+    True
+    """
     basis = spherical_harmonics(points(grid, dtype=torch.float64), bandwidth=bandwidth_of(coefficients))
     return torch.einsum("...i,jki->...jk", coefficients, basis.to(coefficients))
 
