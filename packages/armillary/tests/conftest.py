@@ -18,32 +18,28 @@ from armillary.plugins.host import Host
 
 GOOD = """
 from armillary.plugins.hookspecs import hookimpl
-from armillary.specs import EncoderSpec
 
 @hookimpl
-def armillary_encoders():
-    return [EncoderSpec(name="net", target="{package}.parts:Net", config="{package}.config:NetConfig")]
-"""
-CONFIG = """
-import attrs
-from armillary.config import param
+def armillary_components():
+    from {package}.parts import Net
 
-@attrs.frozen(kw_only=True)
-class NetConfig:
-    width: int = param(8)
+    return [Net]
 """
 PARTS = """
-import torch
-from armillary.interfaces.network import Encoder
-from {package}.config import NetConfig
+from typing import Annotated, TypedDict
 
-class Net(Encoder):
-    @classmethod
-    def build(cls, config, *, inputs, outputs):
-        return cls()
+from armillary import ports
+from armillary.config import param
+from armillary.interfaces import Encoder
 
-    def forward(self, **ports):
-        return ports
+class Out(TypedDict):
+    feature: Annotated[ports.FeatureVector, "batch $width"]
+
+class Net(Encoder, name="net"):
+    width: int = param(8)
+
+    def forward(self, image: ports.Image) -> Out:
+        return {"feature": image.mean(dim=(1, 2, 3), keepdim=True).flatten(1).expand(-1, self.width)}
 """
 
 
@@ -77,7 +73,7 @@ class Site:
         (metadata / "METADATA").write_text("\n".join(lines) + "\n")
         points = entry_points or f"[armillary.plugins]\n{id} = {module or package + '.plugin'}\n"
         (metadata / "entry_points.txt").write_text(points)
-        sources = {"__init__.py": "", "plugin.py": source, "parts.py": PARTS, "config.py": CONFIG} | dict(files or {})
+        sources = {"__init__.py": "", "plugin.py": source, "parts.py": PARTS} | dict(files or {})
         (folder / package).mkdir(exist_ok=True)
         for name, text in sources.items():
             (folder / package / name).write_text(text.replace("{package}", package))

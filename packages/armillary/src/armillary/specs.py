@@ -489,3 +489,21 @@ def _strip(value: Any, path: str, sources: dict[str, str]) -> Any:
     if isinstance(value, list | tuple):
         return [_strip(v, f"{path}[{i}]", sources) for i, v in enumerate(value)]
     return value
+
+
+SPEC_OF: Mapping[str, type] = {
+    spec.KIND: spec
+    for spec in (
+        GeneratorSpec,
+        DatasetSpec,
+        TransformSpec,
+        EncoderSpec,
+        HeadSpec,
+        RendererSpec,
+        LossSpec,
+        EvaluatorSpec,
+        MethodSpec,
+        RecipeSpec,
+    )
+}
+"""Kind of a component to the record that describes it."""

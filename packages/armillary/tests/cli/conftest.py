@@ -14,65 +14,54 @@ TOY = Path(__file__).parents[1] / "toy"
 
 
 PLUGIN = """
-from armillary.plugins.hookspecs import hookimpl
-from armillary.ports import Port
-from armillary.specs import Budget, RecipeSpec, Use, GeneratorSpec
+from armillary.plugins.hookspecs import hookimpl, parts_in
+from armillary.specs import Budget, RecipeSpec, Use
 
 
 @hookimpl
-def armillary_generators():
-    return [
-        GeneratorSpec(name="noise", target="armillary_noise.generator:Noise", config="armillary_noise.config:NoiseConfig",
-                  produces=(Port("image", kind="image"),)),
-        GeneratorSpec(name="file", target="armillary_noise.generator:Noise", config="armillary_noise.config:FileConfig",
-                  produces=(Port("image", kind="image"),), assets=("model",)),
-    ]
+def armillary_components():
+    from armillary_noise import generator
 
-
-@hookimpl
-def armillary_recipes():
     return [
+        *parts_in(generator),
         RecipeSpec(name="demo", extends="toy:smoke", generator=Use("noise:noise"), budget=Budget(steps=2)),
         RecipeSpec(name="homeless", extends="toy:smoke"),
     ]
 """
-CONFIG = """
-from typing import Literal
+GENERATOR = """
+from typing import Annotated, Literal, TypedDict
 
-import attrs
+import numpy as np
 from armillary.config import param
+from armillary.interfaces import Generator
+from armillary.ports import Of
 
 
-@attrs.frozen(kw_only=True)
-class NoiseConfig:
+class Item(TypedDict):
+    image: Annotated[np.ndarray, Of("image")]
+
+
+class Noisy(Generator):
     strength: float = param(1.0)
     colour: Literal["grey", "all"] = param("all")
 
-
-@attrs.frozen(kw_only=True)
-class FileConfig(NoiseConfig):
-    model: str = param(help="a file")
-"""
-GENERATOR = """
-import numpy as np
-from armillary.interfaces.generator import Generator
-
-
-class Noise(Generator):
-    @classmethod
-    def build(cls, config, *, size, seed):
-        self = cls()
-        self.config, self.size, self.seed = config, size, seed
-        return self
-
-    def item(self, index):
+    def item(self, index: int) -> Item:
         rng = np.random.default_rng([self.seed, index])
-        channels = 3 if self.config.colour == "all" else 1
-        image = rng.random((channels, self.size, self.size), dtype=np.float32) * self.config.strength
+        channels = 3 if self.colour == "all" else 1
+        image = rng.random((channels, self.size, self.size), dtype=np.float32) * self.strength
         return {"image": np.broadcast_to(image, (3, self.size, self.size)).copy()}
 
     def describe(self):
         return {}
+
+
+class Noise(Noisy, name="noise"):
+    pass
+
+
+class File(Noisy, name="file"):
+    files = ("model",)
+    model: str = param(help="a file")
 """
 
 
@@ -147,7 +136,7 @@ def generator(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The plugin ``noise`` beside the toy."""
     package = toy / "armillary_noise"
     package.mkdir()
-    for name, text in {"__init__": "", "plugin": PLUGIN, "config": CONFIG, "generator": GENERATOR}.items():
+    for name, text in {"__init__": "", "plugin": PLUGIN, "generator": GENERATOR}.items():
         (package / f"{name}.py").write_text(text)
     info = toy / "armillary_noise-1.0.dist-info"
     info.mkdir()

@@ -42,7 +42,8 @@ def test_a_run_has_previews_at_its_cadence_and_at_the_end(run):
 
 
 def test_each_stage_has_previews_of_its_own(run):
-    names = previews(run(recipe="toy:stages", sets=("cadence.preview=100",)))
+    sets = tuple(f"stages.{name}.cadence.preview=100" for name in ("shapes", "embedding", "views"))
+    names = previews(run(recipe="toy:stages", sets=sets))
     assert {"shapes-step-0000000", "shapes-step-0000004", "views-step-0000000", "views-step-0000004"} <= {*names}
 
 

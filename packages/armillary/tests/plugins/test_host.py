@@ -13,16 +13,26 @@ from armillary.specs import EncoderSpec
 
 HEAD = """
 import sys
-from armillary.plugins.hookspecs import hookimpl
-from armillary.specs import EncoderSpec, HeadSpec, LossSpec
+from typing import TypedDict
 
-def encoder(name="net", **more):
-    return EncoderSpec(**({"name": name, "target": "{package}.parts:Net"} | more))
+from armillary import ports
+from armillary.interfaces import Encoder, Head
+from armillary.plugins.hookspecs import hookimpl
+from {package}.parts import Net, Out
+
+def encoder(name="net", base=Encoder):
+    class Made(base, name=name):
+        def forward(self, image: ports.Image) -> Out: ...
+
+    return Made
+
+class Untyped(Encoder, name="untyped"):
+    def forward(self, image) -> Out: ...
 
 """
 
 
-def hook(body: str, *, name: str = "armillary_encoders", mark: str = "@hookimpl") -> str:
+def hook(body: str, *, name: str = "armillary_components", mark: str = "@hookimpl") -> str:
     """Return a plugin module whose hook has this body."""
     return HEAD + f"{mark}\ndef {name}():\n" + textwrap.indent(body, "    ")
 
@@ -77,8 +87,7 @@ def test_a_hook_returns_a_list_a_tuple_or_yields(site, body):
 
 
 def test_one_name_may_stand_for_two_kinds(site):
-    extra = "@hookimpl\ndef armillary_heads():\n    return [HeadSpec(name='net', target='{package}.parts:Net')]\n"
-    site.install("rings", hook("return [encoder()]\n") + extra)
+    site.install("rings", hook("return [encoder(), encoder(base=Head)]"))
     host = site.host()
     assert host.component("encoder", "rings:net") is not host.component("head", "rings:net")
 
@@ -129,31 +138,28 @@ def test_plugins_in_conflict_are_not_imported(site):
         ("import sys\nsys.exit(3)", "cannot be imported: SystemExit: 3"),
         ("raise BaseException('odd')", "cannot be imported: BaseException: odd"),
         ("import asyncio\nraise asyncio.CancelledError", "cannot be imported: CancelledError"),
-        ("x = 1", "armillary_rings.plugin has no hook"),
-        (hook("return 1 / 0"), "armillary_encoders failed: ZeroDivisionError"),
-        (hook("sys.exit('no')"), "armillary_encoders failed: SystemExit: no"),
-        (hook("yield encoder()\nraise OSError('later')"), "armillary_encoders failed: OSError: later"),
-        (hook("return 42"), "armillary_encoders returned int 42, not a list"),
-        (hook("return None"), "armillary_encoders returned None, not a list"),
-        (hook("return 'net'"), "armillary_encoders returned str 'net', not a list"),
-        (hook("return {'net': encoder()}"), "armillary_encoders returned a dict, not a list"),
-        (hook("return encoder()"), "armillary_encoders returned a EncoderSpec, not a list"),
-        (hook("return [encoder(), 42]"), "armillary_encoders returned int 42 in its list, not EncoderSpec"),
-        (hook("return [EncoderSpec]"), "returned the class armillary.specs.EncoderSpec in its list, not EncoderSpec"),
-        (hook("return [HeadSpec(name='h', target='a:B')]"), "returned a HeadSpec in its list, not EncoderSpec"),
-        (hook("return [encoder(), encoder()]"), "returned two components named 'net'"),
+        ("x = 1", "armillary_rings.plugin defines no part"),
+        (hook("return 1 / 0"), "armillary_components failed: ZeroDivisionError"),
+        (hook("sys.exit('no')"), "armillary_components failed: SystemExit: no"),
+        (hook("yield encoder()\nraise OSError('later')"), "armillary_components failed: OSError: later"),
+        (hook("return 42"), "armillary_components returned int 42, not a list"),
+        (hook("return None"), "armillary_components returned None, not a list"),
+        (hook("return 'net'"), "armillary_components returned str 'net', not a list"),
+        (hook("return {'net': encoder()}"), "armillary_components returned a dict, not a list"),
+        (hook("return encoder()"), "returned the class armillary_rings.plugin.encoder.<locals>.Made, not a list"),
+        (hook("return [encoder(), 42]"), "armillary_components returned int 42 in its list, not a part"),
+        (hook("return [Encoder]"), "returned the class armillary.interfaces.network.Encoder in its list, not a part"),
+        (hook("return [encoder(), encoder()]"), "two components of kind encoder are named 'net'"),
         (hook("return [encoder('Net Work')]"), "name 'Net Work'"),
-        (hook("return [encoder(target='parts.Net')]"), "target 'parts.Net'"),
-        (hook("return [encoder(target='')]"), "target '': write it as package.module:Class"),
-        (hook("return [encoder(config='NetConfig')]"), "config 'NetConfig'"),
+        (hook("return [Untyped]"), "Untyped.forward: argument 'image' has no annotation, not a port type"),
         (
-            hook("return []", name="armillary_encodrs"),
-            "there is no hook 'armillary_encodrs'; did you mean 'armillary_encoders'?",
+            hook("return []", name="armillary_componets"),
+            "there is no hook 'armillary_componets'; did you mean 'armillary_components'?",
         ),
         (hook("return []", name="something_else"), "there is no hook 'something_else'"),
-        (hook("return []", mark=""), "armillary_encoders is not marked with @hookimpl"),
-        (HEAD + "@hookimpl\ndef armillary_encoders(width):\n    return []", "Argument(s) {'width'} are declared"),
-        (HEAD + "@hookimpl(wrapper=True)\ndef armillary_encoders():\n    yield", "incompatible with yield/wrapper"),
+        (hook("return []", mark=""), "armillary_components is not marked with @hookimpl"),
+        (HEAD + "@hookimpl\ndef armillary_components(width):\n    return []", "Argument(s) {'width'} are declared"),
+        (HEAD + "@hookimpl(wrapper=True)\ndef armillary_components():\n    yield", "incompatible with yield/wrapper"),
     ],
 )
 def test_a_broken_plugin_says_who_which_version_where_and_what(site, source, reason):
@@ -178,13 +184,12 @@ def test_a_failure_is_raised_each_time_with_its_cause(site):
     assert sys.__dict__.pop("counter") == 1
 
 
-def test_nothing_is_kept_of_a_plugin_whose_second_hook_fails(site):
-    """The first hook was right; pluggy itself would have delivered its components by then."""
-    second = "@hookimpl\ndef armillary_losses():\n    raise RuntimeError('late')\n"
-    site.install("rings", hook("return [encoder()]\n") + second)
+def test_nothing_is_kept_of_a_plugin_whose_hook_fails_late(site):
+    """The first part was right; it is not kept."""
+    site.install("rings", hook("yield encoder()\nraise RuntimeError('late')"))
     host = site.host()
     assert not [id for id in host.components("encoder") if id.startswith("rings")]
-    with pytest.raises(PluginError, match="armillary_losses failed: RuntimeError: late"):
+    with pytest.raises(PluginError, match="armillary_components failed: RuntimeError: late"):
         host.component("encoder", "rings:net")
 
 
@@ -235,9 +240,9 @@ def test_an_unknown_plugin_lists_what_is_installed(site):
         site.host().record("zzz")
 
 
-def test_kinds_are_known_by_hook_plural_and_singular():
-    for kind, hook_name in KINDS.items():
-        assert {kind_of(name) for name in (kind, hook_name, hook_name.removeprefix("armillary_"))} == {kind}
+def test_kinds_are_known_by_plural_and_singular():
+    assert {kind_of(name) for name in ("loss", "losses")} == {"loss"}
+    assert [kind_of(f"{kind}s") for kind in KINDS if kind != "loss"] == [kind for kind in KINDS if kind != "loss"]
 
 
 def test_every_first_party_plugin_says_how_to_install_it():
@@ -260,8 +265,10 @@ def test_an_error_whose_text_fails_is_named_by_its_type(site):
     host = site.host()
     host.components("encoder")
     assert host.failures["raises"].endswith("cannot be imported: Mute")
-    assert host.failures["returns"].endswith("armillary_encoders returned a Mute, not a list")
-    assert host.failures["lists"].endswith("returned a Mute in its list, not EncoderSpec")
+    assert host.failures["returns"].endswith("armillary_components returned a Mute, not a list")
+    assert host.failures["lists"].endswith(
+        "returned a Mute in its list, not a part (a class of armillary.interfaces with a name in its header) or a RecipeSpec"
+    )
 
 
 # --- resolution
@@ -283,36 +290,44 @@ def test_every_kind_but_the_recipe_has_an_interface():
 
 
 @pytest.mark.parametrize(
-    ("settings", "reason"),
+    ("target", "reason"),
     [
-        ("target='{package}.parts:Nte'", "target armillary_rings.parts:Nte does not exist: .* did you mean 'Net'"),
-        ("target='{package}.prats:Net'", "target armillary_rings.prats:Net: ModuleNotFoundError"),
-        ("target='{package}.failing:Net'", "target armillary_rings.failing:Net: RuntimeError: no weights"),
-        ("target='{package}.leaving:Net'", "target armillary_rings.leaving:Net: SystemExit: 2"),
-        (
-            "target='{package}.parts:NetConfig'",
-            "the class armillary_rings.config.NetConfig, not a subclass of .*Encoder",
-        ),
-        ("target='{package}.more:function'", "not a subclass of .*Encoder"),
-        ("target='{package}.more:Unbuilt'", "is abstract: it does not define build, forward"),
-        ("target='{package}.parts:Net', config='{package}.parts:Nothing'", "parts:Nothing does not exist"),
-        ("target='{package}.parts:Net', config='{package}.parts:Net'", "not an attrs class"),
+        ("armillary_rings.parts:Nte", "target armillary_rings.parts:Nte does not exist: .* did you mean 'Net'"),
+        ("armillary_rings.prats:Net", "target armillary_rings.prats:Net: ModuleNotFoundError"),
+        ("armillary_rings.failing:Net", "target armillary_rings.failing:Net: RuntimeError: no weights"),
+        ("armillary_rings.leaving:Net", "target armillary_rings.leaving:Net: SystemExit: 2"),
+        ("armillary_rings.parts:Out", "parts.Out, not a subclass of .*Encoder"),
+        ("armillary_rings.more:function", "not a subclass of .*Encoder"),
+        ("armillary_rings.more:Unbuilt", "is abstract: it does not define forward"),
     ],
 )
-def test_a_target_that_is_not_there_or_not_of_its_kind_is_refused(site, settings, reason):
+def test_a_target_that_is_not_there_or_not_of_its_kind_is_refused(site, target, reason):
+    """As with a manifest that somebody else wrote."""
     files = {
         "failing.py": "raise RuntimeError('no weights')",
         "leaving.py": "import sys\nsys.exit(2)",
-        "more.py": "import torch\nfrom armillary.interfaces.network import Encoder\n"
+        "more.py": "from armillary.interfaces.network import Encoder\n"
         "class Unbuilt(Encoder):\n    pass\ndef function():\n    pass\n",
     }
-    site.install("rings", hook(f"return [EncoderSpec(name='net', {settings})]"), files=files)
-    host = site.host()
-    spec = host.component("encoder", "rings:net")
+    site.install("rings", files=files)
     with pytest.raises(PluginError, match=reason) as caught:
-        host.resolve(spec)
-    assert str(caught.value).startswith("plugin 'rings' (armillary-rings 1.0,")
-    assert "encoder rings:net" in str(caught.value)
+        site.host().resolve(EncoderSpec(name="net", target=target))
+    assert "encoder net" in str(caught.value)
+
+
+def test_a_module_without_the_hook_offers_the_parts_that_it_defines(site):
+    site.install(
+        "rings", "from {package}.parts import PARTS_ARE_ELSEWHERE", files={"parts.py": "PARTS_ARE_ELSEWHERE = 1"}
+    )
+    assert "defines no part" in refusal(site)
+    site.install(
+        "whole",
+        HEAD.replace(
+            'class Untyped(Encoder, name="untyped"):\n    def forward(self, image)',
+            'class Typed(Encoder, name="typed"):\n    def forward(self, image: ports.Image)',
+        ),
+    )
+    assert list(site.host().load("whole").components["encoder"]) == ["typed"]
 
 
 def test_a_spec_of_nobody_resolves_under_its_own_name():

@@ -202,7 +202,7 @@ def test_completing_writes_out_every_setting(toy_host):
     assert done["losses"]["l1"]["settings"] == {"breaks_at": -1}
     assert done["optimiser"]["betas"] == [0.9, 0.999]
     assert done["cadence"]["checkpoint"] == 500
-    assert done["settings"] == {"offset": 0.0, "slow": 0.0}
+    assert done["settings"] == {"chance": 0.0, "offset": 0.0, "slow": 0.0}
 
 
 def test_completing_reports_everything_at_once(toy_host):

@@ -72,6 +72,39 @@ def show_(id: Annotated[str, Parameter(name="ID", help="Id of the plugin.")], /,
     )
 
 
+def freeze(
+    ids: Annotated[
+        tuple[str, ...], Parameter(name="ID", help="Ids of the plugins. Default: all in a package that can be written.")
+    ] = (),
+    /,
+    *,
+    check: Annotated[
+        bool, Parameter(negative=(), help="Write nothing; exit with status 1 if a manifest is missing or old.")
+    ] = False,
+) -> int:
+    """Write the manifest of a plugin into its package, so that its components are listed without importing it."""
+    from armillary.plugins import manifest
+    from armillary.plugins.host import Host
+
+    host, status = Host(), OK
+    for id in ids or host.ids:
+        path = manifest.path_of(host.record(id).module)
+        if path is None:
+            raise UsageError(
+                f"{id}: its module is not in a package, so it has no place for a manifest; it is imported instead"
+            )
+        text = manifest.freeze(path.parent, host.classes(id), observes=host.load(id).observes)
+        if path.is_file() and path.read_text(encoding="utf-8") == text:
+            continue
+        if check:
+            show.message(f"{path}: missing or old: type armillary plugins freeze {id}")
+            status = FAILED
+        else:
+            path.write_text(text, encoding="utf-8")
+            show.data(str(path))
+    return status
+
+
 def doctor(
     *,
     timeout: Annotated[float | None, Parameter(metavar="S", help="Time limit per plugin, in seconds.")] = None,

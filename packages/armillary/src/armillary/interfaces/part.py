@@ -176,7 +176,7 @@ class Part(abc.ABC):  # noqa: B024  # its children have abstract methods
         Raises:
             TypeError, ValueError: a signature or a fact that is outside the vocabulary; the message says what to write.
         """
-        place = f"{cls.__module__}:{cls.__qualname__}"
+        place = f"{cls.__module__}:{cls.__qualname__.replace('<locals>.', '')}"
         facts = {fact: getattr(cls, fact) for fact in cls.FACTS}
         assets = tuple(field.name for field in cls._own.values() if isinstance(field, _Asset))
         config = "" if cls.Config is NoConfig else place

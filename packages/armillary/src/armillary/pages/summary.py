@@ -109,7 +109,7 @@ def page_parts(folder: RunFolder, plan: Plan) -> dict[str, Any]:
         figures.append({"title": _step(preview.stem), "picture": preview.read_bytes(), "step": _number(preview.stem)})
     settings: list[Section] = [
         {"title": "Next", "commands": commands(folder, plan)},
-        {"title": "Recipe", "items": plan.recipe.written, "closed": True},
+        {"title": "Recipe", "items": _ordered(plan.recipe.written), "closed": True},
         {"title": "Environment", "items": folder.read_json(ENVIRONMENT, {}), "closed": True},
         {"title": "Plugins", "items": folder.read_json(PLUGINS, {}), "closed": True},
     ]
@@ -275,3 +275,13 @@ def _number(stem: str) -> int:
 
 def _step(stem: str) -> str:
     return f"step {_number(stem)}"
+
+
+def _ordered(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a table as TOML writes it, values before tables: the page of a run is the same before and after the run is read back."""
+    nested = {key: value for key, value in table.items() if isinstance(value, Mapping | list)}
+    values = {key: value for key, value in table.items() if key not in nested}
+    return {
+        **values,
+        **{key: _ordered(value) if isinstance(value, Mapping) else value for key, value in nested.items()},
+    }

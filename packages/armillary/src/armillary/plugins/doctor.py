@@ -1,7 +1,7 @@
-"""What is wrong with each plugin, found in a process of its own: it may crash, hang or exit and only itself is hurt. Light.
+"""Diagnosis of each plugin, in a process of its own: one that crashes, hangs or exits hurts only itself. Light.
 
-The parent reads metadata and starts one child a plugin. The child imports the plugin's module, asks its hooks, and imports every
-target; it writes what it is about to do and what it found to a file, a line each, so that after a crash the parent knows where.
+The parent reads metadata and starts one child per plugin. The child imports the plugin's module and calls its hooks, whatever a
+manifest lists; it writes what it is about to do and what it found to a file, one line each, so that after a crash the parent knows where.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
@@ -22,9 +22,6 @@ import attrs
 from armillary.errors import PluginError
 from armillary.plugins.discovery import PluginRecord, discover
 from armillary.plugins.host import Host
-
-HEAVY = ("torch", "numpy", "e3nn")
-"""Modules that a plugin's light module may not import: every command would wait for them."""
 
 TIMEOUT = 120.0
 """Seconds that one plugin has: importing torch from a cold disk can take half a minute."""
@@ -153,7 +150,7 @@ def _signal_name(number: int) -> str:
 
 
 def probe(record_json: str, report: str) -> None:
-    """Load one plugin and import every target, writing each step and each finding; the child's side of :func:`examine`."""
+    """Load one plugin, writing each step and each finding; the child's side of :func:`examine`."""
     record = PluginRecord(**json.loads(record_json))
     with open(report, "a", encoding="utf-8") as file:
 
@@ -168,12 +165,11 @@ def probe(record_json: str, report: str) -> None:
 
 
 def _probe(record: PluginRecord, write: Callable[..., None]) -> None:
-    host = Host([record])
-    write(doing=f"importing {record.module} and asking its hooks")
+    host = Host([record], manifests=False)
+    write(doing=f"importing {record.module} and calling its hooks")
     start = time.perf_counter()
     try:
-        with _light(record.module, write):
-            offer = host.load(record.id)
+        offer = host.load(record.id)
     except PluginError as error:
         write(finding=_error(record, error))
         return
@@ -182,29 +178,11 @@ def _probe(record: PluginRecord, write: Callable[..., None]) -> None:
     if offer.printed:
         text = f"prints while it is loaded: {offer.printed.strip().partition(chr(10))[0]!r}"
         write(finding={"level": "warning", "text": text})
-    built = [(kind, spec) for kind, specs in offer.components.items() for spec in specs.values() if kind != "recipe"]
-    for check, field in ((host.config, "config"), (host.resolve, "target")):  # configs first: they must be light
-        for kind, spec in built:
-            name = getattr(spec, field)
-            write(doing=f"importing {name}, the {field} of {kind} {record.id}:{spec.name}")
-            try:
-                with _light(name, write) if field == "config" else contextlib.nullcontext():
-                    check(spec)
-            except PluginError as error:
-                write(finding=_error(record, error))
-
-
-@contextlib.contextmanager
-def _light(name: str, write: Callable[..., None]) -> Iterator[None]:
-    """Write a warning where what is imported inside brings one of the heavy modules, also when it fails."""
-    before = {heavy for heavy in HEAVY if heavy in sys.modules}
-    try:
-        yield
-    finally:
-        brought = [heavy for heavy in HEAVY if heavy in sys.modules and heavy not in before]
-        if brought:
-            text = f"{name} imports {', '.join(brought)}: every command would wait for it"
-            write(finding={"level": "warning", "text": text})
+    for spec in (spec for kind, specs in offer.components.items() for spec in specs.values() if kind != "recipe"):
+        try:
+            host.resolve(spec)
+        except PluginError as error:
+            write(finding=_error(record, error))
 
 
 def _error(record: PluginRecord, error: PluginError) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """The whole plugin contract on one page. Light.
 
 A plugin is a module named by one entry point in the group ``armillary.plugins``; the entry point's name is the plugin's id. It
-implements any of these hooks with :data:`hookimpl`; each returns records from :mod:`armillary.specs` and does nothing else.
-A component's id is ``plugin:component``. Observer hooks are for plugins that a run asks for (``--with NAME``).
+offers the parts that it defines, or what its hook :func:`armillary_components` returns. A component's id is ``plugin:component``. Observer
+hooks are for plugins that a run names (``--with NAME``). Each hook is marked with :data:`hookimpl`.
 """
 
 from collections.abc import Mapping
@@ -12,19 +12,6 @@ from typing import Any
 
 import pluggy
 
-from armillary.specs import (
-    DatasetSpec,
-    EncoderSpec,
-    EvaluatorSpec,
-    GeneratorSpec,
-    HeadSpec,
-    LossSpec,
-    MethodSpec,
-    RecipeSpec,
-    RendererSpec,
-    TransformSpec,
-)
-
 PROJECT = "armillary"
 GROUP = "armillary.plugins"
 
@@ -32,56 +19,6 @@ hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
 # The bodies are empty on purpose: pluggy reads names and arguments only.
-
-
-@hookspec(historic=True)
-def armillary_generators() -> list[GeneratorSpec]:  # type: ignore[empty-body]
-    """Return generators of pictures with ground truth."""
-
-
-@hookspec(historic=True)
-def armillary_datasets() -> list[DatasetSpec]:  # type: ignore[empty-body]
-    """Return readers of data."""
-
-
-@hookspec(historic=True)
-def armillary_transforms() -> list[TransformSpec]:  # type: ignore[empty-body]
-    """Return changes of a sample or of a batch."""
-
-
-@hookspec(historic=True)
-def armillary_encoders() -> list[EncoderSpec]:  # type: ignore[empty-body]
-    """Return networks from pictures to features."""
-
-
-@hookspec(historic=True)
-def armillary_heads() -> list[HeadSpec]:  # type: ignore[empty-body]
-    """Return networks from features to geometry, light or appearance."""
-
-
-@hookspec(historic=True)
-def armillary_renderers() -> list[RendererSpec]:  # type: ignore[empty-body]
-    """Return parts that turn geometry into what a camera sees."""
-
-
-@hookspec(historic=True)
-def armillary_losses() -> list[LossSpec]:  # type: ignore[empty-body]
-    """Return losses."""
-
-
-@hookspec(historic=True)
-def armillary_evaluators() -> list[EvaluatorSpec]:  # type: ignore[empty-body]
-    """Return evaluators, each with a version in its name: ``side-mad/1``."""
-
-
-@hookspec(historic=True)
-def armillary_methods() -> list[MethodSpec]:  # type: ignore[empty-body]
-    """Return methods: compositions of slots."""
-
-
-@hookspec(historic=True)
-def armillary_recipes() -> list[RecipeSpec]:  # type: ignore[empty-body]
-    """Return recipes: a method, what fills its slots, and every number of a run."""
 
 
 @hookspec(historic=True)
@@ -114,19 +51,7 @@ def armillary_run_finished(run: Path, outcome: str) -> None:
     """The run ended: ``finished``, ``interrupted`` or ``failed``."""
 
 
-COMPONENT_HOOKS: Mapping[str, type] = {
-    "armillary_generators": GeneratorSpec,
-    "armillary_datasets": DatasetSpec,
-    "armillary_transforms": TransformSpec,
-    "armillary_encoders": EncoderSpec,
-    "armillary_heads": HeadSpec,
-    "armillary_renderers": RendererSpec,
-    "armillary_losses": LossSpec,
-    "armillary_evaluators": EvaluatorSpec,
-    "armillary_methods": MethodSpec,
-    "armillary_recipes": RecipeSpec,
-}
-"""Hook name to the record it returns; a component's kind is the record's ``KIND``."""
+COMPONENTS = "armillary_components"
 
 OBSERVER_HOOKS = (
     "armillary_run_started",

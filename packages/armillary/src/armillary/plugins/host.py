@@ -14,23 +14,20 @@ import io
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType, ModuleType
-from typing import Any
+from typing import Any, Self
 
 import attrs
 import pluggy
 
 from armillary.config import NoConfig
 from armillary.errors import ArmillaryError, PluginError, UnknownNameError, did_you_mean
-from armillary.plugins import hookspecs
+from armillary.plugins import hookspecs, manifest
 from armillary.plugins.catalogue import FIRST_PARTY, install_hint
 from armillary.plugins.discovery import PluginRecord, discover
-from armillary.plugins.hookspecs import COMPONENT_HOOKS, OBSERVER_HOOKS, PROJECT, parts_in
-from armillary.specs import RecipeSpec
+from armillary.plugins.hookspecs import COMPONENTS, OBSERVER_HOOKS, PROJECT, parts_in
+from armillary.specs import SPEC_OF, RecipeSpec
 
-COMPONENTS = "armillary_components"
-KINDS: Mapping[str, str] = MappingProxyType({spec.KIND: hook for hook, spec in COMPONENT_HOOKS.items()})
-"""Kind of a component, in the singular, to the hook that delivers it."""
-
+KINDS = tuple(SPEC_OF)
 _log = logging.getLogger(__name__)
 
 
@@ -40,17 +37,29 @@ class Offer:
 
     Args:
         record: the plugin.
-        module: its module, for the observer hooks.
+        module: its module, for the observer hooks; None for one that was read from its manifest.
         components: kind to name to spec; names have no prefix here.
         observes: the observer hooks that it implements.
-        printed: what it wrote to standard output while it was imported and asked.
+        printed: what it wrote to standard output while it was imported.
+        configs: settings class by kind and name, for components from a manifest.
+        classes: part class, or the recipe itself, by the ``id`` of its spec, for components that were not read from a manifest.
     """
 
     record: PluginRecord
-    module: ModuleType
+    module: ModuleType | None
     components: Mapping[str, Mapping[str, Any]]
     observes: tuple[str, ...]
-    printed: str
+    printed: str = ""
+    configs: Mapping[tuple[str, str], type] = attrs.field(factory=dict)
+    classes: Mapping[int, Any] = attrs.field(factory=dict)
+
+    @classmethod
+    def of(cls, specs: Iterable[Any], **words: Any) -> Self:
+        """Return the offer of these components."""
+        components: dict[str, dict[str, Any]] = {}
+        for spec in specs:
+            components.setdefault(spec.KIND, {})[spec.name] = spec
+        return cls(components=MappingProxyType(components), **words)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -74,11 +83,13 @@ class Host:
     """The plugins of this environment.
 
     Args:
-        records: what is installed; found by :func:`armillary.plugins.discovery.discover` where none is given.
+        records: what is installed; by default found by :func:`armillary.plugins.discovery.discover`.
+        manifests: read a plugin's manifest, where it is up to date, in place of importing the plugin.
     """
 
-    def __init__(self, records: Iterable[PluginRecord] | None = None) -> None:
+    def __init__(self, records: Iterable[PluginRecord] | None = None, *, manifests: bool = True) -> None:
         self.records = tuple(discover() if records is None else records)
+        self._manifests = manifests
         self._offers: dict[str, Offer] = {}
         self._errors: dict[str, tuple[str, BaseException | None]] = {}
         self._owners: dict[
@@ -126,7 +137,7 @@ class Host:
             raise PluginError(message) from cause
         if plugin not in self._offers:
             try:
-                offer = _load(record)
+                offer = (_frozen(record) if self._manifests else None) or _load(record)
             except PluginError as error:
                 self._errors[plugin] = (str(error), error.__cause__)
                 raise
@@ -135,11 +146,19 @@ class Host:
                 self._owners.update((id(spec), (spec, record)) for spec in specs.values())
         return self._offers[plugin]
 
+    def classes(self, plugin: str) -> list[Any]:
+        """Return the part classes and recipes of a plugin, importing it whatever its manifest says.
+
+        Raises:
+            UnknownNameError, PluginError: as :meth:`load`.
+        """
+        return list(_load(self.record(plugin)).classes.values())
+
     def component(self, kind: str, id: str) -> Any:
         """Return the spec of ``plugin:component``, loading that plugin alone.
 
         Args:
-            kind: ``"encoder"``, or the plural that the hook has.
+            kind: ``"encoder"``, or the plural.
             id: ``"unsup3d:conv-encoder"``.
 
         Raises:
@@ -191,37 +210,41 @@ class Host:
         """Return a component with its class and config class imported. This may import torch.
 
         Raises:
-            PluginError: the target or the config does not exist, cannot be imported, or is not of the component's kind;
-                names plugin, distribution and target.
+            PluginError: the target does not exist, cannot be imported, or is not of the component's kind, as with a manifest that
+                is of other sources; names plugin, distribution and target.
         """
         if id(spec) not in self._resolved:
-            who = self._who(spec)
-            cls = _target(spec.target, who=who)
-            interface = interface_of(spec.KIND)
-            if not (isinstance(cls, type) and issubclass(cls, interface)):
-                raise PluginError(f"{who}: {spec.target} is {_a(cls)}, not a subclass of {_dotted(interface)}")
+            owner = self.owner(spec)
+            cls = self._offers[owner.id].classes.get(id(spec)) if owner else None
+            cls = cls or self._imported(spec)
             missing = _undefined(cls)
             if missing:
-                raise PluginError(f"{who}: {spec.target} is abstract: it does not define {', '.join(missing)}")
-            owner = self.owner(spec)
+                raise PluginError(
+                    f"{self._who(spec)}: {spec.target} is abstract: it does not define {', '.join(missing)}"
+                )
             name = f"{owner.id}:{spec.name}" if owner else spec.name
-            self._resolved[id(spec)] = Resolved(id=name, spec=spec, cls=cls, config=self.config(spec))
+            self._resolved[id(spec)] = Resolved(id=name, spec=spec, cls=cls, config=cls.Config)
         return self._resolved[id(spec)]
 
     def config(self, spec: Any) -> type:
-        """Return the config class of a component, without importing the component: light.
+        """Return the settings class of a component; light for one that was read from a manifest.
 
         Raises:
-            PluginError: the config does not exist, cannot be imported, or is not an attrs class.
+            PluginError: as :meth:`resolve`.
         """
         if not getattr(spec, "config", None):
             return NoConfig
+        owner = self.owner(spec)
+        frozen = self._offers[owner.id].configs if owner else {}
+        return frozen.get((spec.KIND, spec.name)) or self.resolve(spec).config
+
+    def _imported(self, spec: Any) -> type:
         who = self._who(spec)
-        config = _target(spec.config, who=who)
-        config = getattr(config, "Config", config)  # of a part
-        if not (isinstance(config, type) and attrs.has(config)):
-            raise PluginError(f"{who}: config {spec.config} is {_a(config)}, not an attrs class")
-        return config
+        cls = _target(spec.target, who=who)
+        interface = interface_of(spec.KIND)
+        if not (isinstance(cls, type) and issubclass(cls, interface)):
+            raise PluginError(f"{who}: {spec.target} is {_a(cls)}, not a subclass of {_dotted(interface)}")
+        return cls
 
     def observers(self, plugins: Iterable[str], *, report: Callable[[str], None] | None = None) -> "Observers":
         """Return the observers of a run.
@@ -266,7 +289,10 @@ class Observers:
 
     def __init__(self, offers: Iterable[Offer], *, report: Callable[[str], None]) -> None:
         self._report = report
-        self._managers = [(offer.record, _manager(offer.module, offer.record.id)) for offer in offers]
+        self._managers = [
+            (offer.record, _manager(offer.module or importlib.import_module(offer.record.module), offer.record.id))
+            for offer in offers
+        ]
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -294,16 +320,20 @@ class Observers:
 
 
 def kind_of(name: str) -> str:
-    """Return the kind for ``"encoder"``, ``"encoders"`` or ``"armillary_encoders"``.
+    """Return the kind for ``"encoder"`` or ``"encoders"``.
 
     Raises:
         UnknownNameError: there is no such kind.
     """
-    for kind, hook in KINDS.items():
-        if name in (kind, hook, hook.removeprefix("armillary_")):
+    for kind in KINDS:
+        if name in (kind, _plural(kind)):
             return kind
     instead = did_you_mean(name, KINDS) or f" there are {', '.join(KINDS)}"
     raise UnknownNameError(f"unknown kind of component {name!r}:{instead}")
+
+
+def _plural(kind: str) -> str:
+    return f"{kind}es" if kind.endswith("s") else f"{kind}s"
 
 
 def interface_of(kind: str) -> type:
@@ -339,16 +369,32 @@ def _guarded(what: str, printed: io.StringIO | None = None) -> Iterator[None]:
             _log.warning("%s printed: %s", what, text.getvalue().rstrip())
 
 
+def _frozen(record: PluginRecord) -> Offer | None:
+    """Return what the manifest beside a plugin lists, without importing it; None without an up-to-date manifest."""
+    path = manifest.path_of(record.module)
+    found = manifest.read(path) if path and path.is_file() else None
+    if found is None:
+        return None
+    return Offer.of(found.specs, record=record, module=None, observes=found.observes, configs=found.configs)
+
+
 def _load(record: PluginRecord) -> Offer:
     printed = io.StringIO()
     with _guarded(f"{record}: cannot be imported", printed):
         module = importlib.import_module(record.module)
     with _guarded(f"{record}", printed):
-        components, observes = _deliver(record, module, printed)
+        specs, items, observes = _deliver(record, module, printed)
     text = printed.getvalue()
     if text:
         _log.warning("%s printed while it was loaded: %s", record, text.rstrip())
-    return Offer(record=record, module=module, components=components, observes=observes, printed=text)
+    return Offer.of(
+        specs,
+        record=record,
+        module=module,
+        observes=observes,
+        printed=text,
+        classes=dict(zip(map(id, specs), items, strict=True)),
+    )
 
 
 def _manager(module: ModuleType, name: str) -> pluggy.PluginManager:
@@ -360,8 +406,8 @@ def _manager(module: ModuleType, name: str) -> pluggy.PluginManager:
 
 def _deliver(
     record: PluginRecord, module: ModuleType, printed: io.StringIO
-) -> tuple[Mapping[str, Mapping[str, Any]], tuple[str, ...]]:
-    """Return what the plugin's hooks deliver, checked; the staging manager is emptied in any case."""
+) -> tuple[list[Any], list[Any], tuple[str, ...]]:
+    """Return specs, what they were made of, and observer hooks, all checked; the staging manager is emptied in any case."""
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(hookspecs)
     try:
@@ -371,27 +417,19 @@ def _deliver(
             raise PluginError(f"{record}: {' '.join(str(error).split())}") from error
         callers = {caller.name: caller for caller in manager.get_hookcallers(module) or ()}
         _check_hooks(record, module, callers)
-        components = {kind: _staged(record, callers[hook], printed) for kind, hook in KINDS.items() if hook in callers}
-        if COMPONENTS in callers:
-            items = _delivered(record, callers[COMPONENTS], printed)
-        else:
-            items = [] if components or callers else parts_in(module)
-        for item in items:
-            spec = _spec(record, item)
-            group = components.setdefault(spec.KIND, {})
-            if spec.name in group:
+        items = _delivered(record, callers[COMPONENTS], printed) if COMPONENTS in callers else parts_in(module)
+        specs = [_spec(record, item) for item in items]
+        for spec in specs:
+            if sum((other.KIND, other.name) == (spec.KIND, spec.name) for other in specs) > 1:
                 raise PluginError(f"{record}: two components of kind {spec.KIND} are named {spec.name!r}")
-            group[spec.name] = spec
-        return MappingProxyType({kind: MappingProxyType(group) for kind, group in components.items()}), tuple(
-            hook for hook in OBSERVER_HOOKS if hook in callers
-        )
+        return specs, items, tuple(hook for hook in OBSERVER_HOOKS if hook in callers)
     finally:
         if manager.has_plugin(record.id):
             manager.unregister(name=record.id)
 
 
 def _check_hooks(record: PluginRecord, module: ModuleType, callers: Mapping[str, pluggy.HookCaller]) -> None:
-    known = (COMPONENTS, *COMPONENT_HOOKS, *OBSERVER_HOOKS)
+    known = (COMPONENTS, *OBSERVER_HOOKS)
     for name, caller in callers.items():
         if not caller.has_spec() and not all(implementation.optionalhook for implementation in caller.get_hookimpls()):
             raise PluginError(
@@ -404,19 +442,6 @@ def _check_hooks(record: PluginRecord, module: ModuleType, callers: Mapping[str,
             )
     if not callers and not parts_in(module):
         raise PluginError(f"{record}: {record.module} defines no part, and has none of the hooks {', '.join(known)}")
-
-
-def _staged(record: PluginRecord, caller: pluggy.HookCaller, printed: io.StringIO) -> dict[str, Any]:
-    """Return name to spec for what one hook delivers."""
-    staged: dict[str, Any] = {}
-    for item in _delivered(record, caller, printed):
-        wanted = COMPONENT_HOOKS[caller.name]
-        if not isinstance(item, wanted):
-            raise PluginError(f"{record}: {caller.name} returned {_a(item)} in its list, not {wanted.__name__}")
-        if item.name in staged:
-            raise PluginError(f"{record}: {caller.name} returned two components named {item.name!r}")
-        staged[item.name] = item
-    return staged
 
 
 def _delivered(record: PluginRecord, caller: pluggy.HookCaller, printed: io.StringIO) -> list[Any]:
