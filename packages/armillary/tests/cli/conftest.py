@@ -33,7 +33,7 @@ from typing import Annotated, Literal, TypedDict
 
 import numpy as np
 from armillary.config import param
-from armillary.interfaces import Generator
+from armillary.interfaces import Generator, asset
 from armillary.ports import Of
 
 
@@ -60,8 +60,8 @@ class Noise(Noisy, name="noise"):
 
 
 class File(Noisy, name="file"):
-    files = ("model",)
     model: str = param(help="a file")
+    file: object = asset("model")
 """
 
 

@@ -1,10 +1,12 @@
 """Page and card of a run (``report.html`` and ``README.md``), written from the run's own files."""
 
 import contextlib
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from armillary.config import write_toml
 from armillary.errors import ArmillaryError
 from armillary.pages.card import DataUsed, LossUsed, Metric, write_card
 from armillary.pages.illustrations import INDEX
@@ -109,7 +111,7 @@ def page_parts(folder: RunFolder, plan: Plan) -> dict[str, Any]:
         figures.append({"title": _step(preview.stem), "picture": preview.read_bytes(), "step": _number(preview.stem)})
     settings: list[Section] = [
         {"title": "Next", "commands": commands(folder, plan)},
-        {"title": "Recipe", "items": _ordered(plan.recipe.written), "closed": True},
+        {"title": "Recipe", "items": tomllib.loads(write_toml(plan.recipe.written)), "closed": True},
         {"title": "Environment", "items": folder.read_json(ENVIRONMENT, {}), "closed": True},
         {"title": "Plugins", "items": folder.read_json(PLUGINS, {}), "closed": True},
     ]
@@ -275,13 +277,3 @@ def _number(stem: str) -> int:
 
 def _step(stem: str) -> str:
     return f"step {_number(stem)}"
-
-
-def _ordered(table: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a table as TOML writes it, values before tables: the page of a run is the same before and after the run is read back."""
-    nested = {key: value for key, value in table.items() if isinstance(value, Mapping | list)}
-    values = {key: value for key, value in table.items() if key not in nested}
-    return {
-        **values,
-        **{key: _ordered(value) if isinstance(value, Mapping) else value for key, value in nested.items()},
-    }
