@@ -7,7 +7,6 @@ import torch
 
 from armillary.kernels.rotations import exp_map
 from armillary.kernels.shading import lambert
-from armillary_photogeo.config import DepthMapConfig, LightConfig, ViewConfig
 from armillary_photogeo.heads import DepthMap, Light, View, light_from_raw, pose_from_viewpoint
 
 SIXTY = math.radians(60.0)
@@ -63,7 +62,7 @@ def test_about_the_camera_a_turned_object_leaves_its_place():
 
 @pytest.mark.parametrize(("along", "z"), [(None, 0.1), (0.02, 0.02), (0.0, 0.0)])
 def test_view_keeps_to_its_ranges(along, z):
-    head = View.build(ViewConfig(depth_translation_range=along), inputs={"feature": (None, 4)}, outputs={})
+    head = View(features=4, depth_translation_range=along)
     with torch.no_grad():
         head.last.weight.normal_(0, 100, generator=torch.Generator().manual_seed(0))
     outputs = head(feature=torch.randn(50, 4, generator=torch.Generator().manual_seed(1)))
@@ -73,9 +72,7 @@ def test_view_keeps_to_its_ranges(along, z):
 
 
 def test_depth_is_twice_the_picture_and_in_its_range():
-    head = DepthMap.build(
-        DepthMapConfig(width=4), inputs={"feature": (None, 8)}, outputs={"depth": (None, 1, 32, 32)}
-    ).eval()
+    head = DepthMap(side=32, features=8, width=4).eval()
     depth = head(feature=100 * torch.randn(3, 8))["depth"]
     assert depth.shape == (3, 1, 32, 32)
     assert depth.min() >= 0.4
@@ -84,7 +81,7 @@ def test_depth_is_twice_the_picture_and_in_its_range():
 
 def test_bulge_by_hand():
     """Raw 0 with a bulge of 0.02: the middle lies about 0.02 nearer than all that is outside of the picture's frame."""
-    head = DepthMap(16, features=8, width=4, depth_min=0.4, depth_max=0.6, bulge=0.02)
+    head = DepthMap(side=32, features=8, width=4, bulge=0.02)
     head.decoder.forward = lambda feature: torch.zeros(1, 1, 32, 32)
     depth = head(feature=torch.zeros(1, 8))["depth"][0, 0]
     assert (depth[0, 0] - depth[16, 16]).item() == pytest.approx(0.02, rel=0.05)
@@ -97,7 +94,7 @@ def test_bulge_by_hand():
 def test_a_centred_map_stays_about_the_middle_of_its_range():
     """Whatever is added to the whole map, the picture's frame is the same, and its tanh's argument has mean 0."""
     torch.manual_seed(0)
-    head = DepthMap(16, features=8, width=4, depth_min=0.4, depth_max=0.6, bulge=0.05, centred=True).eval()
+    head = DepthMap(side=32, features=8, width=4, bulge=0.05, centred=True).eval()
     feature = torch.randn(3, 8)
     before = head(feature)["depth"]
     argument = torch.atanh((before[..., 8:24, 8:24] - 0.5) / 0.1)
@@ -110,21 +107,21 @@ def test_a_centred_map_stays_about_the_middle_of_its_range():
 
 
 def test_flat_start_is_the_published_run():
-    head = DepthMap.build(DepthMapConfig(), inputs={"feature": (None, 8)}, outputs={"depth": (None, 1, 32, 32)})
+    head = DepthMap(side=32, features=8)
     assert head.start.abs().max() == 0
 
 
 def test_light_head_calls_the_function():
-    head = Light.build(LightConfig(), inputs={"feature": (None, 6)}, outputs={})
+    head = Light(features=6)
     feature = torch.randn(2, 6, generator=torch.Generator().manual_seed(2))
     torch.testing.assert_close(head(feature=feature)["light"], light_from_raw(head.last(feature), angle_range=SIXTY))
 
 
 def test_unknown_feature_length_is_refused():
     with pytest.raises(ValueError, match="length of the feature"):
-        DepthMap.build(DepthMapConfig(), inputs={"feature": (None, None)}, outputs={"depth": (None, 1, 64, 64)})
+        DepthMap.build(DepthMap.Config(), inputs={"feature": (None, None)}, outputs={"depth": (None, 1, 64, 64)})
 
 
 def test_ranges_the_wrong_way_round_are_refused():
     with pytest.raises(ValueError, match="must be below"):
-        DepthMapConfig(depth_min=0.7)
+        DepthMap.Config(depth_min=0.7)

@@ -5,8 +5,6 @@ import itertools
 import pytest
 import torch
 
-from armillary.config import NoConfig
-from armillary_photogeo.config import DepthVarianceConfig
 from armillary_photogeo.losses import (
     DepthL1,
     DepthL2,
@@ -21,10 +19,6 @@ def draw(*shape, seed=0):
     return torch.rand(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def build(kind, config=None):
-    return kind.build(config or NoConfig(), inputs={}, assets={})
-
-
 @pytest.mark.parametrize("items", [2, 3, 7])
 def test_variance_is_the_papers_sum_over_pairs(items):
     """Eq. 6: 1/B sum_i 2 / (B - 1) sum_(j > i) |d_i - d_j|^2, pair by pair."""
@@ -37,8 +31,8 @@ def test_variance_by_hand():
     """Two maps of 4 pixels that differ by 0.1: |d_1 - d_2|^2 = 0.04, once; as a mean over pixels 0.01."""
     depth = torch.stack((torch.zeros(1, 2, 2), torch.full((1, 2, 2), 0.1)))
     torch.testing.assert_close(depth_variance(depth), torch.tensor(0.04))
-    torch.testing.assert_close(build(DepthVariance, DepthVarianceConfig())(depth=depth), torch.tensor(0.04))
-    mean = build(DepthVariance, DepthVarianceConfig(pixels="mean"))
+    torch.testing.assert_close(DepthVariance()(depth=depth), torch.tensor(0.04))
+    mean = DepthVariance(pixels="mean")
     torch.testing.assert_close(mean(depth=depth), torch.tensor(0.01))
 
 
@@ -54,7 +48,7 @@ def test_mean_viewpoint_by_hand():
     w[:, 0], w[:, 5] = torch.tensor([0.0, 0.2]), torch.tensor([0.3, 0.1])
     torch.testing.assert_close(mean_viewpoint(w), torch.tensor(0.05))
     assert mean_viewpoint(torch.cat((w, -w))).item() == pytest.approx(0, abs=1e-12)
-    torch.testing.assert_close(build(MeanViewpoint)(viewpoint=w), mean_viewpoint(w))
+    torch.testing.assert_close(MeanViewpoint()(viewpoint=w), mean_viewpoint(w))
 
 
 def test_regularisers_have_the_right_gradient():
@@ -67,15 +61,15 @@ def test_supervised_errors_by_hand(kind, power):
     """Errors of 0.1 and 0.3 where the truth is known: their powers added, over two pixels; elsewhere anything."""
     truth = torch.tensor([[[[1.0, 2.0, torch.nan]]]])
     depth = torch.tensor([[[[1.1, 1.7, 5.0]]]], requires_grad=True)
-    total, count = build(kind)(depth=depth, true_depth=truth)
+    total, count = kind()(depth=depth, true_depth=truth)
     assert total.item() == pytest.approx(0.1**power + 0.3**power, rel=1e-5)
     assert count.item() == 2
     total.sum().backward()
     assert depth.grad.isfinite().all()
-    only = build(kind)(depth=depth, true_depth=truth, true_mask=torch.tensor([[[[True, False, False]]]]))
+    only = kind()(depth=depth, true_depth=truth, true_mask=torch.tensor([[[[True, False, False]]]]))
     assert only[0].item() == pytest.approx(0.1**power, rel=1e-5)
 
 
 def test_shapes_that_broadcasting_would_hide_are_refused():
     with pytest.raises(ValueError, match="must agree"):
-        build(DepthL1)(depth=torch.ones(2, 1, 4, 4), true_depth=torch.ones(1, 1, 4, 4))
+        DepthL1()(depth=torch.ones(2, 1, 4, 4), true_depth=torch.ones(1, 1, 4, 4))

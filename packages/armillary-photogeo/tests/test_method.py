@@ -5,13 +5,11 @@ import math
 import pytest
 import torch
 
-from armillary.config import NoConfig
 from armillary.interfaces.method import Branch
 from armillary.kernels.cameras import back_project, intrinsics, invert_pose, project, transform_points
 from armillary.kernels.depth_mesh import render_depth
 from armillary.kernels.rotations import exp_map
 from armillary.std.renderers import DepthMesh
-from armillary_photogeo.config import PhotogeoConfig
 from armillary_photogeo.heads import pose_from_viewpoint
 from armillary_photogeo.method import Photogeo, SupervisedDepth, middle, mirrored
 
@@ -47,6 +45,10 @@ class Fixed(torch.nn.Module):
         return {name: getattr(self, name) for name in self.names}
 
 
+def branch(**outputs):
+    return Branch(Fixed(feature=torch.zeros(2, 4)), Fixed(**outputs))
+
+
 def ball(items=2, side=SIDE):
     """A bump in the middle of the canonical view, on a map of twice its size, about half a metre away."""
     x = torch.linspace(-2, 2, 2 * side)
@@ -71,10 +73,8 @@ def method(*, yaw=0.0, shift=0.0, centre=0.5, light=True, depth=None, albedo=Non
     }
     if light:
         said["light"] = {"light": torch.tensor([[0.4, 0.5, -0.6, 0.0, -0.8]] * 2)}
-    parts = {"renderer": DepthMesh()}
-    for name, outputs in said.items():
-        parts |= {f"{name}.encoder": Fixed(feature=torch.zeros(2, 4)), f"{name}.head": Fixed(**outputs)}
-    return Photogeo.build(PhotogeoConfig(**settings), parts=parts).eval()
+    branches = {name: branch(**outputs) for name, outputs in said.items()}
+    return Photogeo(**branches, renderer=DepthMesh(), **settings).eval()
 
 
 @pytest.mark.parametrize("light", [True, False])
@@ -83,7 +83,6 @@ def test_outputs_come_and_go_with_the_light(light):
     assert set(outputs) == PORTS | (LIGHT if light else set())
     assert all(value.shape[0] == 2 for value in outputs.values())
     assert all(value.isfinite().all() for value in outputs.values())
-    assert isinstance(method().depth, Branch)
 
 
 def test_camera_is_the_papers():
@@ -242,8 +241,7 @@ def test_everything_learns():
 
 
 def test_supervised_depth_is_the_middle_of_the_same_network():
-    parts = {"depth.encoder": Fixed(feature=torch.zeros(2, 4)), "depth.head": Fixed(depth=ball())}
-    found = SupervisedDepth.build(NoConfig(), parts=parts)(image=IMAGE)
+    found = SupervisedDepth(depth=branch(depth=ball()))(image=IMAGE)
     assert set(found) == {"depth"}
     torch.testing.assert_close(found["depth"], ball()[..., SIDE // 2 : -SIDE // 2, SIDE // 2 : -SIDE // 2])
 

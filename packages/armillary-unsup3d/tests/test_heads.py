@@ -5,10 +5,7 @@ import math
 import pytest
 import torch
 
-from armillary_unsup3d.config import DepthMapConfig, LightConfig
-from armillary_unsup3d.heads import Confidence, DepthMap, depth_from_raw, light_from_raw, pose_from_raw
-
-VIEW = {"rotation_range": math.pi / 3, "translation_range": 0.1, "depth_translation_range": 0.05, "centre_depth": 1.0}
+from armillary_unsup3d.heads import Confidence, DepthMap, Light, View, depth_from_raw, light_from_raw, pose_from_motion
 
 
 def draw(*shape, seed=0):
@@ -46,35 +43,45 @@ def test_light_by_hand():
 
 @pytest.mark.parametrize("batch", [(), (5,), (2, 3)])
 def test_pose_is_rigid_and_turns_about_its_centre(batch):
-    pose = pose_from_raw(draw(*batch, 6), **VIEW)
+    motion = draw(*batch, 6)
+    pose = pose_from_motion(motion, centre_depth=1.0)
     rotation, translation = pose[..., :3], pose[..., 3]
     eye = torch.eye(3, dtype=pose.dtype).expand(*batch, 3, 3)
     torch.testing.assert_close(rotation @ rotation.mT, eye)
     torch.testing.assert_close(torch.linalg.det(rotation), torch.ones(batch, dtype=pose.dtype))
     centre = torch.tensor([0.0, 0.0, 1.0], dtype=pose.dtype)
     moved = (rotation @ centre[:, None])[..., 0] + translation - centre
-    torch.testing.assert_close(moved, torch.tanh(draw(*batch, 6))[..., 3:] * torch.tensor([0.1, 0.1, 0.05]).double())
+    torch.testing.assert_close(moved, motion[..., 3:])
 
 
-def test_raw_zero_is_the_canonical_view():
-    pose = pose_from_raw(torch.zeros(1, 6), **VIEW)
-    torch.testing.assert_close(pose, torch.eye(3, 4)[None])
+def test_no_motion_is_the_canonical_view():
+    torch.testing.assert_close(pose_from_motion(torch.zeros(1, 6), centre_depth=1.0), torch.eye(3, 4)[None])
 
 
 def test_rotation_is_the_authors_zyx():
     """R = Rz Ry Rx of the three angles, acting on columns, as get_transform_matrices composes them."""
-    raw = draw(6)
-    x, y, z = (torch.tanh(raw[:3]) * math.pi / 3).tolist()
+    motion = draw(6)
+    x, y, z = motion[:3].tolist()
     (cx, sx), (cy, sy), (cz, sz) = ((math.cos(a), math.sin(a)) for a in (x, y, z))
-    rx = torch.tensor([[1, 0, 0], [0, cx, -sx], [0, sx, cx]], dtype=raw.dtype)
-    ry = torch.tensor([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]], dtype=raw.dtype)
-    rz = torch.tensor([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]], dtype=raw.dtype)
-    torch.testing.assert_close(pose_from_raw(raw, **VIEW)[:, :3], rz @ ry @ rx)
+    rx = torch.tensor([[1, 0, 0], [0, cx, -sx], [0, sx, cx]], dtype=motion.dtype)
+    ry = torch.tensor([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]], dtype=motion.dtype)
+    rz = torch.tensor([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]], dtype=motion.dtype)
+    torch.testing.assert_close(pose_from_motion(motion, centre_depth=1.0)[:, :3], rz @ ry @ rx)
+
+
+def test_view_is_the_pose_of_its_bounded_motion():
+    """Angles up to 60 degrees, about a point 2 ahead: the centre moves by the bounded translation."""
+    head = View(features=6, depth_translation_range=0.05, centre_depth=2.0).double()
+    with torch.no_grad():
+        head.last.weight.copy_(torch.eye(6))
+    raw = draw(3, 6)
+    bounded = torch.tanh(raw) * torch.tensor([math.pi / 3] * 3 + [0.1] * 2 + [0.05])
+    torch.testing.assert_close(head(feature=raw)["pose"], pose_from_motion(bounded, centre_depth=2.0))
 
 
 def test_sigma_stays_above_its_floor():
     """softplus underflows to 0 in float32 from about -104 on; the floor is what is left."""
-    head = Confidence(16, features=8, width=4, sigma_floor=0.02, feature_sigma_floor=1e-7)
+    head = Confidence(side=16, features=8, width=4, sigma_floor=0.02)
     head.decoder.forward = lambda feature: (torch.full((1, 2, 16, 16), -1e4), torch.full((1, 2, 4, 4), -1e4))
     out = head(feature=torch.zeros(1, 8))
     assert out["confidence"].min().item() == pytest.approx(0.02)
@@ -84,7 +91,7 @@ def test_sigma_stays_above_its_floor():
 
 def test_sigma_is_half_the_authors():
     """Images in [0, 1] halve the unit: softplus(0) / 2 = ln(2) / 2; features keep theirs."""
-    head = Confidence(16, features=8, width=4, sigma_floor=1e-9, feature_sigma_floor=1e-9)
+    head = Confidence(side=16, features=8, width=4, sigma_floor=1e-9, feature_sigma_floor=1e-9)
     raw = torch.tensor([0.0, 50.0])[None, :, None, None]
     head.decoder.forward = lambda feature: (raw.expand(1, 2, 16, 16), raw.expand(1, 2, 4, 4))
     out = {name: value.mean().item() for name, value in head(feature=torch.zeros(1, 8)).items()}
@@ -97,7 +104,7 @@ def test_sigma_is_half_the_authors():
 
 def test_bulge_by_hand():
     """Raw 0 with a bulge of 0.05: the middle lies about 0.05 nearer than the corners, tanh being nearly straight there."""
-    head = DepthMap(16, features=8, width=4, depth_min=0.9, depth_max=1.1, bulge=0.05)
+    head = DepthMap(side=16, features=8, width=4, bulge=0.05)
     depth = head(feature=torch.zeros(1, 8))["depth"][0, 0]
     assert (depth[0, 0] - depth[8, 8]).item() == pytest.approx(0.05, rel=0.1)
     assert depth.argmin().item() in {16 * 7 + 7, 16 * 7 + 8, 16 * 8 + 7, 16 * 8 + 8}
@@ -106,7 +113,7 @@ def test_bulge_by_hand():
 
 def test_no_bulge_is_a_flat_start():
     """The published run: raw 0 is the middle of the range, and the buffer is not stored."""
-    head = DepthMap.build(DepthMapConfig(), inputs={"feature": (None, 8)}, outputs={"depth": (None, 1, 16, 16)})
+    head = DepthMap(side=16, features=8)
     depth = head(feature=torch.zeros(1, 8))["depth"]
     torch.testing.assert_close(depth, torch.ones_like(depth))
     assert "start" not in head.state_dict()
@@ -114,11 +121,11 @@ def test_no_bulge_is_a_flat_start():
 
 def test_unknown_feature_length_is_refused():
     with pytest.raises(ValueError, match="length of the feature"):
-        DepthMap.build(DepthMapConfig(), inputs={"feature": (None, None)}, outputs={"depth": (None, 1, 64, 64)})
+        DepthMap.build(DepthMap.Config(), inputs={"feature": (None, None)}, outputs={"depth": (None, 1, 64, 64)})
 
 
 def test_ranges_the_wrong_way_round_are_refused():
     with pytest.raises(ValueError, match="must be below"):
-        DepthMapConfig(depth_min=1.2)
+        DepthMap.Config(depth_min=1.2)
     with pytest.raises(ValueError, match="diffuse_min"):
-        LightConfig(diffuse_min=1.0)
+        Light.Config(diffuse_min=1.0)

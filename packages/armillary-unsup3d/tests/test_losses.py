@@ -5,9 +5,7 @@ import math
 import pytest
 import torch
 
-from armillary.config import NoConfig
 from armillary.interfaces.loss import StepCache
-from armillary_unsup3d.config import PerceptualConfig
 from armillary_unsup3d.losses import Perceptual, PhotometricLaplace, feature_gaussian, photometric_laplace
 
 
@@ -128,9 +126,9 @@ def test_shapes_that_would_broadcast_are_refused():
 
 def test_class_calls_the_function():
     a, b, s, v = case(12)
-    laplace = PhotometricLaplace.build(NoConfig(), inputs={}, assets={})
     torch.testing.assert_close(
-        laplace(reconstruction=a, image=b, confidence=s, visible=v), photometric_laplace(a, b, sigma=s, valid=v)
+        PhotometricLaplace()(reconstruction=a, image=b, confidence=s, visible=v),
+        photometric_laplace(a, b, sigma=s, valid=v),
     )
 
 
@@ -142,7 +140,7 @@ def perceptual_case():
 def test_perceptual_sees_only_the_visible():
     """What lies under the mask does not change the value, nan included."""
     a, b, s, v = perceptual_case()
-    loss = Perceptual.build(PerceptualConfig(weights="random:0"), inputs={}, assets={})
+    loss = Perceptual(weights="random:0")
     value = loss(reconstruction=a, image=b, feature_confidence=s, visible=v)
     hidden = loss(reconstruction=torch.where(v, a, torch.nan), image=b, feature_confidence=s, visible=v)
     torch.testing.assert_close(hidden, value)
@@ -151,7 +149,7 @@ def test_perceptual_sees_only_the_visible():
 
 def test_features_of_the_image_are_computed_once():
     a, b, s, v = perceptual_case()
-    loss = Perceptual.build(PerceptualConfig(weights="random:0"), inputs={}, assets={})
+    loss = Perceptual(weights="random:0")
     cache = StepCache()
     calls = []
     loss.features.vgg.register_forward_hook(lambda *_: calls.append(1))
@@ -163,6 +161,6 @@ def test_features_of_the_image_are_computed_once():
 
 def test_missing_weights_say_what_to_type():
     with pytest.raises(ValueError, match="--asset vgg16=FILE"):
-        Perceptual.build(PerceptualConfig(), inputs={}, assets={})
+        Perceptual()
     with pytest.raises(ValueError, match="random:SEED"):
-        Perceptual.build(PerceptualConfig(weights="random"), inputs={}, assets={})
+        Perceptual(weights="random")

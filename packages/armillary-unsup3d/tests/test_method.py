@@ -8,8 +8,7 @@ import torch
 from armillary.interfaces.method import Branch
 from armillary.kernels.cameras import back_project, intrinsics, invert_pose, project, transform_points
 from armillary.std.renderers import DepthMesh
-from armillary_unsup3d.config import Unsup3dConfig
-from armillary_unsup3d.heads import pose_from_raw
+from armillary_unsup3d.heads import pose_from_motion
 from armillary_unsup3d.method import Unsup3d, set_border, twice, with_mirror
 
 SIDE = 16
@@ -51,11 +50,9 @@ def ball(items=2, side=SIDE):
 
 
 def pose(yaw=0.0, items=2):
-    raw = torch.zeros(items, 6)
-    raw[:, 1] = math.atanh(yaw / (math.pi / 3))
-    return pose_from_raw(
-        raw, rotation_range=math.pi / 3, translation_range=0.1, depth_translation_range=0.0, centre_depth=1.0
-    )
+    motion = torch.zeros(items, 6)
+    motion[:, 1] = yaw
+    return pose_from_motion(motion, centre_depth=1.0)
 
 
 def method(*, yaw=0.0, light=True, confidence=True, depth=None, albedo=None, **settings):
@@ -73,10 +70,8 @@ def method(*, yaw=0.0, light=True, confidence=True, depth=None, albedo=None, **s
         said["light"] = {"light": torch.tensor([[0.4, 0.5, -0.6, 0.0, -0.8]] * 2)}
     if confidence:
         said["confidence"] = dict(zip(sorted(CONFIDENCE), (sigma, sigma, quarter, quarter), strict=True))
-    parts = {"renderer": DepthMesh()}
-    for name, outputs in said.items():
-        parts |= {f"{name}.encoder": Fixed(feature=torch.zeros(2, 4)), f"{name}.head": Fixed(**outputs)}
-    return Unsup3d.build(Unsup3dConfig(**settings), parts=parts)
+    branches = {name: Branch(Fixed(feature=torch.zeros(2, 4)), Fixed(**outputs)) for name, outputs in said.items()}
+    return Unsup3d(**branches, renderer=DepthMesh(), **settings)
 
 
 IMAGE = torch.full((2, 3, SIDE, SIDE), 0.5)
@@ -89,13 +84,6 @@ def test_outputs_come_and_go_with_optional_branches(light, confidence):
     assert set(outputs) == PORTS | (LIGHT if light else set()) | (CONFIDENCE if confidence else set())
     assert all(value.shape[0] == 2 for value in outputs.values())
     assert all(value.isfinite().all() for value in outputs.values())
-
-
-def test_parts_stand_at_their_slots():
-    whole = method()
-    assert isinstance(whole.depth, Branch)
-    assert whole.get_submodule("confidence.head") is whole.confidence.head
-    assert whole.get_submodule("renderer") is whole.renderer
 
 
 def test_canonical_pose_reproduces_the_canonical_image():
@@ -222,7 +210,7 @@ def test_mirror_and_twice_by_hand():
 
 def test_rendered_range_the_wrong_way_round_is_refused():
     with pytest.raises(ValueError, match="rendered_min"):
-        Unsup3dConfig(rendered_min=1.3)
+        Unsup3d.Config(rendered_min=1.3)
 
 
 def test_geometry_stays_exact_under_half_precision():

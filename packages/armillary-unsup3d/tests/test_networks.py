@@ -3,28 +3,11 @@
 import pytest
 import torch
 
-from armillary.std.config import PlainEncoderConfig
 from armillary.std.networks import PlainEncoder
-from armillary_unsup3d.config import (
-    AlbedoMapConfig,
-    ConfidenceConfig,
-    ConvEncoderConfig,
-    DepthMapConfig,
-    LightConfig,
-    ViewConfig,
-)
 from armillary_unsup3d.heads import AlbedoMap, Confidence, DepthMap, Light, View
 from armillary_unsup3d.networks import ConvEncoder, MapDecoder, stage_channels
 
 SIZES = (16, 32, 64, 128)
-
-
-def encoder(kind, config, *, size=64):
-    return kind.build(config, inputs={"image": (None, 3, size, size)}, outputs={"feature": (None, config.features)})
-
-
-def head(kind, config, *, features=256, **outputs):
-    return kind.build(config, inputs={"feature": (None, features)}, outputs=outputs)
 
 
 def count(*modules):
@@ -32,34 +15,13 @@ def count(*modules):
 
 
 def branches(size=64, width=64):
-    half = max(width // 2, 4)
-    square = (None, 1, size, size)
-    quarter = (None, 1, size // 4, size // 4)
-    wide = ConvEncoderConfig(width=width)
-    plain = PlainEncoderConfig(width=half)
+    sides, half = {"side": size, "width": width}, {"channels": 3, "width": max(width // 2, 4), "features": 256}
     return {
-        "depth": (
-            encoder(ConvEncoder, wide, size=size),
-            head(DepthMap, DepthMapConfig(width=width), depth=square),
-        ),
-        "albedo": (
-            encoder(ConvEncoder, wide, size=size),
-            head(AlbedoMap, AlbedoMapConfig(width=width), albedo=(None, 3, size, size)),
-        ),
-        "light": (encoder(PlainEncoder, plain, size=size), head(Light, LightConfig(), light=(None, 5))),
-        "view": (encoder(PlainEncoder, plain, size=size), head(View, ViewConfig(), pose=(None, 3, 4))),
-        "confidence": (
-            encoder(ConvEncoder, ConvEncoderConfig(width=width, features=128), size=size),
-            head(
-                Confidence,
-                ConfidenceConfig(width=width),
-                features=128,
-                confidence=square,
-                confidence_flipped=square,
-                feature_confidence=quarter,
-                feature_confidence_flipped=quarter,
-            ),
-        ),
+        "depth": (ConvEncoder(**sides), DepthMap(**sides, features=256)),
+        "albedo": (ConvEncoder(**sides), AlbedoMap(**sides, features=256)),
+        "light": (PlainEncoder(size, **half), Light(features=256)),
+        "view": (PlainEncoder(size, **half), View(features=256)),
+        "confidence": (ConvEncoder(**sides, features=128), Confidence(**sides, features=128)),
     }
 
 

@@ -4,29 +4,49 @@ Signs are the core's: x right, y down, z forward; normals face the viewer (z < 0
 surface to the light. Albedo lies in [0, 1]. The paper bounds every quantity by a tanh and a range (Table 6).
 """
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Self
+import math
+from typing import Annotated, TypedDict
 
 import torch
+from attrs.validators import and_, deep_iterable, ge, gt, min_len, optional
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from armillary import ports
+from armillary.config import param
 from armillary.interfaces.network import Head
+from armillary.interfaces.part import from_shape
 from armillary.kernels.cameras import pose_about
 from armillary.kernels.ranges import paraboloid, rescale
 from armillary.kernels.rotations import exp_map
-from armillary.ports import Shape, square_side, vector_length
+from armillary.ports import square_side
+from armillary.std.branches import AlbedoHead, LightOut, ViewHead, require_ranges
 from armillary_photogeo.networks import DenseDecoder, MapDecoder
 
-if TYPE_CHECKING:
-    from armillary_photogeo.config import AlbedoMapConfig, DepthMapConfig, LightConfig, ViewConfig
+_PAPER = "Wu, Rupprecht, Vedaldi 2019, arXiv:1906.01568"
+_TABLE_4 = f"{_PAPER}, Table 4"
+_TABLE_5 = f"{_PAPER}, Table 5"
+_TABLE_6 = f"{_PAPER}, Table 6"
 
-Shapes = Mapping[str, Shape]
+Viewpoint = Annotated[ports.FeatureVector, "batch 6"]
+
+
+class DepthOut(TypedDict):
+    """Output of the depth head."""
+
+    depth: ports.Depth
+
+
+class ViewOut(TypedDict):
+    """The paper's w, and the pose that it makes."""
+
+    viewpoint: Viewpoint
+    pose: ports.Pose
 
 
 def light_from_raw(raw: Float[Tensor, "*batch 4"], *, angle_range: float) -> Float[Tensor, "*batch 5"]:
-    r"""Ambient strength :math:`k_s`, diffuse strength :math:`k_d` and the unit direction to the light.
+    r"""Return ambient strength :math:`k_s`, diffuse strength :math:`k_d` and the unit direction to the light.
 
     .. math:: l = (\cos\beta \sin\alpha, \sin\beta, -\cos\beta \cos\alpha)
 
@@ -46,7 +66,7 @@ def light_from_raw(raw: Float[Tensor, "*batch 4"], *, angle_range: float) -> Flo
 
 
 def pose_from_viewpoint(viewpoint: Float[Tensor, "*batch 6"], *, centre_depth: float) -> Float[Tensor, "*batch 3 4"]:
-    r"""Pose :math:`x \mapsto R (x - c) + c + T` with :math:`R = \exp \hat w_{1:3}` and :math:`T = w_{4:6}`.
+    r"""Return the pose :math:`x \mapsto R (x - c) + c + T` with :math:`R = \exp \hat w_{1:3}` and :math:`T = w_{4:6}`.
 
     Args:
         viewpoint: :math:`w`: a rotation vector in radians, then a translation in scene units.
@@ -58,57 +78,57 @@ def pose_from_viewpoint(viewpoint: Float[Tensor, "*batch 6"], *, centre_depth: f
     return pose_about(exp_map(viewpoint[..., :3]), viewpoint[..., 3:], centre=centre)
 
 
-class DepthMap(Head):
-    """Depth of the canonical view, twice as large as the picture.
+class DepthMap(
+    Head,
+    name="depth-map",
+    source=f"{_PAPER}, Section 6.1 and Table 6; ours: the decoder, which Table 4 has lost",
+):
+    """Depth between two bounds, on a map of twice the picture's size.
 
-    Args:
-        size: side of the square picture, in pixels.
-        features: length of the feature vector.
-        width: channels of the last stages of the decoder.
-        depth_min: least depth, in scene units.
-        depth_max: largest depth.
-        bulge: how far the shape at which learning starts comes towards the viewer in the middle of the picture; about the
-            middle of the depth, so that what is to turn about a point there has a front and a back.
-        centred: take the mean over the picture's frame off each map before it is bounded.
+    The bulge lies about the middle of the depth, so that an object that turns about a point there has a front and a back.
     """
 
-    start: Tensor
+    width: int = param(
+        64, source=f"ours: as the encoder's, {_TABLE_4}", help="channels of the last stages", validator=gt(0)
+    )
+    depth_min: float = param(
+        0.4, unit="scene", source=f"{_TABLE_6}; 28.5 for cars", help="smallest depth that comes out", validator=gt(0)
+    )
+    depth_max: float = param(
+        0.6, unit="scene", source=f"{_TABLE_6}; 31.5 for cars", help="largest depth that comes out", validator=gt(0)
+    )
+    bulge: float = param(
+        0.0,
+        unit="scene",
+        source="ours; 0 is the published run",
+        help=(
+            "how far the shape at which learning starts comes towards the viewer in the middle of the picture; light alone "
+            "cannot tell a face from its hollow mould, so that short runs from a flat start end in either"
+        ),
+        validator=ge(0),
+    )
+    centred: bool = param(
+        False,
+        source="ours; False is the published run, True the authors' later code",
+        help=(
+            "take the mean off each map before it is bounded, so that the object stays about the middle of the range; where it "
+            "turns about a point there, it would otherwise drift before that point, and swing aside instead of turning"
+        ),
+    )
+    features: int = from_shape("feature")
+    side: int = from_shape("depth", square_side)
 
-    def __init__(
-        self,
-        size: int,
-        *,
-        features: int,
-        width: int,
-        depth_min: float,
-        depth_max: float,
-        bulge: float = 0.0,
-        centred: bool = False,
-    ) -> None:
-        super().__init__()
-        self.decoder = MapDecoder(size, features=features, width=width, channels=1)
-        self.depth_min = depth_min
-        self.depth_max = depth_max
-        self.centred = centred
-        self.margin = margin = size // 2
-        shape = paraboloid(size, size)
-        shape = functional.pad(shape, (margin, margin, margin, margin)) - shape.mean()
-        self.register_buffer("start", -2 * bulge / (depth_max - depth_min) * shape, persistent=False)
+    def check(self) -> None:
+        require_ranges(self, "depth")
 
-    @classmethod
-    def build(cls, config: "DepthMapConfig", *, inputs: Shapes, outputs: Shapes) -> Self:
-        """Return a head for the encoder's vector and the map that the method asks for."""
-        return cls(
-            square_side(outputs["depth"]) // 2,
-            features=vector_length(inputs["feature"]),
-            width=config.width,
-            depth_min=config.depth_min,
-            depth_max=config.depth_max,
-            bulge=config.bulge,
-            centred=config.centred,
-        )
+    def setup(self) -> None:
+        picture, self.margin = self.side // 2, self.side // 4
+        self.decoder = MapDecoder(picture, features=self.features, width=self.width, channels=1)
+        shape = paraboloid(picture, picture)
+        shape = functional.pad(shape, [self.margin] * 4) - shape.mean()
+        self.start = nn.Buffer(-2 * self.bulge / (self.depth_max - self.depth_min) * shape, persistent=False)
 
-    def forward(self, feature: Float[Tensor, "batch feature"]) -> dict[str, Float[Tensor, "batch 1 height width"]]:
+    def forward(self, feature: ports.FeatureVector) -> DepthOut:
         """Return ``depth`` in scene units."""
         raw = self.decoder(feature) + self.start
         if self.centred:
@@ -117,102 +137,78 @@ class DepthMap(Head):
         return {"depth": rescale(torch.tanh(raw), self.depth_min, self.depth_max)}
 
 
-class AlbedoMap(Head):
-    """Albedo of the canonical view.
+class AlbedoMap(AlbedoHead, name="albedo-map", source=_TABLE_5):
+    """Albedo of the canonical view, by dense blocks."""
 
-    Args:
-        size: side of the square map, in pixels.
-        features: length of the feature vector.
-        width: channels of the last stages of the decoder.
-        channels: of the image.
-        convolutions: of each dense block, from the smallest map to the largest.
-    """
+    width: int = param(64, source=_TABLE_5, help="channels of the last stages", validator=gt(0))
+    convolutions: tuple[int, ...] = param(
+        (16, 24, 12, 6),
+        source=_TABLE_5,
+        help="of each block, from the smallest map to the largest",
+        validator=and_(min_len(1), deep_iterable(ge(1))),
+    )
 
-    def __init__(self, size: int, *, features: int, width: int, channels: int, convolutions: Sequence[int]) -> None:
-        super().__init__()
-        self.decoder = DenseDecoder(size, features=features, width=width, channels=channels, convolutions=convolutions)
-
-    @classmethod
-    def build(cls, config: "AlbedoMapConfig", *, inputs: Shapes, outputs: Shapes) -> Self:
-        """Return a head for the encoder's vector and the map that the method asks for."""
-        albedo = outputs["albedo"]
-        return cls(
-            square_side(albedo),
-            features=vector_length(inputs["feature"]),
-            width=config.width,
-            channels=albedo[1] or 3,
-            convolutions=config.convolutions,
+    def setup(self) -> None:
+        self.decoder = DenseDecoder(
+            self.side, features=self.features, width=self.width, channels=3, convolutions=self.convolutions
         )
 
-    def forward(
-        self, feature: Float[Tensor, "batch feature"]
-    ) -> dict[str, Float[Tensor, "batch channel height width"]]:
-        """Return ``albedo`` in [0, 1]."""
-        return {"albedo": rescale(torch.tanh(self.decoder(feature)), 0.0, 1.0)}
 
+class Light(Head, name="light", source=f"{_PAPER}, Eq. 4 and Table 6"):
+    """Ambient light and one directional light, by angles."""
 
-class Light(Head):
-    """Ambient light and one directional light, by angles.
+    angle_range: float = param(
+        math.radians(60.0),
+        unit="radian",
+        source=f"{_TABLE_6}: light direction x/y",
+        help="largest angle to the side and up or down, either way",
+        validator=gt(0),
+    )
+    features: int = from_shape("feature")
 
-    Args:
-        features: length of the feature vector.
-        angle_range: of the direction, either way about the viewing axis, in radians.
-    """
+    def setup(self) -> None:
+        self.last = nn.Linear(self.features, 4)
 
-    def __init__(self, *, features: int, angle_range: float) -> None:
-        super().__init__()
-        self.last = nn.Linear(features, 4)
-        self.angle_range = angle_range
-
-    @classmethod
-    def build(cls, config: "LightConfig", *, inputs: Shapes, outputs: Shapes) -> Self:
-        """Return a head for the encoder's vector."""
-        return cls(features=vector_length(inputs["feature"]), angle_range=config.angle_range)
-
-    def forward(self, feature: Float[Tensor, "batch feature"]) -> dict[str, Float[Tensor, "batch 5"]]:
+    def forward(self, feature: ports.FeatureVector) -> LightOut:
         """Return ``light``: ambient, diffuse, unit direction from the surface to the light."""
         return {"light": light_from_raw(self.last(feature), angle_range=self.angle_range)}
 
 
-class View(Head):
-    """Viewpoint: a rotation vector and a translation, each bounded, and the pose that they make.
+class View(ViewHead, name="view", source=f"{_PAPER}, Eq. 3 and Table 6"):
+    """Viewpoint: a rotation vector and a translation, each bounded, about the camera."""
 
-    Args:
-        features: length of the feature vector.
-        rotation_range: largest component of the rotation vector, in radians.
-        translation_range: largest translation in x and y, in scene units.
-        depth_translation_range: the same in z.
-        centre_depth: z of the centre of rotation, in scene units; 0 is the camera.
-    """
+    rotation_range: float = param(
+        math.radians(60.0),
+        unit="radian",
+        source=_TABLE_6,
+        help="largest component of the rotation vector, either way",
+        validator=gt(0),
+    )
+    translation_range: float = param(
+        0.1, unit="scene", source=_TABLE_6, help="largest component of the translation, either way", validator=ge(0)
+    )
+    depth_translation_range: float | None = param(
+        None,
+        unit="scene",
+        source=f"{_TABLE_6}: as the others",
+        validator=optional(ge(0)),
+        help="largest translation along z, either way; not given: translation_range",
+    )
+    centre_depth: float = param(
+        0.0,
+        unit="scene",
+        source=f"{_PAPER}, Eq. 3: the camera",
+        help=(
+            "z of the centre of rotation; about the camera itself a turn moves the object out of the picture, which a "
+            "translation within its range makes good for small angles only; the authors' later code turns about the object"
+        ),
+        validator=ge(0),
+    )
 
-    def __init__(
-        self,
-        *,
-        features: int,
-        rotation_range: float,
-        translation_range: float,
-        depth_translation_range: float,
-        centre_depth: float,
-    ) -> None:
-        super().__init__()
-        self.last = nn.Linear(features, 6)
-        self.ranges = [rotation_range] * 3 + [translation_range] * 2 + [depth_translation_range]
-        self.centre_depth = centre_depth
+    def setup(self) -> None:
+        self.last = nn.Linear(self.features, 6)
 
-    @classmethod
-    def build(cls, config: "ViewConfig", *, inputs: Shapes, outputs: Shapes) -> Self:
-        """Return a head for the encoder's vector."""
-        along = config.depth_translation_range
-        return cls(
-            features=vector_length(inputs["feature"]),
-            rotation_range=config.rotation_range,
-            translation_range=config.translation_range,
-            depth_translation_range=config.translation_range if along is None else along,
-            centre_depth=config.centre_depth,
-        )
-
-    def forward(self, feature: Float[Tensor, "batch feature"]) -> dict[str, Tensor]:
+    def forward(self, feature: ports.FeatureVector) -> ViewOut:
         """Return ``viewpoint``, the paper's w, and ``pose``: x_camera = R x_canonical + t."""
-        raw = self.last(feature)
-        viewpoint = torch.tanh(raw) * raw.new_tensor(self.ranges)
+        viewpoint = self.motion(feature)
         return {"viewpoint": viewpoint, "pose": pose_from_viewpoint(viewpoint, centre_depth=self.centre_depth)}

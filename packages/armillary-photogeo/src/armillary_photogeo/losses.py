@@ -3,28 +3,25 @@
 The image losses are the core's (``std:photometric-l1``, ``std:perceptual-l2``).
 """
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from collections.abc import Callable
+from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from armillary import ports
+from armillary.config import param
 from armillary.interfaces.loss import Loss
-from armillary.ports import Shape
-from armillary.std.photometric import Pooled, pool
+from armillary.std.branches import PictureDepth
+from armillary.std.photometric import pool
+from armillary_photogeo.heads import Viewpoint
 
-if TYPE_CHECKING:
-    from armillary.config import NoConfig
-    from armillary_photogeo.config import DepthVarianceConfig
-
-Shapes = Mapping[str, Shape]
-Assets = Mapping[str, Path]
+_PAPER = "Wu, Rupprecht, Vedaldi 2019, arXiv:1906.01568"
 
 
 def mean_viewpoint(viewpoint: Float[Tensor, "batch 6"]) -> Float[Tensor, ""]:
-    r"""Squared length of the mean viewpoint, :math:`\mathcal R_{vp} = \|\frac 1 B \sum_i w^{(i)}\|_2^2`.
+    r"""Return the squared length of the mean viewpoint, :math:`\mathcal R_{vp} = \|\frac 1 B \sum_i w^{(i)}\|_2^2`.
 
     Args:
         viewpoint: :math:`w`: rotation vectors in radians and translations in scene units.
@@ -35,7 +32,7 @@ def mean_viewpoint(viewpoint: Float[Tensor, "batch 6"]) -> Float[Tensor, ""]:
 
 
 def depth_variance(depth: Float[Tensor, "batch 1 height width"]) -> Float[Tensor, ""]:
-    r"""Squared distance of the depth maps of a batch from each other, a mean over pairs.
+    r"""Return the squared distance of the depth maps of a batch from each other, a mean over pairs.
 
     .. math:: \frac 1 B \sum_i \frac{2}{B - 1} \sum_{j > i} \|d^{(i)} - d^{(j)}\|_F^2
               = \frac{2}{B - 1} \sum_i \|d^{(i)} - \bar d\|_F^2
@@ -53,15 +50,22 @@ def depth_variance(depth: Float[Tensor, "batch 1 height width"]) -> Float[Tensor
 def supervised(
     depth: Float[Tensor, "batch 1 height width"],
     truth: Float[Tensor, "batch 1 height width"],
+    mask: Bool[Tensor, "batch 1 height width"] | None,
     *,
-    valid: Bool[Tensor, "batch 1 height width"],
     power: Callable[[Tensor], Tensor],
-) -> Pooled:
-    """Sum over valid pixels of ``power`` of the depth's error, and their number, an item.
+) -> ports.Pooled:
+    """Return the sum of ``power`` of the depth's error over pixels with a known truth, and their number, per item.
+
+    Args:
+        depth: what was found, in scene units.
+        truth: what is right.
+        mask: pixels with a known truth; by default those of a finite depth above 0.
+        power: of an error.
 
     Raises:
         ValueError: a shape differs where broadcasting would hide it.
     """
+    valid = torch.isfinite(truth) & (truth > 0) if mask is None else mask.bool()
     if not depth.shape == truth.shape == valid.shape:
         raise ValueError(
             f"depth {tuple(depth.shape)}, its truth {tuple(truth.shape)} and the mask {tuple(valid.shape)} must agree"
@@ -69,66 +73,44 @@ def supervised(
     return pool(power(torch.where(valid, depth - truth, 0.0)), valid)
 
 
-class MeanViewpoint(Loss):
-    """The mean viewpoint of a batch, pulled to the canonical one."""
+class MeanViewpoint(Loss, name="mean-viewpoint", source=f"{_PAPER}, Section 3.3"):
+    """Squared length of the batch's mean viewpoint."""
 
-    @classmethod
-    def build(cls, config: "NoConfig", *, inputs: Shapes, assets: Assets) -> Self:
-        """Return the loss; it has no settings."""
-        return cls()
-
-    def forward(self, viewpoint: Float[Tensor, "batch 6"]) -> Float[Tensor, ""]:
-        """Return one value for the batch."""
+    def forward(self, viewpoint: Viewpoint) -> ports.PerBatch:
+        """Return one value per batch."""
         return mean_viewpoint(viewpoint)
 
 
-class DepthVariance(Loss):
-    """Depth maps of a batch, pulled to each other.
+class DepthVariance(Loss, name="depth-variance", source=f"{_PAPER}, Section 3.3 and Eq. 6, in closed form"):
+    """Squared distance of the batch's depth maps from each other."""
 
-    Args:
-        pixels: ``sum`` over the map, as the paper writes it, or ``mean``.
-    """
+    pixels: Literal["sum", "mean"] = param(
+        "sum",
+        source=f"{_PAPER}, Section 3.3: a squared Frobenius norm",
+        help="over the map; the paper divides the perceptual error by its size, and this one not",
+    )
 
-    def __init__(self, *, pixels: str) -> None:
-        super().__init__()
-        self.pixels = pixels
-
-    @classmethod
-    def build(cls, config: "DepthVarianceConfig", *, inputs: Shapes, assets: Assets) -> Self:
-        """Return the loss."""
-        return cls(pixels=config.pixels)
-
-    def forward(self, depth: Float[Tensor, "batch 1 height width"]) -> Float[Tensor, ""]:
-        """Return one value for the batch."""
+    def forward(self, depth: ports.Depth) -> ports.PerBatch:
+        """Return one value per batch."""
         value = depth_variance(depth)
         return value if self.pixels == "sum" else value / depth[0].numel()
 
 
-class DepthL1(Loss):
-    """Absolute error of the depth where the truth is known."""
+class DepthL1(Loss, name="depth-l1", source=f"{_PAPER}, Table 1, row 1"):
+    """Absolute error of the depth, where the truth is known."""
 
-    @classmethod
-    def build(cls, config: "NoConfig", *, inputs: Shapes, assets: Assets) -> Self:
-        """Return the loss; it has no settings."""
-        return cls()
-
-    def forward(self, depth: Tensor, true_depth: Tensor, true_mask: Tensor | None = None) -> Pooled:
-        """Return sum and count for each item."""
-        return supervised(depth, true_depth, valid=_known(true_depth, true_mask), power=torch.abs)
+    def forward(
+        self, depth: PictureDepth, true_depth: PictureDepth, true_mask: ports.Mask | None = None
+    ) -> ports.Pooled:
+        """Return sum and count per item."""
+        return supervised(depth, true_depth, true_mask, power=torch.abs)
 
 
-class DepthL2(Loss):
-    """Squared error of the depth where the truth is known."""
+class DepthL2(Loss, name="depth-l2", source=f"{_PAPER}, Table 1, row 2"):
+    """Squared error of the depth, where the truth is known."""
 
-    @classmethod
-    def build(cls, config: "NoConfig", *, inputs: Shapes, assets: Assets) -> Self:
-        """Return the loss; it has no settings."""
-        return cls()
-
-    def forward(self, depth: Tensor, true_depth: Tensor, true_mask: Tensor | None = None) -> Pooled:
-        """Return sum and count for each item."""
-        return supervised(depth, true_depth, valid=_known(true_depth, true_mask), power=torch.square)
-
-
-def _known(truth: Tensor, mask: Tensor | None) -> Tensor:
-    return torch.isfinite(truth) & (truth > 0) if mask is None else mask.bool()
+    def forward(
+        self, depth: PictureDepth, true_depth: PictureDepth, true_mask: ports.Mask | None = None
+    ) -> ports.Pooled:
+        """Return sum and count per item."""
+        return supervised(depth, true_depth, true_mask, power=torch.square)

@@ -11,115 +11,121 @@ twice the picture's size, of which the picture's frame is the middle: what comes
 frame has a surface then. Images and albedo lie in [0, 1].
 """
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Self
+import math
+from typing import Annotated, Any, TypedDict
 
 import torch
+from attrs.validators import gt
 from jaxtyping import Float, Shaped
-from torch import Tensor, nn
+from torch import Tensor
 
-from armillary.interfaces.method import Branch, Method
-from armillary.kernels import cameras, depth_mesh, sampling, shading
+from armillary import ports
+from armillary.config import param
+from armillary.interfaces.method import Method, slot
+from armillary.kernels import cameras, shading
+from armillary.ports import Of
 from armillary.seeds import per_item
+from armillary.std.branches import AlbedoOut, Explained, LightOut, PictureDepth, exact, reprojected, shaded
+from armillary_photogeo.heads import ViewOut, Viewpoint
 
-if TYPE_CHECKING:
-    from armillary.config import NoConfig
-    from armillary_photogeo.config import PhotogeoConfig
+_PAPER = "Wu, Rupprecht, Vedaldi 2019, arXiv:1906.01568"
+_WIDE = "batch 1 height*2 width*2"
 
-_MID_GREY = 0.5
+WideDepth = Annotated[ports.Depth, Of(shape=_WIDE, frame="canonical")]
 
 
-class Photogeo(Method):
-    """One picture to depth, albedo, light and viewpoint, by explaining the picture.
+class WideOut(TypedDict):
+    """Output of the depth branch."""
 
-    Args:
-        depth: image to canonical depth, at twice the image's size.
-        albedo: image to canonical albedo.
-        view: image to viewpoint and pose.
-        renderer: depth of the canonical view as seen from another pose.
-        light: image to light; without it the albedo is the canonical image.
-        fov: horizontal field of view over the whole width of the pixels, in radians.
-        albedo_symmetry: mirror the albedo of half of the items in training.
-        depth_symmetry: mirror the depth of the same items.
-    """
+    depth: WideDepth
 
-    def __init__(
-        self,
-        *,
-        depth: nn.Module,
-        albedo: nn.Module,
-        view: nn.Module,
-        renderer: nn.Module,
-        light: nn.Module | None = None,
-        fov: float,
-        albedo_symmetry: bool = True,
-        depth_symmetry: bool = True,
-    ) -> None:
-        super().__init__()
-        self.depth = depth
-        self.albedo = albedo
-        self.view = view
-        self.light = light
-        self.renderer = renderer
-        self.fov = fov
-        self.albedo_symmetry = albedo_symmetry
-        self.depth_symmetry = depth_symmetry
 
-    @classmethod
-    def build(cls, config: "PhotogeoConfig", *, parts: Mapping[str, nn.Module]) -> Self:
-        """Return the method with its branches, each an encoder and a head."""
-        return cls(
-            **Branch.among(parts),
-            renderer=parts["renderer"],
-            fov=config.fov,
-            albedo_symmetry=config.albedo_symmetry,
-            depth_symmetry=config.depth_symmetry,
-        )
+class WideLook(TypedDict):
+    """Output of the renderer."""
 
-    def forward(self, image: Float[Tensor, "batch 3 height width"]) -> dict[str, Tensor]:
-        """Return everything that explains the picture, by the names of the method's ports."""
-        found = {
+    depth: Annotated[ports.Depth, Of(shape=_WIDE, frame="image")]
+    visible: Annotated[ports.Mask, _WIDE]
+
+
+class ExplainedByWideDepth(Explained):
+    """The explanation, and what the networks themselves return."""
+
+    wide_depth: WideDepth
+    viewpoint: Viewpoint
+
+
+class Photogeo(Method, name="photogeo", source=f"{_PAPER}, Section 3"):
+    """One picture into depth, albedo, light and viewpoint, by explaining it, half of the time mirrored."""
+
+    limits = (
+        "One depth map a picture: what the canonical view does not see has no surface.",
+        "Absolute depth and size are not observable; depth lies in the range of the recipe.",
+        "The pictures must show the object from varied sides, symmetric and roughly matt.",
+    )
+
+    fov: float = param(
+        math.radians(25.0),
+        unit="radian",
+        source=f"{_PAPER}, Eq. 2 and below",
+        help="horizontal, over the whole width of the pixels",
+        validator=gt(0),
+    )
+    albedo_symmetry: bool = param(
+        True, source=f"{_PAPER}, Section 3.2", help="mirror the albedo, by chance, in training"
+    )
+    depth_symmetry: bool = param(True, source=f"{_PAPER}, Section 3.2", help="mirror the depth with it")
+
+    @slot("branch")
+    def depth(self, image: ports.Image) -> WideOut: ...
+    @slot("branch")
+    def albedo(self, image: ports.Image) -> AlbedoOut: ...
+    @slot("branch")
+    def view(self, image: ports.Image) -> ViewOut: ...
+    @slot("branch", optional=True)
+    def light(self, image: ports.Image) -> LightOut: ...
+    @slot("renderer")
+    def renderer(self, canonical_depth: WideDepth, pose: ports.Pose, camera: ports.Camera) -> WideLook: ...
+
+    def forward(self, image: ports.Image) -> ExplainedByWideDepth:
+        """Return everything that explains the picture."""
+        found: dict[str, Any] = {
+            "image": image,
             "wide_depth": self.depth(image=image)["depth"],
             "albedo": self.albedo(image=image)["albedo"],
             **self.view(image=image),
         }
         found |= {} if self.light is None else self.light(image=image)
-        # Networks may run in half precision; geometry does not.
-        exact = torch.promote_types(image.dtype, torch.float32)
         with torch.autocast(image.device.type, enabled=False):
-            return self._explain(image.to(exact), **{name: value.to(exact) for name, value in found.items()})
+            return self._explain(**exact(found))
 
     def _explain(
         self,
-        image: Float[Tensor, "batch 3 height width"],
         *,
+        image: Float[Tensor, "batch 3 height width"],
         wide_depth: Float[Tensor, "batch 1 height*2 width*2"],
         albedo: Float[Tensor, "batch 3 height width"],
         viewpoint: Float[Tensor, "batch 6"],
         pose: Float[Tensor, "batch 3 4"],
         light: Float[Tensor, "batch 5"] | None = None,
-    ) -> dict[str, Tensor]:
+    ) -> ExplainedByWideDepth:
         camera, wide_camera = (self._camera(image, scale=scale) for scale in (1, 2))
 
-        # Symmetry: the same object the other way round, for the items on which the lot falls
+        # Symmetry: the same object mirrored, for the items that were drawn
         lot = self._lot(image.shape[0], image.device)
         depth = mirrored(wide_depth, lot & self.depth_symmetry)
         paint = mirrored(albedo, lot & self.albedo_symmetry)
 
         # Lighting: the picture as seen from the canonical view
         normals = middle(shading.normals_from_depth(depth, wide_camera))
-        shade = None if light is None else shading.lambert(normals, light)
-        canonical_image = paint if shade is None else paint * shade
+        canonical_image, shade = shaded(paint, normals, light)
 
         # Reprojection: look up each pixel of the picture where the turned object's surface comes from
         look = self.renderer(canonical_depth=depth, pose=pose, camera=wide_camera)
         rendered, seen = middle(look["depth"]), middle(look["visible"])
-        grid = depth_mesh.inverse_warp_grid(rendered, pose, camera)
         visible = seen.detach()  # beyond the canonical image too: else it may pay to move out of it
-        found = sampling.sample(canonical_image, grid)
-        reconstruction = torch.where(visible, found, _MID_GREY)
+        reconstruction = reprojected(canonical_image, depth=rendered, pose=pose, camera=camera, visible=visible)
 
-        outputs = {
+        outputs: ExplainedByWideDepth = {
             "reconstruction": reconstruction,
             "visible": visible,
             "depth": torch.where(seen, rendered, rendered.amax(dim=(-2, -1), keepdim=True)),
@@ -134,7 +140,7 @@ class Photogeo(Method):
             "canonical_camera": camera,
         }
         if light is not None and shade is not None:
-            outputs |= {"light": light, "shading": shade}
+            outputs["light"], outputs["shading"] = light, shade
         return outputs
 
     def _camera(self, image: Float[Tensor, "batch 3 height width"], *, scale: int) -> Float[Tensor, "batch 3 3"]:
@@ -154,25 +160,30 @@ class Photogeo(Method):
         return (drawn < 0.5).to(device)
 
 
-class SupervisedDepth(Method):
-    """One picture to the depth that it shows, by the depth network alone.
+class DepthShown(TypedDict):
+    """Depth in the picture's frame."""
 
-    Args:
-        depth: image to depth at twice the image's size, of which the middle is used.
+    depth: PictureDepth
 
-    Source: Section 4.1 and Table 1: "supervised baselines using the same network architectures".
+
+class AnyWideOut(TypedDict):
+    """Output of the depth branch, in any frame."""
+
+    depth: Annotated[ports.Depth, _WIDE]
+
+
+class SupervisedDepth(Method, name="supervised-depth", source=f"{_PAPER}, Section 4.1 and Table 1"):
+    """One picture to its depth, by the depth network alone, from true depth.
+
+    The middle of the map, which is twice the picture's size, is the depth in the picture's frame.
     """
 
-    def __init__(self, *, depth: nn.Module) -> None:
-        super().__init__()
-        self.depth = depth
+    limits = ("Learns from true depth, which photographs do not have: a bound for the methods without.",)
 
-    @classmethod
-    def build(cls, config: "NoConfig", *, parts: Mapping[str, nn.Module]) -> Self:
-        """Return the method with its one branch."""
-        return cls(**Branch.among(parts))
+    @slot("branch")
+    def depth(self, image: ports.Image) -> AnyWideOut: ...
 
-    def forward(self, image: Float[Tensor, "batch 3 height width"]) -> dict[str, Tensor]:
+    def forward(self, image: ports.Image) -> DepthShown:
         """Return ``depth`` in the picture's frame."""
         return {"depth": middle(self.depth(image=image)["depth"])}
 

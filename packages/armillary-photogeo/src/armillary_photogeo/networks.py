@@ -4,62 +4,50 @@ Depth: convolutions down to one pixel and back up to a map of twice the picture'
 blocks, as in the deforming autoencoders of Shu et al. 2018 (arXiv:1806.06503), whose block sizes Table 5 has. Images enter in
 [0, 1] and are seen by the first convolution in [-1, 1].
 
-At 64 x 64 the layers are the tables'; other powers of two from 16 on are an extension: one stage for each halving, its channels
-doubling up to eight times the width. What the tables leave open is ours, and said where it stands. A convolution that a batch
-normalisation follows has no bias.
+At 64 x 64 the layers are the tables'; other powers of two from 16 on are an extension: one stage per halving, its channels
+doubling up to eight times the width. What the tables leave open is ours, and noted there. A convolution before a batch
+normalisation has no bias.
 """
 
 import itertools
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Self
+from collections.abc import Sequence
 
+from attrs.validators import and_, deep_iterable, ge, gt, min_len
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from armillary.interfaces.network import Encoder
-from armillary.ports import Shape, square_side
+from armillary.config import param
+from armillary.std.branches import VectorEncoder
 from armillary.std.networks import stage_channels
 
-if TYPE_CHECKING:
-    from armillary_photogeo.config import ConvEncoderConfig, DenseEncoderConfig
-
+_PAPER = "Wu, Rupprecht, Vedaldi 2019, arXiv:1906.01568"
+_TABLE_4 = f"{_PAPER}, Table 4"
+_TABLE_5 = f"{_PAPER}, Table 5"
 _SLOPE = 0.2  # of the leaky rectifier
 _CONV_CORE = 2  # side of the map before the depth encoder's last convolution
 _DENSE_CORE = 4  # the same of the albedo encoder's last transition
 
 
-class ConvEncoder(Encoder):
-    """First half of the depth network: an image to a feature vector.
+class ConvEncoder(VectorEncoder, name="conv-encoder", source=_TABLE_4):
+    """Strided convolutions with batch normalisation and leaky rectifiers, to one vector.
 
-    Batch normalisation and leaky rectifiers after each stage, none of the former after the first.
-
-    Args:
-        size: side of the square image, in pixels.
-        channels: of the image.
-        width: channels of the first stage.
-        features: length of the vector.
-
-    Source: Table 4, encoder.
+    The first stage has no normalisation.
     """
 
-    def __init__(self, size: int, *, channels: int, width: int, features: int) -> None:
-        super().__init__()
-        widths = stage_channels(size, width=width, core=_CONV_CORE)
-        layers: list[nn.Module] = [nn.Conv2d(channels, widths[0], 4, stride=2, padding=1), _leaky()]
+    width: int = param(64, source=_TABLE_4, help="channels of the first stage", validator=gt(0))
+    features: int = param(128, source=_TABLE_4, help="length of the vector", validator=gt(0))
+
+    def setup(self) -> None:
+        widths = stage_channels(self.side, width=self.width, core=_CONV_CORE)
+        layers: list[nn.Module] = [nn.Conv2d(3, widths[0], 4, stride=2, padding=1), _leaky()]
         for before, after in itertools.pairwise(widths):
             layers += [nn.Conv2d(before, after, 4, stride=2, padding=1, bias=False), nn.BatchNorm2d(after), _leaky()]
-        layers += [nn.Conv2d(widths[-1], features, _CONV_CORE, bias=False), nn.BatchNorm2d(features), _leaky()]
+        layers += [
+            nn.Conv2d(widths[-1], self.features, _CONV_CORE, bias=False),
+            nn.BatchNorm2d(self.features),
+            _leaky(),
+        ]
         self.layers = nn.Sequential(*layers)
-
-    @classmethod
-    def build(cls, config: "ConvEncoderConfig", *, inputs: Mapping[str, Shape], outputs: Mapping[str, Shape]) -> Self:
-        """Return the encoder of the images that the recipe feeds."""
-        size, channels = square_side(inputs["image"]), inputs["image"][1]
-        return cls(size, channels=channels or 3, width=config.width, features=config.features)
-
-    def forward(self, image: Float[Tensor, "batch channel height width"]) -> dict[str, Float[Tensor, "batch feature"]]:
-        """Return ``feature``. The image lies in [0, 1]."""
-        return {"feature": self.layers(2 * image - 1).flatten(1)}
 
 
 class MapDecoder(nn.Module):
@@ -71,8 +59,8 @@ class MapDecoder(nn.Module):
         width: channels of the last stages.
         channels: of the map.
 
-    Source: ours, for the decoder's column of Table 4 is lost: the encoder the other way round, leaks and all, and one doubling
-    more to reach twice the size. With rectifiers that do not leak, as in Table 5, whole maps stayed what they began as.
+    Source: ours, since the decoder's column of Table 4 is lost: the encoder in reverse, with its leaky rectifiers, and one doubling
+    more to reach twice the size. With rectifiers that do not leak, as in Table 5, whole maps did not learn.
     """
 
     def __init__(self, size: int, *, features: int, width: int, channels: int) -> None:
@@ -90,7 +78,7 @@ class MapDecoder(nn.Module):
 
 
 class DenseBlock(nn.Module):
-    """Convolutions each of which reads the sum of all that came before it in the block; returns the sum of all.
+    """Convolutions that each read the sum of all outputs before it in the block; returns the sum of all.
 
     Args:
         channels: in and out of every convolution.
@@ -119,49 +107,38 @@ class DenseBlock(nn.Module):
         return total
 
 
-class DenseEncoder(Encoder):
-    """First half of the albedo network: an image to a feature vector in [0, 1].
+class DenseEncoder(VectorEncoder, name="dense-encoder", source=_TABLE_5):
+    """Dense blocks and transitions, to one vector.
 
-    Args:
-        size: side of the square image, in pixels.
-        channels: of the image.
-        width: channels of the first block.
-        features: length of the vector.
-        convolutions: of each block, from the largest map to the smallest.
+    The vector lies in [0, 1].
 
     Raises:
         ValueError: there are not as many blocks as the size has halvings to 4 x 4.
-
-    Source: Table 5, dense encoder.
     """
 
-    def __init__(self, size: int, *, channels: int, width: int, features: int, convolutions: Sequence[int]) -> None:
-        super().__init__()
-        widths = stage_channels(size, width=width, core=_DENSE_CORE)
-        _require_blocks(size, widths, convolutions)
-        layers: list[nn.Module] = [nn.Conv2d(channels, widths[0], 4, stride=2, padding=1)]
-        for before, after, count in zip(widths, widths[1:], convolutions, strict=False):
+    width: int = param(64, source=_TABLE_5, help="channels of the first block", validator=gt(0))
+    features: int = param(128, source=_TABLE_5, help="length of the vector", validator=gt(0))
+    convolutions: tuple[int, ...] = param(
+        (6, 12, 24, 16),
+        source=_TABLE_5,
+        help="of each block, from the largest map to the smallest",
+        validator=and_(min_len(1), deep_iterable(ge(1))),
+    )
+
+    def setup(self) -> None:
+        widths = stage_channels(self.side, width=self.width, core=_DENSE_CORE)
+        _require_blocks(self.side, widths, self.convolutions)
+        layers: list[nn.Module] = [nn.Conv2d(3, widths[0], 4, stride=2, padding=1)]
+        for before, after, count in zip(widths, widths[1:], self.convolutions, strict=False):
             layers.append(DenseBlock(before, count))
             layers += [nn.Conv2d(before, after, 4, stride=2, padding=1, bias=False), nn.BatchNorm2d(after), _leaky()]
-        layers.append(DenseBlock(widths[-1], convolutions[-1]))
-        layers += [nn.Conv2d(widths[-1], features, 4, stride=4, bias=False), nn.BatchNorm2d(features), _leaky()]
+        layers.append(DenseBlock(widths[-1], self.convolutions[-1]))
+        layers += [
+            nn.Conv2d(widths[-1], self.features, 4, stride=4, bias=False),
+            nn.BatchNorm2d(self.features),
+            _leaky(),
+        ]
         self.layers = nn.Sequential(*layers, nn.Sigmoid())
-
-    @classmethod
-    def build(cls, config: "DenseEncoderConfig", *, inputs: Mapping[str, Shape], outputs: Mapping[str, Shape]) -> Self:
-        """Return the encoder of the images that the recipe feeds."""
-        size, channels = square_side(inputs["image"]), inputs["image"][1]
-        return cls(
-            size,
-            channels=channels or 3,
-            width=config.width,
-            features=config.features,
-            convolutions=config.convolutions,
-        )
-
-    def forward(self, image: Float[Tensor, "batch channel height width"]) -> dict[str, Float[Tensor, "batch feature"]]:
-        """Return ``feature``. The image lies in [0, 1]."""
-        return {"feature": self.layers(2 * image - 1).flatten(1)}
 
 
 class DenseDecoder(nn.Module):
@@ -207,6 +184,6 @@ def _up(deconvolution: nn.ConvTranspose2d, rectifier: nn.Module) -> list[nn.Modu
 def _require_blocks(size: int, widths: Sequence[int], convolutions: Sequence[int]) -> None:
     if len(convolutions) != len(widths):
         raise ValueError(
-            f"a {size} x {size} picture needs {len(widths)} dense blocks, one for each halving to "
+            f"a {size} x {size} picture needs {len(widths)} dense blocks, one per halving to "
             f"{_DENSE_CORE} x {_DENSE_CORE}, but convolutions names {len(convolutions)}"
         )

@@ -1,12 +1,13 @@
 """The published runs of Wu, Rupprecht and Vedaldi 2019, and patches of them.
 
-Settings of parts that stand in ``config.py`` as the published run are not repeated here. The authors count epochs, we count
-steps: steps = epochs x training pictures / batch.
+Settings whose default is the published run are not repeated here. The authors count epochs, a recipe counts steps: steps =
+epochs x training pictures / batch.
 """
 
 import math
 
 from armillary.specs import Budget, LossUse, RecipeSpec, Use, cited
+from armillary.std.tiers import demo, smoke
 
 _PAPER = "Wu, Rupprecht, Vedaldi 2019, arXiv:1906.01568"
 _TABLE_3 = f"{_PAPER}, Table 3"
@@ -220,23 +221,13 @@ QUICK = RecipeSpec(
     budget=Budget(steps=cited(4_000, source="ours: 94 ms of processor time a step, so about 5 minutes on two cores")),
 )
 
-DEMO = RecipeSpec(
-    name="demo",
-    extends="photogeo:quick",
-    summary="quick, cut to 80 seconds",
-    source="ours",
-    budget=Budget(steps=cited(1_000, source="ours: a quarter of quick, about 80 s on two cores")),
-)
+DEMO = demo("photogeo", steps=1_000, source="ours: a quarter of quick, about 80 s on two cores")
 
-SMOKE = RecipeSpec(
-    name="smoke",
-    extends="photogeo:demo",
-    summary="demo, cut to seconds: shows that everything runs, learns nothing",
-    source="ours",
+SMOKE = smoke(
+    "photogeo",
     slots=_small(width=8, plain_width=8, convolutions=(1, 1)),
-    data=Use("std:images", settings={"size": cited(16, source="ours: the smallest that the networks serve")}),
-    batch_size=cited(8, source="ours"),
-    budget=Budget(steps=cited(20, source="ours")),
+    size=16,
+    source="ours: the smallest that the networks serve",
 )
 
 RECIPES = (

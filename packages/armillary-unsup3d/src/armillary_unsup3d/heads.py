@@ -5,31 +5,47 @@ surface to the light. The authors have both the other way round, which gives the
 standard deviations of image errors are in units of [0, 1], where the authors' are in [-1, 1].
 """
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Self
+import math
+from typing import Annotated, TypedDict
 
 import torch
+from attrs.validators import ge, gt
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from armillary import ports
+from armillary.config import param
 from armillary.interfaces.network import Head
+from armillary.interfaces.part import from_shape
 from armillary.kernels.cameras import pose_about
 from armillary.kernels.ranges import paraboloid, rescale
 from armillary.kernels.rotations import rotation_from_euler_zyx
-from armillary.ports import Shape, square_side, vector_length
+from armillary.ports import Of, square_side
+from armillary.std.branches import AlbedoHead, CanonicalDepth, LightOut, PoseOut, ViewHead, require_ranges
 from armillary_unsup3d.networks import ConfidenceDecoder, MapDecoder
 
-if TYPE_CHECKING:
-    from armillary_unsup3d.config import (
-        AlbedoMapConfig,
-        ConfidenceConfig,
-        DepthMapConfig,
-        LightConfig,
-        ViewConfig,
-    )
+_PAPER = "Wu, Rupprecht, Vedaldi 2020, arXiv:1911.11130"
+_YML = "elliottwu/unsup3d, experiments/train_celeba.yml"
+_NETWORKS = "elliottwu/unsup3d, unsup3d/networks.py"
+_MODEL = "elliottwu/unsup3d, unsup3d/model.py"
 
-Shapes = Mapping[str, Shape]
+FeatureSigma = Annotated[ports.Confidence, Of(shape="batch 1 height/4 width/4", unit="any")]
+
+
+class DepthOut(TypedDict):
+    """Output of the depth head."""
+
+    depth: CanonicalDepth
+
+
+class Sigmas(TypedDict):
+    """Standard deviations of the error of image and features, of the picture as it is and of the mirrored object."""
+
+    confidence: ports.Confidence
+    confidence_flipped: ports.Confidence
+    feature_confidence: FeatureSigma
+    feature_confidence_flipped: FeatureSigma
 
 
 def depth_from_raw(
@@ -66,206 +82,133 @@ def light_from_raw(
     return torch.cat((strengths, direction), dim=-1)
 
 
-def pose_from_raw(
-    raw: Float[Tensor, "*batch 6"],
-    *,
-    rotation_range: float,
-    translation_range: float,
-    depth_translation_range: float,
-    centre_depth: float,
-) -> Float[Tensor, "*batch 3 4"]:
+def pose_from_motion(motion: Float[Tensor, "*batch 6"], *, centre_depth: float) -> Float[Tensor, "*batch 3 4"]:
     """Return the pose that turns the canonical object about a point of the optical axis and then moves it.
 
     Args:
-        raw: any values; tanh bounds them. Three angles about x, y, z (R = Rz Ry Rx), then three translations.
-        rotation_range: largest angle, in radians.
-        translation_range: largest translation in x and y, in scene units.
-        depth_translation_range: the same in z.
+        motion: three angles about x, y, z (R = Rz Ry Rx) in radians, then a translation in scene units.
         centre_depth: z of the centre of rotation, in scene units.
 
     Source: unsup3d/model.py, forward; unsup3d/utils.py, get_transform_matrices.
     """
-    scale = raw.new_tensor([rotation_range] * 3 + [translation_range] * 2 + [depth_translation_range])
-    bounded = torch.tanh(raw) * scale
-    centre = raw.new_tensor([0.0, 0.0, centre_depth])
-    return pose_about(rotation_from_euler_zyx(bounded[..., :3]), bounded[..., 3:], centre=centre)
+    centre = motion.new_tensor([0.0, 0.0, centre_depth])
+    return pose_about(rotation_from_euler_zyx(motion[..., :3]), motion[..., 3:], centre=centre)
 
 
-class DepthMap(Head):
-    """Depth of the canonical view, before its border is set.
+class DepthMap(Head, name="depth-map", source=f"{_PAPER}, Section 3.5; {_NETWORKS}, second half of EDDeconv"):
+    """Depth of the canonical view, between two bounds and about their middle."""
 
-    Args:
-        size: side of the square map, in pixels.
-        features: length of the feature vector.
-        width: channels of the last stages of the decoder.
-        depth_min: least depth, in scene units.
-        depth_max: largest depth.
-        bulge: how far the shape at which learning starts comes towards the viewer in its middle, in scene units.
-    """
+    width: int = param(64, source=f"{_NETWORKS}: nf", help="channels of the last stages", validator=gt(0))
+    depth_min: float = param(0.9, unit="scene", source=_YML, help="smallest depth that comes out", validator=gt(0))
+    depth_max: float = param(1.1, unit="scene", source=_YML, help="largest depth that comes out", validator=gt(0))
+    bulge: float = param(
+        0.0,
+        unit="scene",
+        source="ours; 0 is the published run",
+        help=(
+            "how far the shape at which learning starts comes towards the viewer in its middle; light alone cannot tell "
+            "a face from its hollow mould, so that short runs from a flat start end in either"
+        ),
+        validator=ge(0),
+    )
+    features: int = from_shape("feature")
+    side: int = from_shape("depth", square_side)
 
-    start: Tensor
+    def check(self) -> None:
+        require_ranges(self, "depth")
 
-    def __init__(
-        self, size: int, *, features: int, width: int, depth_min: float, depth_max: float, bulge: float = 0.0
-    ) -> None:
-        super().__init__()
-        self.decoder = MapDecoder(size, features=features, width=width, channels=1)
-        self.depth_min = depth_min
-        self.depth_max = depth_max
-        half_range = (depth_max - depth_min) / 2
-        self.register_buffer("start", -bulge / half_range * paraboloid(size, size), persistent=False)
+    def setup(self) -> None:
+        self.decoder = MapDecoder(self.side, features=self.features, width=self.width, channels=1)
+        half_range = (self.depth_max - self.depth_min) / 2
+        self.start = nn.Buffer(-self.bulge / half_range * paraboloid(self.side, self.side), persistent=False)
 
-    @classmethod
-    def build(cls, config: "DepthMapConfig", *, inputs: Shapes, outputs: Shapes) -> Self:
-        """Return a head for the encoder's vector and the map that the method asks for."""
-        return cls(
-            square_side(outputs["depth"]),
-            features=vector_length(inputs["feature"]),
-            width=config.width,
-            depth_min=config.depth_min,
-            depth_max=config.depth_max,
-            bulge=config.bulge,
-        )
-
-    def forward(self, feature: Float[Tensor, "batch feature"]) -> dict[str, Float[Tensor, "batch 1 height width"]]:
+    def forward(self, feature: ports.FeatureVector) -> DepthOut:
         """Return ``depth`` in scene units."""
         raw = self.decoder(feature) + self.start
         return {"depth": depth_from_raw(raw, depth_min=self.depth_min, depth_max=self.depth_max)}
 
 
-class AlbedoMap(Head):
-    """Albedo of the canonical view.
+class AlbedoMap(AlbedoHead, name="albedo-map", source=f"{_PAPER}, Section 3.5; {_NETWORKS}, second half of EDDeconv"):
+    """Albedo of the canonical view."""
 
-    Args:
-        size: side of the square map, in pixels.
-        features: length of the feature vector.
-        width: channels of the last stages of the decoder.
-        channels: of the image.
-    """
+    width: int = param(64, source=f"{_NETWORKS}: nf", help="channels of the last stages", validator=gt(0))
 
-    def __init__(self, size: int, *, features: int, width: int, channels: int) -> None:
-        super().__init__()
-        self.decoder = MapDecoder(size, features=features, width=width, channels=channels)
-
-    @classmethod
-    def build(cls, config: "AlbedoMapConfig", *, inputs: Shapes, outputs: Shapes) -> Self:
-        """Return a head for the encoder's vector and the map that the method asks for."""
-        albedo = outputs["albedo"]
-        return cls(
-            square_side(albedo), features=vector_length(inputs["feature"]), width=config.width, channels=albedo[1] or 3
-        )
-
-    def forward(
-        self, feature: Float[Tensor, "batch feature"]
-    ) -> dict[str, Float[Tensor, "batch channel height width"]]:
-        """Return ``albedo`` in [0, 1]."""
-        return {"albedo": rescale(torch.tanh(self.decoder(feature)), 0.0, 1.0)}
+    def setup(self) -> None:
+        self.decoder = MapDecoder(self.side, features=self.features, width=self.width, channels=3)
 
 
-class Light(Head):
-    """Ambient light and one directional light.
+class Light(Head, name="light", source=f"{_PAPER}, Section 3.3; {_MODEL}, forward"):
+    """Ambient light and one directional light."""
 
-    Args:
-        features: length of the feature vector.
-        ambient: least and largest strength.
-        diffuse: the same.
-    """
+    ambient_min: float = param(0.0, source=_YML, help="smallest strength of the ambient light", validator=ge(0))
+    ambient_max: float = param(1.0, source=_YML, help="largest strength of the ambient light", validator=ge(0))
+    diffuse_min: float = param(
+        0.0, source=f"{_YML}; 0.5 in train_syncar.yml", help="smallest strength of the diffuse light", validator=ge(0)
+    )
+    diffuse_max: float = param(1.0, source=_YML, help="largest strength of the diffuse light", validator=ge(0))
+    features: int = from_shape("feature")
 
-    def __init__(self, *, features: int, ambient: tuple[float, float], diffuse: tuple[float, float]) -> None:
-        super().__init__()
-        self.last = nn.Linear(features, 4, bias=False)
-        self.ambient = ambient
-        self.diffuse = diffuse
+    def check(self) -> None:
+        require_ranges(self, "ambient", "diffuse")
 
-    @classmethod
-    def build(cls, config: "LightConfig", *, inputs: Shapes, outputs: Shapes) -> Self:
-        """Return a head for the encoder's vector."""
-        return cls(
-            features=vector_length(inputs["feature"]),
-            ambient=(config.ambient_min, config.ambient_max),
-            diffuse=(config.diffuse_min, config.diffuse_max),
-        )
+    def setup(self) -> None:
+        self.last = nn.Linear(self.features, 4, bias=False)
 
-    def forward(self, feature: Float[Tensor, "batch feature"]) -> dict[str, Float[Tensor, "batch 5"]]:
+    def forward(self, feature: ports.FeatureVector) -> LightOut:
         """Return ``light``: ambient, diffuse, unit direction from the surface to the light."""
-        return {"light": light_from_raw(self.last(feature), ambient=self.ambient, diffuse=self.diffuse)}
+        ambient, diffuse = (self.ambient_min, self.ambient_max), (self.diffuse_min, self.diffuse_max)
+        return {"light": light_from_raw(self.last(feature), ambient=ambient, diffuse=diffuse)}
 
 
-class View(Head):
-    """Pose of the object before the camera.
+class View(ViewHead, name="view", source=f"{_PAPER}, Section 3.3; {_MODEL}, forward"):
+    """Pose before the camera: three angles and a translation, each bounded."""
 
-    Args:
-        features: length of the feature vector.
-        rotation_range: largest angle about each axis, in radians.
-        translation_range: largest translation in x and y, in scene units.
-        depth_translation_range: the same in z.
-        centre_depth: z of the centre of rotation, in scene units.
-    """
+    rotation_range: float = param(
+        math.radians(60.0),
+        unit="radian",
+        source=_YML,
+        help="largest angle about each axis, either way",
+        validator=gt(0),
+    )
+    translation_range: float = param(0.1, unit="scene", source=_YML, help="in x and y, either way", validator=ge(0))
+    depth_translation_range: float = param(
+        0.0, unit="scene", source=f"{_YML}; 0.1 in train_cat.yml", help="in z, either way", validator=ge(0)
+    )
+    centre_depth: float = param(
+        1.0, unit="scene", source=f"{_YML}: rot_center_depth", help="z of the centre of rotation", validator=gt(0)
+    )
 
-    def __init__(
-        self,
-        *,
-        features: int,
-        rotation_range: float,
-        translation_range: float,
-        depth_translation_range: float,
-        centre_depth: float,
-    ) -> None:
-        super().__init__()
-        self.last = nn.Linear(features, 6, bias=False)
-        self.ranges = {
-            "rotation_range": rotation_range,
-            "translation_range": translation_range,
-            "depth_translation_range": depth_translation_range,
-            "centre_depth": centre_depth,
-        }
+    def setup(self) -> None:
+        self.last = nn.Linear(self.features, 6, bias=False)
 
-    @classmethod
-    def build(cls, config: "ViewConfig", *, inputs: Shapes, outputs: Shapes) -> Self:
-        """Return a head for the encoder's vector."""
-        return cls(
-            features=vector_length(inputs["feature"]),
-            rotation_range=config.rotation_range,
-            translation_range=config.translation_range,
-            depth_translation_range=config.depth_translation_range,
-            centre_depth=config.centre_depth,
-        )
-
-    def forward(self, feature: Float[Tensor, "batch feature"]) -> dict[str, Float[Tensor, "batch 3 4"]]:
+    def forward(self, feature: ports.FeatureVector) -> PoseOut:
         """Return ``pose``: x_camera = R x_object + t."""
-        return {"pose": pose_from_raw(self.last(feature), **self.ranges)}
+        return {"pose": pose_from_motion(self.motion(feature), centre_depth=self.centre_depth)}
 
 
-class Confidence(Head):
-    """Standard deviations of the error of image and features, for the picture as it is and for the mirrored object.
+class Confidence(Head, name="confidence", source=f"{_PAPER}, Section 3.2; {_NETWORKS}, second half of ConfNet"):
+    """Standard deviations of image and feature errors, as it is and mirrored."""
 
-    Args:
-        size: side of the square image, in pixels.
-        features: length of the feature vector.
-        width: channels of the last stages of the decoder.
-        sigma_floor: added to those of the image, in units of an image in [0, 1].
-        feature_sigma_floor: added to those of the features.
-    """
+    width: int = param(64, source=f"{_NETWORKS}: nf", help="channels of the last stages", validator=gt(0))
+    sigma_floor: float = param(
+        0.5e-7,
+        unit="image",
+        source=f"{_MODEL}: EPS = 1e-7 for images in [-1, 1]",
+        help=(
+            "added to every standard deviation; a floor near the noise of the images (0.02) bounds the gradient, "
+            "which grows like error / sigma squared and made replications of the published run diverge"
+        ),
+        validator=gt(0),
+    )
+    feature_sigma_floor: float = param(1e-7, source=f"{_MODEL}: EPS", help="the same for features", validator=gt(0))
+    features: int = from_shape("feature")
+    side: int = from_shape("confidence", square_side)
 
-    def __init__(self, size: int, *, features: int, width: int, sigma_floor: float, feature_sigma_floor: float) -> None:
-        super().__init__()
-        self.decoder = ConfidenceDecoder(size, features=features, width=width)
-        self.sigma_floor = sigma_floor
-        self.feature_sigma_floor = feature_sigma_floor
+    def setup(self) -> None:
+        self.decoder = ConfidenceDecoder(self.side, features=self.features, width=self.width)
 
-    @classmethod
-    def build(cls, config: "ConfidenceConfig", *, inputs: Shapes, outputs: Shapes) -> Self:
-        """Return a head for the encoder's vector and the maps that the method asks for."""
-        return cls(
-            square_side(outputs["confidence"]),
-            features=vector_length(inputs["feature"]),
-            width=config.width,
-            sigma_floor=config.sigma_floor,
-            feature_sigma_floor=config.feature_sigma_floor,
-        )
-
-    def forward(self, feature: Float[Tensor, "batch feature"]) -> dict[str, Float[Tensor, "batch 1 _ _"]]:
-        """Return ``confidence`` and ``feature_confidence`` (a quarter of the size), and both once more ``_flipped``."""
+    def forward(self, feature: ports.FeatureVector) -> Sigmas:
+        """Return both standard deviations, those of features a quarter of the size, and both once more ``_flipped``."""
         pixels, features = self.decoder(feature)
         # Half, because the authors' softplus speaks of images in [-1, 1].
         image_sigma = functional.softplus(pixels) / 2 + self.sigma_floor

@@ -1,31 +1,28 @@
 """Losses of Wu, Rupprecht and Vedaldi 2020, arXiv:1911.11130.
 
-Images lie in [0, 1]. A masked loss returns a sum and a count for each item of the batch, because the authors pool over the
+Images lie in [0, 1]. A masked loss returns a sum and a count per item of the batch, because the authors pool over the
 whole batch: the recipe weighs, the runner divides and reduces. Pixels outside the mask may hold anything, nan included.
 """
 
 import math
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
 
 import torch
+from attrs.validators import gt
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from armillary import ports
+from armillary.config import param
 from armillary.interfaces.loss import Loss, StepCache
-from armillary.ports import Shape
+from armillary.interfaces.part import asset
 from armillary.std.photometric import ComparedFeatures, absolute_error, pool, require_maps_of, vgg_weights, weigh
+from armillary_unsup3d.heads import FeatureSigma
 
-if TYPE_CHECKING:
-    from armillary.config import NoConfig
-    from armillary_unsup3d.config import PerceptualConfig
-
+_PAPER = "Wu, Rupprecht, Vedaldi 2020, arXiv:1911.11130"
+_NETWORKS = "elliottwu/unsup3d, unsup3d/networks.py"
+_MODEL = "elliottwu/unsup3d, unsup3d/model.py"
 _SQRT2 = math.sqrt(2.0)
-
-Pooled = tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]
-Shapes = Mapping[str, Shape]
-Assets = Mapping[str, Path]
 
 
 def photometric_laplace(
@@ -34,7 +31,7 @@ def photometric_laplace(
     *,
     sigma: Float[Tensor, "batch 1 height width"],
     valid: Bool[Tensor, "batch 1 height width"],
-) -> Pooled:
+) -> ports.Pooled:
     r"""Negative log-likelihood of the image under a Laplacian around the reconstruction.
 
     .. math:: L = \sum_{uv \in \Omega}
@@ -69,7 +66,7 @@ def feature_gaussian(
     sigma: Float[Tensor, "batch 1 height width"],
     weight: Float[Tensor, "batch 1 height width"],
     variance_floor: float,
-) -> Pooled:
+) -> ports.Pooled:
     r"""Negative log-likelihood of the image's features under a Gaussian around those of the reconstruction.
 
     .. math:: L = \sum_{uv} w_{uv} \left( \frac{|\hat e_{uv} - e_{uv}|^2}{2 \sigma_{uv}^2 + \epsilon}
@@ -96,53 +93,43 @@ def feature_gaussian(
     return weigh(nats, weight)
 
 
-class PhotometricLaplace(Loss):
-    """Image error under a predicted standard deviation."""
-
-    @classmethod
-    def build(cls, config: "NoConfig", *, inputs: Shapes, assets: Assets) -> Self:
-        """Return the loss; it has no settings."""
-        return cls()
+class PhotometricLaplace(Loss, name="photometric", source=f"{_PAPER}, Eq. 3"):
+    """Image error weighted by a predicted confidence."""
 
     def forward(
-        self,
-        reconstruction: Float[Tensor, "batch channel height width"],
-        image: Float[Tensor, "batch channel height width"],
-        confidence: Float[Tensor, "batch 1 height width"],
-        visible: Bool[Tensor, "batch 1 height width"],
-    ) -> Pooled:
-        """Return sum and count for each item."""
+        self, reconstruction: ports.Image, image: ports.Image, confidence: ports.Confidence, visible: ports.Mask
+    ) -> ports.Pooled:
+        """Return sum and count per item."""
         return photometric_laplace(reconstruction, image, sigma=confidence, valid=visible)
 
 
-class Perceptual(Loss):
-    """Feature error under a predicted standard deviation.
+class Perceptual(Loss, name="perceptual", source=f"{_PAPER}, Eq. 7"):
+    """Error of VGG-16 features weighted by a predicted confidence."""
 
-    Args:
-        weights: file of VGG-16 weights, or ``random:SEED``.
-        layer: of VGG-16.
-        variance_floor: added to twice the variance.
-    """
+    weights: str = param(
+        "file",
+        source="torchvision's VGG-16, trained on ImageNet",
+        help='"file" for the asset vgg16, "random:SEED" for untrained features',
+    )
+    layer: str = param("relu3_3", source=_NETWORKS, help="of VGG-16, whose features are compared")
+    variance_floor: float = param(
+        1e-7, source=f"{_MODEL}: EPS", help="added to twice the variance that divides a squared error", validator=gt(0)
+    )
+    vgg16: Path | None = asset("vgg16")
 
-    def __init__(self, weights: Path | str, *, layer: str, variance_floor: float) -> None:
-        super().__init__()
-        self.features = ComparedFeatures(weights, layers=(layer,))
-        self.variance_floor = variance_floor
-
-    @classmethod
-    def build(cls, config: "PerceptualConfig", *, inputs: Shapes, assets: Assets) -> Self:
-        """Return the loss with the weights that the recipe names."""
-        return cls(vgg_weights(config.weights, assets), layer=config.layer, variance_floor=config.variance_floor)
+    def setup(self) -> None:
+        weights = vgg_weights(self.weights, {"vgg16": self.vgg16} if self.vgg16 else {})
+        self.features = ComparedFeatures(weights, layers=(self.layer,))
 
     def forward(
         self,
-        reconstruction: Float[Tensor, "batch 3 height width"],
-        image: Float[Tensor, "batch 3 height width"],
-        feature_confidence: Float[Tensor, "batch 1 height/4 width/4"],
-        visible: Bool[Tensor, "batch 1 height width"],
+        reconstruction: ports.Image,
+        image: ports.Image,
+        feature_confidence: FeatureSigma,
+        visible: ports.Mask,
         cache: StepCache | None = None,
-    ) -> Pooled:
-        """Return sum and count for each item."""
+    ) -> ports.Pooled:
+        """Return sum and count per item."""
         ((seen, target, weight),) = self.features(reconstruction, image, visible, cache)
         return feature_gaussian(
             seen, target, sigma=feature_confidence, weight=weight, variance_floor=self.variance_floor

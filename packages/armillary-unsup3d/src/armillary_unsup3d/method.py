@@ -8,109 +8,133 @@ The canonical view has the camera of the picture, x right, y down, z forward, in
 albedo lie in [0, 1]; the canonical image is not clamped, since shading may exceed 1.
 """
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Self
+import math
+from typing import Any, NotRequired, TypedDict
 
 import torch
-from jaxtyping import Bool, Float
-from torch import Tensor, nn
+from attrs.validators import ge, gt
+from jaxtyping import Float
+from torch import Tensor
 
-from armillary.interfaces.method import Branch, Method
-from armillary.kernels import cameras, depth_mesh, sampling, shading
+from armillary import ports
+from armillary.config import param
+from armillary.interfaces.method import Method, slot
+from armillary.kernels import cameras, shading
+from armillary.std.branches import (
+    AlbedoOut,
+    CanonicalDepth,
+    Explained,
+    LightOut,
+    PictureDepth,
+    PoseOut,
+    exact,
+    reprojected,
+    require_ranges,
+    shaded,
+)
+from armillary_unsup3d.heads import DepthOut, FeatureSigma, Sigmas
 
-if TYPE_CHECKING:
-    from armillary_unsup3d.config import Unsup3dConfig
+_PAPER = "Wu, Rupprecht, Vedaldi 2020, arXiv:1911.11130"
+_YML = "elliottwu/unsup3d, experiments/train_celeba.yml"
+_MODEL = "elliottwu/unsup3d, unsup3d/model.py"
 
-_MID_GREY = 0.5
+
+class Look(TypedDict):
+    """Output of the renderer."""
+
+    depth: PictureDepth
+    visible: ports.Mask
 
 
-class Unsup3d(Method):
-    """One picture to depth, albedo, light, view and confidence, by explaining the picture twice.
+class ExplainedTwice(Explained):
+    """The same for the mirrored object, and what the networks themselves return."""
 
-    Args:
-        depth: image to canonical depth.
-        albedo: image to canonical albedo.
-        view: image to pose.
-        renderer: depth of the canonical view as seen from another pose.
-        light: image to light; without it the albedo is the canonical image.
-        confidence: image to standard deviations.
-        fov: horizontal field of view between the centres of the corner pixels, in radians.
-        border_depth: depth of the border columns, in scene units.
-        border_columns: how many, left and right.
-        rendered_range: nearest and farthest rendered depth, in scene units.
-        albedo_flip: mirror the albedo for the second explanation.
-        depth_flip: mirror the depth for it.
-    """
+    reconstruction_flipped: ports.Image
+    free_depth: CanonicalDepth
+    confidence: NotRequired[ports.Confidence]
+    confidence_flipped: NotRequired[ports.Confidence]
+    feature_confidence: NotRequired[FeatureSigma]
+    feature_confidence_flipped: NotRequired[FeatureSigma]
 
-    def __init__(
-        self,
-        *,
-        depth: nn.Module,
-        albedo: nn.Module,
-        view: nn.Module,
-        renderer: nn.Module,
-        light: nn.Module | None = None,
-        confidence: nn.Module | None = None,
-        fov: float,
-        border_depth: float,
-        border_columns: int,
-        rendered_range: tuple[float, float],
-        albedo_flip: bool = True,
-        depth_flip: bool = True,
-    ) -> None:
-        super().__init__()
-        self.depth = depth
-        self.albedo = albedo
-        self.view = view
-        self.light = light
-        self.confidence = confidence
-        self.renderer = renderer
-        self.fov = fov
-        self.border_depth = border_depth
-        self.border_columns = border_columns
-        self.rendered_range = rendered_range
-        self.albedo_flip = albedo_flip
-        self.depth_flip = depth_flip
 
-    @classmethod
-    def build(cls, config: "Unsup3dConfig", *, parts: Mapping[str, nn.Module]) -> Self:
-        """Return the method with its branches, each an encoder and a head."""
-        return cls(
-            **Branch.among(parts),
-            renderer=parts["renderer"],
-            fov=config.fov,
-            border_depth=config.border_depth,
-            border_columns=config.border_columns,
-            rendered_range=(config.rendered_min, config.rendered_max),
-            albedo_flip=config.albedo_flip,
-            depth_flip=config.depth_flip,
-        )
+class Unsup3d(Method, name="unsup3d", source=f"{_PAPER}, Section 3"):
+    """One picture into depth, albedo, light, view and confidence, by explaining it twice: as it is and mirrored."""
 
-    def forward(self, image: Float[Tensor, "batch 3 height width"]) -> dict[str, Tensor]:
-        """Return everything that explains the picture, by the names of the method's ports."""
-        # What is in the picture
-        found = {
+    limits = (
+        "One depth map a picture: what the canonical view does not see has no surface.",
+        "Absolute depth and size are not observable; depth lies in the range of the recipe.",
+        "The pictures must show the object from varied sides, roughly symmetric and roughly matt.",
+    )
+
+    fov: float = param(
+        math.radians(10.0),
+        unit="radian",
+        source=_YML,
+        help="horizontal, between corner pixels' centres",
+        validator=gt(0),
+    )
+    border_depth: float = param(
+        1.04,
+        unit="scene",
+        source=f"{_MODEL}: 0.7 max + 0.3 min; 1.08 in train_syncar.yml",
+        help="depth of the border columns of the canonical view",
+        validator=gt(0),
+    )
+    border_columns: int = param(
+        2, unit="pixel", source=_MODEL, help="columns set to the border depth, left and right", validator=ge(0)
+    )
+    rendered_min: float = param(
+        0.8, unit="scene", source=f"{_MODEL}: least depth - margin 0.1", help="nearest rendered depth", validator=gt(0)
+    )
+    rendered_max: float = param(
+        1.2,
+        unit="scene",
+        source=f"{_MODEL}: largest depth + margin 0.1",
+        help="farthest rendered depth, and depth where nothing is seen",
+        validator=gt(0),
+    )
+    albedo_flip: bool = param(True, source="Table 2 has it off", help="render the mirrored albedo as well")
+    depth_flip: bool = param(True, source="Table 2 has it off", help="render the mirrored depth as well")
+
+    def check(self) -> None:
+        require_ranges(self, "rendered")
+
+    @slot("branch")
+    def depth(self, image: ports.Image) -> DepthOut: ...
+    @slot("branch")
+    def albedo(self, image: ports.Image) -> AlbedoOut: ...
+    @slot("branch")
+    def view(self, image: ports.Image) -> PoseOut: ...
+    @slot("branch", optional=True)
+    def light(self, image: ports.Image) -> LightOut: ...
+    @slot("branch", optional=True)
+    def confidence(self, image: ports.Image) -> Sigmas: ...
+    @slot("renderer")
+    def renderer(self, canonical_depth: CanonicalDepth, pose: ports.Pose, camera: ports.Camera) -> Look: ...
+
+    def forward(self, image: ports.Image) -> ExplainedTwice:
+        """Return everything that explains the picture."""
+        found: dict[str, Any] = {
+            "image": image,
             "free_depth": self.depth(image=image)["depth"],
             "albedo": self.albedo(image=image)["albedo"],
             "pose": self.view(image=image)["pose"],
         }
         found |= {} if self.light is None else self.light(image=image)
-        found |= {} if self.confidence is None else self.confidence(image=image)
-        # Networks may run in half precision; geometry does not.
-        exact = torch.promote_types(image.dtype, torch.float32)
+        sigmas = None if self.confidence is None else self.confidence(image=image)
         with torch.autocast(image.device.type, enabled=False):
-            return self._explain(image.to(exact), **{name: value.to(exact) for name, value in found.items()})
+            outputs = self._explain(**exact(found))
+            return outputs if sigmas is None else {**outputs, **exact(sigmas)}
 
     def _explain(
         self,
-        image: Float[Tensor, "batch 3 height width"],
         *,
+        image: Float[Tensor, "batch 3 height width"],
         free_depth: Float[Tensor, "batch 1 height width"],
         albedo: Float[Tensor, "batch 3 height width"],
         pose: Float[Tensor, "batch 3 4"],
         light: Float[Tensor, "batch 5"] | None = None,
-        **confidence: Tensor,
-    ) -> dict[str, Tensor]:
+    ) -> ExplainedTwice:
         items, _, height, width = image.shape
         camera = cameras.intrinsics(
             self.fov, height=height, width=width, focal="corners", dtype=image.dtype, device=image.device
@@ -121,17 +145,19 @@ class Unsup3d(Method):
         depths = with_mirror(canonical_depth, mirror=self.depth_flip)
         albedos = with_mirror(albedo, mirror=self.albedo_flip)
         normals = shading.normals_from_depth(depths, twice(camera), flat_border=True)
-        shades = None if light is None else shading.lambert(normals, twice(light))
-        canonical_images = albedos if shades is None else albedos * shades
+        canonical_images, shades = shaded(albedos, normals, None if light is None else twice(light))
 
         # Reprojection: look up each pixel of the picture where the turned object's surface comes from
-        rendered, seen = self._look(depths, twice(pose), twice(camera))
-        grid = depth_mesh.inverse_warp_grid(rendered, twice(pose), twice(camera))
-        reconstructions = sampling.sample(canonical_images, grid)
+        look = self.renderer(canonical_depth=depths, pose=twice(pose), camera=twice(camera))
+        rendered = torch.where(look["visible"], look["depth"], self.rendered_max)
+        rendered = rendered.clamp(self.rendered_min, self.rendered_max)
+        seen = rendered < self.rendered_max
         visible = (seen[:items] & seen[items:]).detach()
-        reconstructions = torch.where(twice(visible), reconstructions, _MID_GREY)
+        reconstructions = reprojected(
+            canonical_images, depth=rendered, pose=twice(pose), camera=twice(camera), visible=twice(visible)
+        )
 
-        outputs = {
+        outputs: ExplainedTwice = {
             "reconstruction": reconstructions[:items],
             "reconstruction_flipped": reconstructions[items:],
             "visible": visible,
@@ -144,22 +170,10 @@ class Unsup3d(Method):
             "canonical_normals": normals[:items],
             "pose": pose,
             "canonical_camera": camera,
-            **confidence,
         }
         if light is not None and shades is not None:
-            outputs |= {"light": light, "shading": shades[:items]}
+            outputs["light"], outputs["shading"] = light, shades[:items]
         return outputs
-
-    def _look(
-        self,
-        depth: Float[Tensor, "batch 1 height width"],
-        pose: Float[Tensor, "batch 3 4"],
-        camera: Float[Tensor, "batch 3 3"],
-    ) -> tuple[Float[Tensor, "batch 1 height width"], Bool[Tensor, "batch 1 height width"]]:
-        nearest, farthest = self.rendered_range
-        look = self.renderer(canonical_depth=depth, pose=pose, camera=camera)
-        rendered = torch.where(look["visible"], look["depth"], farthest).clamp(nearest, farthest)
-        return rendered, rendered < farthest
 
 
 def set_border(

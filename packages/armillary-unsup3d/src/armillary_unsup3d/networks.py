@@ -1,27 +1,24 @@
 """Networks of Wu, Rupprecht and Vedaldi 2020 (arXiv:1911.11130), cut where a feature vector passes.
 
-Light and view begin with :class:`armillary.std.networks.PlainEncoder`. Every network of the paper is an encoder that halves a square image down to 4 x 4 and closes with one valid 4 x 4
-convolution, followed by a decoder or one more layer. Images enter in [0, 1] and are seen by the first convolution in
-[-1, 1]. No convolution has a bias; group normalisation always has 4 channels a group.
+Every network of the paper is an encoder that halves a square image down to 4 x 4 and closes with one valid 4 x 4 convolution,
+followed by a decoder or one more layer. Light and view begin with :class:`armillary.std.networks.PlainEncoder`. No convolution
+has a bias; group normalisation has 4 channels per group.
 
 At 64 x 64 the layers are the authors' own (unsup3d/networks.py). Deviates: other powers of two from 16 on are an
-extension: one stage of stride 2 for each halving, its channels doubling up to eight times the width.
+extension: one stage of stride 2 per halving, its channels doubling up to eight times the width.
 """
 
 import itertools
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Self
 
+from attrs.validators import gt
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from armillary.interfaces.network import Encoder
-from armillary.ports import Shape, square_side
+from armillary.config import param
 from armillary.std import networks
+from armillary.std.branches import VectorEncoder
 
-if TYPE_CHECKING:
-    from armillary_unsup3d.config import ConvEncoderConfig
-
+_NETWORKS = "elliottwu/unsup3d, unsup3d/networks.py"
 _CORE = 4  # the side of the map between the last stage and the feature vector
 _CHANNELS_PER_GROUP = 4
 _SLOPE = 0.2  # of the leaky rectifier
@@ -58,47 +55,24 @@ def _convolve(inputs: int, outputs: int, *, side: int) -> list[nn.Module]:
     return [nn.Conv2d(inputs, outputs, side, padding=side // 2, bias=False), _norm(outputs), nn.ReLU(inplace=True)]
 
 
-class ConvEncoder(Encoder):
-    """First half of the paper's depth, albedo and confidence networks: an image to a feature vector.
+class ConvEncoder(VectorEncoder, name="conv-encoder", source=f"{_NETWORKS}, first half of EDDeconv and ConfNet"):
+    """Strided convolutions with group normalisation and leaky rectifiers, to one vector.
 
-    Group normalisation and leaky rectifiers after each stage; none of the former after the last stage.
-
-    Args:
-        size: side of the square image, in pixels.
-        channels: of the image.
-        width: channels of the first stage.
-        features: length of the vector.
-
-    Source: unsup3d/networks.py, the first half of EDDeconv and of ConfNet.
+    The last stage has no normalisation.
     """
 
-    def __init__(self, size: int, *, channels: int, width: int, features: int) -> None:
-        super().__init__()
-        widths = stage_channels(size, width=width)
-        layers: list[nn.Module] = []
-        for stage, outputs in enumerate(widths):
-            layers.append(_halve(channels if stage == 0 else widths[stage - 1], outputs))
-            if stage < len(widths) - 1:
-                layers.append(_norm(outputs))
-            layers.append(nn.LeakyReLU(_SLOPE, inplace=True))
-        layers += [nn.Conv2d(widths[-1], features, _CORE, bias=False), nn.ReLU(inplace=True)]
-        self.layers = nn.Sequential(*layers)
+    width: int = param(64, source=f"{_NETWORKS}: nf", help="channels of the first stage", validator=gt(0))
+    features: int = param(
+        256, source=f"{_NETWORKS}: zdim; 128 for confidence", help="length of the vector", validator=gt(0)
+    )
 
-    @classmethod
-    def build(
-        cls,
-        config: "ConvEncoderConfig",
-        *,
-        inputs: Mapping[str, Shape],
-        outputs: Mapping[str, Shape],
-    ) -> Self:
-        """Return the encoder of the images that the recipe feeds."""
-        size, channels = square_side(inputs["image"]), inputs["image"][1]
-        return cls(size, channels=channels or 3, width=config.width, features=config.features)
-
-    def forward(self, image: Float[Tensor, "batch channel height width"]) -> dict[str, Float[Tensor, "batch feature"]]:
-        """Return ``feature``. The image lies in [0, 1]."""
-        return {"feature": self.layers(2 * image - 1).flatten(1)}
+    def setup(self) -> None:
+        widths = stage_channels(self.side, width=self.width)
+        layers: list[nn.Module] = [_halve(3, widths[0])]
+        for before, after in itertools.pairwise(widths):
+            layers += [_norm(before), nn.LeakyReLU(_SLOPE, inplace=True), _halve(before, after)]
+        layers += [nn.LeakyReLU(_SLOPE, inplace=True), nn.Conv2d(widths[-1], self.features, _CORE, bias=False)]
+        self.layers = nn.Sequential(*layers, nn.ReLU(inplace=True))
 
 
 class MapDecoder(nn.Module):

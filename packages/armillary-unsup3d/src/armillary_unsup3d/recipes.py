@@ -1,11 +1,12 @@
 """The published runs of Wu, Rupprecht and Vedaldi 2020, and patches of them.
 
-Settings of parts that stand in ``config.py`` as the published run are not repeated here. The authors count epochs, we count
-steps: steps = epochs x training pictures / batch. Each network has its own Adam there; one Adam over all is the same, since
-Adam moves every number by itself.
+Settings whose default is the published run are not repeated here. The authors count epochs, a recipe counts steps: steps =
+epochs x training pictures / batch. Each network has its own Adam there; one Adam over all is the same, since Adam moves every
+number by itself.
 """
 
 from armillary.specs import Budget, LossUse, RecipeSpec, Use, cited
+from armillary.std.tiers import demo, smoke
 
 _PAPER = "Wu, Rupprecht, Vedaldi 2020, arXiv:1911.11130"
 _YML = "elliottwu/unsup3d, experiments/train_celeba.yml"
@@ -228,23 +229,10 @@ QUICK = RecipeSpec(
     budget=Budget(steps=cited(5_000, source="ours: 5 minutes on two cores")),
 )
 
-DEMO = RecipeSpec(
-    name="demo",
-    extends="unsup3d:quick",
-    summary="quick, cut to 80 seconds",
-    source="ours",
-    budget=Budget(steps=cited(1_250, source="ours: 80 s on two cores, which leaves time for the rest of two minutes")),
-)
+DEMO = demo("unsup3d", steps=1_250, source="ours: 80 s on two cores, which leaves time for the rest of two minutes")
 
-SMOKE = RecipeSpec(
-    name="smoke",
-    extends="unsup3d:demo",
-    summary="demo, cut to seconds: shows that everything runs, learns nothing",
-    source="ours",
-    slots=_small(width=8, plain_width=8),
-    data=Use("std:images", settings={"size": cited(16, source="ours: the smallest that the networks serve")}),
-    batch_size=cited(8, source="ours"),
-    budget=Budget(steps=cited(20, source="ours")),
+SMOKE = smoke(
+    "unsup3d", slots=_small(width=8, plain_width=8), size=16, source="ours: the smallest that the networks serve"
 )
 
 RECIPES = (
