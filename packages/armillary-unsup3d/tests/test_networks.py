@@ -15,12 +15,12 @@ def count(*modules):
 
 
 def branches(size=64, width=64):
-    sides, half = {"side": size, "width": width}, {"channels": 3, "width": max(width // 2, 4), "features": 256}
+    sides, half = {"side": size, "width": width}, {"width": max(width // 2, 4), "features": 256}
     return {
         "depth": (ConvEncoder(**sides), DepthMap(**sides, features=256)),
         "albedo": (ConvEncoder(**sides), AlbedoMap(**sides, features=256)),
-        "light": (PlainEncoder(size, **half), Light(features=256)),
-        "view": (PlainEncoder(size, **half), View(features=256)),
+        "light": (PlainEncoder(side=size, **half), Light(features=256)),
+        "view": (PlainEncoder(side=size, **half), View(features=256)),
         "confidence": (ConvEncoder(**sides, features=128), Confidence(**sides, features=128)),
     }
 

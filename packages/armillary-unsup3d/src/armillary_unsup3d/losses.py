@@ -118,7 +118,7 @@ class Perceptual(Loss, name="perceptual", source=f"{_PAPER}, Eq. 7"):
     vgg16: Path | None = asset("vgg16")
 
     def setup(self) -> None:
-        weights = vgg_weights(self.weights, {"vgg16": self.vgg16} if self.vgg16 else {})
+        weights = vgg_weights(self.weights, self.vgg16)
         self.features = ComparedFeatures(weights, layers=(self.layer,))
 
     def forward(
