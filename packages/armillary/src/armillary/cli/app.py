@@ -244,6 +244,17 @@ _verb(
     order=4,
 )
 
+_verb(
+    _plugins,
+    "freeze",
+    "[ID ...] [FLAGS]",
+    "Write the manifest of a plugin into its package.\n\n"
+    "With an up-to-date manifest its components are listed and checked without importing it. A manifest is out of date as soon as "
+    "a source file of the package changes; the package is then imported instead, which is slower. With --check nothing is "
+    "written, and the status is 1 if a manifest is missing or old.",
+    order=5,
+)
+
 _assets = _group("assets", "Files that recipes need and nobody may ship.", order=14)
 _verb(
     _assets,

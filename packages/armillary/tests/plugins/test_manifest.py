@@ -1,0 +1,160 @@
+"""Manifests: what is listed without importing is what importing gives, and an old manifest counts as none."""
+
+import subprocess
+import sys
+import typing
+from pathlib import Path
+
+import attrs
+import pytest
+
+from armillary.errors import ConfigError
+from armillary.plugins import manifest
+from armillary.plugins.host import Host
+
+
+def settings(config) -> list:
+    """Return every field with all that it holds, validators that are imported later resolved."""
+    kinds = typing.get_type_hints(config)
+    bare = [
+        f.validator.resolve() if isinstance(f.validator, manifest.Later) else f.validator for f in attrs.fields(config)
+    ]
+    return [
+        (f.name, f.default, check, dict(f.metadata), kinds[f.name])
+        for f, check in zip(attrs.fields(config), bare, strict=True)
+    ]
+
+
+def freeze(site, id: str = "rings") -> Path:
+    """Write the manifest of an installed plugin."""
+    host = site.host()
+    path = manifest.path_of(host.record(id).module)
+    assert path is not None
+    path.write_text(manifest.freeze(path.parent, host.classes(id)))
+    return path
+
+
+RULED = """
+from typing import Annotated, Literal, TypedDict
+from attrs.validators import and_, ge, gt, in_, lt, min_len, optional
+from armillary import ports
+from armillary.config import param
+from armillary.interfaces import Encoder
+from armillary.specs import RecipeSpec
+
+def odd(_, attribute, value):
+    if value % 2 == 0:
+        raise ValueError(f"{attribute.name} needs an odd number, got {value}")
+
+class Out(TypedDict):
+    feature: Annotated[ports.FeatureVector, "batch $width"]
+
+class Net(Encoder, name="net", source="ours"):
+    "A network."
+    symmetry = "so3"
+    width: int = param(8, unit="channel", help="how wide", validator=and_(ge(1), lt(99)))
+    kernel: int = param(3, validator=odd)
+    share: float | None = param(None, validator=optional(gt(0)))
+    mode: Literal["a", "b"] = param("a")
+    names: tuple[str, ...] = param(("x",), validator=min_len(1))
+
+    def check(self):
+        if self.kernel > self.width:
+            raise ValueError("kernel is wider than width")
+
+    def forward(self, image: ports.Image) -> Out: ...
+"""
+
+
+@pytest.fixture
+def ruled(site):
+    """A plugin with every kind of validator, its manifest written, forgotten by this process."""
+    site.install("rings", files={"parts.py": RULED})
+    imported = Host(site.host().records, manifests=False)
+    spec = imported.component("encoder", "rings:net")
+    freeze(site)
+    for name in [name for name in sys.modules if name.startswith("armillary_rings")]:
+        del sys.modules[name]
+    return spec, imported.config(spec)
+
+
+def test_a_frozen_plugin_is_listed_without_being_imported(site, ruled):
+    spec, config = ruled
+    host = site.host()
+    frozen = host.component("encoder", "rings:net")
+    assert frozen == spec
+    assert "armillary_rings" not in sys.modules
+    listed = host.config(frozen)
+    assert "armillary_rings" not in sys.modules
+    assert [field[:2] + field[3:] for field in settings(listed)] == [
+        field[:2] + field[3:] for field in settings(config)
+    ]
+
+
+def test_rules_hold_as_without_a_manifest(site, ruled):
+    del ruled
+    from armillary.config import structure
+
+    host = site.host()
+    config = host.config(host.component("encoder", "rings:net"))
+    assert structure({}, config).width == 8
+    for table, reason in (
+        ({"width": 0}, "width"),
+        ({"kernel": 4}, "odd number"),
+        ({"kernel": 9}, "kernel is wider"),
+        ({"mode": "c"}, "mode"),
+        ({"names": []}, "names"),
+        ({"share": -1.0}, "share"),
+    ):
+        with pytest.raises(ConfigError, match=reason):
+            structure(table, config)
+
+
+def test_a_part_is_built_with_settings_from_a_manifest(site, ruled):
+    del ruled
+    host = site.host()
+    spec = host.component("encoder", "rings:net")
+    part = host.resolve(spec).cls.build(host.config(spec)(width=5))
+    assert (part.width, part.kernel) == (5, 3)
+
+
+@pytest.mark.parametrize("damage", ["source", "new file", "cut", "other"])
+def test_an_old_or_damaged_manifest_counts_as_none(site, ruled, damage):
+    del ruled
+    path = manifest.path_of("armillary_rings.plugin")
+    assert path is not None
+    assert manifest.read(path) is not None
+    if damage == "source":
+        (path.parent / "parts.py").write_text(RULED.replace("so3", "o3"))
+    elif damage == "new file":
+        (path.parent / "more.py").write_text("")
+    else:
+        path.write_text(path.read_text()[:-40] if damage == "cut" else "[]")
+    assert manifest.read(path) is None
+    found = site.host().component("encoder", "rings:net")
+    assert found.symmetry == ("o3" if damage == "source" else "so3")
+
+
+def test_what_cannot_be_frozen_says_what_to_use(site):
+    source = RULED.replace("validator=odd", "validator=lambda *_: None")
+    site.install("rings", files={"parts.py": source})
+    with pytest.raises(TypeError, match=r"use those of attrs\.validators"):
+        freeze(site)
+
+
+def test_std_is_listed_and_checked_without_torch(tmp_path):
+    """From a copy of the core with a fresh manifest, as a wheel has it."""
+    import shutil
+
+    import armillary
+
+    core = Path(armillary.__file__).parent
+    shutil.copytree(core, tmp_path / "armillary", ignore=shutil.ignore_patterns("__pycache__"))
+    place = tmp_path / "armillary/std"
+    (place / manifest.NAME).write_text(manifest.freeze(place, Host(manifests=False).classes("std")))
+    code = (
+        "import sys; from armillary.plugins.host import Host; from armillary.plugins.discovery import discover; "
+        "host = Host(discover(path=[])); specs = host.components('loss'); assert specs; "
+        "[host.config(spec) for spec in specs.values()]; assert not {'torch', 'numpy'} & {*sys.modules}, sorted(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)})
