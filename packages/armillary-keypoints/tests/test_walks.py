@@ -9,7 +9,7 @@ from armillary_keypoints.walks import shape_walks
 
 @pytest.fixture
 def shape():
-    space = ShapeSpace(4, basis=2, hidden=3, layers=1, mean_spread=1.0, basis_spread=1.0, momentum=0.1)
+    space = ShapeSpace(points=4, basis=2, hidden=3, layers=1, mean_spread=1.0, basis_spread=1.0, momentum=0.1)
     return space.double()
 
 
