@@ -1,6 +1,7 @@
 """Claims of ``transforms.py``: the grid says where each pixel went, landmarks go with it exactly, and what is drawn."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -32,7 +33,8 @@ def tps(image, seed=0, points=None, visible=None, **settings):
     given = {"id": "a", "image": image}
     given |= {} if points is None else {"true_landmarks2d": points}
     given |= {} if visible is None else {"true_visible": visible}
-    return part(given, kinds={}, generator=draw(seed))
+    pair: Any = part(given, kinds={}, generator=draw(seed))
+    return pair
 
 
 STILL = {"warp": 0.0, "strong_warp": 0.0, "translation": 0.0, "scale": 0.0, "rotation": 0.0}

@@ -52,7 +52,7 @@ from armillary_keypoints.shape_space import InSpace
 
 _PAPER = "Wang, Cao, Bernard 2024"
 _FLAT, _MIRRORED, _ONE_PLACE = "without depth", "depth mirrored", "one place"
-_ROUNDS = 8  # of the mean shape: it stands still to six digits after four
+_ROUNDS = 8  # of the mean shape: it is constant to six digits after four
 _NO_DEPTH = "the method gives no depth: its points were taken to lie in the picture's plane"
 _SPACE = (
     "the truth is (x, y) in the picture and z the depth relative to the mean of the annotated points, at the scale that the points "

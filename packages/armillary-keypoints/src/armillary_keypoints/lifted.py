@@ -117,7 +117,7 @@ def lift(
         camera: intrinsics in pixels of the depth map.
 
     Returns:
-        (x, y) as given, and z relative to the mean of the points, larger farther.
+        (x, y) of the points, and z relative to the mean of the points, larger farther.
     """
     z = values_at(depth, points)
     mean = z.mean(dim=-2, keepdim=True)

@@ -55,7 +55,7 @@ class ShapeOut(Posed):
 
 
 def depth_sign(points: Float[Tensor, "points 3"]) -> Float[Tensor, ""]:
-    r"""Sign, 1 or -1, with which z is multiplied so that the middle of the points lies nearer than their rim.
+    r"""Return the sign, 1 or -1, with which z is multiplied so that the middle of the points lies nearer than their rim.
 
     .. math:: \mathrm{sign} \sum_k (r_k^2 - \overline{r^2})\, z_k, \quad r_k^2 = (x_k - \bar x)^2 + (y_k - \bar y)^2
 

@@ -2,8 +2,8 @@
 
 .. math:: p(v|u) = \\frac{\\exp\\langle\\Phi_u(x), \\Phi_v(x')\\rangle}{\\sum_z \\exp\\langle\\Phi_u(x), \\Phi_z(x')\\rangle}
 
-A cell (i, j) of a label map of stride s stands at pixel (s i, s j) of its picture. Losses are means over the valid cells u
-of the source, pooled over the batch; g u is where the grid says that the pixel of u lies in the target. Distances are in
+A cell (i, j) of a label map of stride s lies at pixel (s i, s j) of its picture. Losses are means over the valid cells u
+of the source, pooled over the batch; g u is the position of the pixel of u in the target, by the grid. Distances are in
 pixels of the pictures.
 
 Source: Thewlis, Bilen and Vedaldi 2017, arXiv:1706.02932, Section 3.2; authors' code jamt9000/DVE, model/loss.py.
@@ -37,8 +37,8 @@ class Cells(NamedTuple):
     Args:
         source: labels of the source.
         target: labels of the target.
-        matches: where each cell of the source lies in the target, in pixels.
-        positions: where each cell of the target stands, in pixels.
+        matches: position of each cell of the source in the target, in pixels.
+        positions: of each cell of the target, in pixels.
         weights: 1 where a cell of the source counts, else 0.
     """
 

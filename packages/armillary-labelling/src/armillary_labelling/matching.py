@@ -71,6 +71,7 @@ class Matching(
     def score(
         self,
         ids: list[str],
+        *,
         source: ports.Image,
         target: ports.Image,
         source_labels: ports.LabelMap,

@@ -1,7 +1,7 @@
 """Dense equivariant labelling of Thewlis, Bilen and Vedaldi 2017, arXiv:1706.02932, Section 3.
 
 A network gives every pixel a label. Labels of one object point must be the same in a picture and in its deformed copy, and
-labels of different points must differ: both are asked for by losses over pairs of pictures, of which the method knows nothing.
+labels of different points must differ: both are asked for by losses over pairs of pictures, which are no part of the method.
 """
 
 from typing import Annotated, TypedDict

@@ -2,7 +2,7 @@
 
 SIMPLE and DILATIONS are five convolutions with one pooling after the first; the second one looks farther around each pixel
 with as many weights. The hourglass is that of the authors' later work. Each standardises the colours of the picture at its
-door. A feature (i, j) stands at pixel (2i, 2j) of the picture.
+door. A feature (i, j) lies at pixel (2i, 2j) of the picture.
 
 Source: Thewlis, Bilen and Vedaldi 2017, arXiv:1706.02932, Section 3.2; authors' code jamt9000/DVE, model/smallnet.py and
 model/hourglass.py.
