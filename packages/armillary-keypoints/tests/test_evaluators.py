@@ -5,7 +5,6 @@ import math
 import pytest
 import torch
 
-from armillary_keypoints.evaluator_config import NmeRegressedConfig, PckConfig
 from armillary_keypoints.evaluators import NmeRegressed, Pck, least_squares
 
 SIZE = 9  # eight steps: 4 pixels a unit of [-1, 1]
@@ -21,8 +20,7 @@ def names(count, first=0):
 
 
 def measured(fit, score, *, kind=NmeRegressed, visible=None, **settings):
-    config = (NmeRegressedConfig if kind is NmeRegressed else PckConfig)(**{"normaliser": "image", **settings})
-    evaluator = kind.build(config, inputs={})
+    evaluator = kind(**{"normaliser": "image", **settings})
     evaluator.update("fit", ids=names(len(fit[0])), ports=ports(*fit))
     evaluator.update("score", ids=names(len(score[0]), 500), ports=ports(*score, visible))
     return evaluator.result()
@@ -79,8 +77,7 @@ def test_each_point_is_fitted_where_it_is_visible_and_scored_there():
     visible[::3, 0] = False
     spoiled = truth.clone()
     spoiled[::3, 0] = 0.9
-    config = NmeRegressedConfig(normaliser="image")
-    evaluator = NmeRegressed.build(config, inputs={})
+    evaluator = NmeRegressed(normaliser="image")
     evaluator.update("fit", ids=names(40), ports=ports(found, spoiled, visible))
     evaluator.update("score", ids=names(40), ports=ports(found, spoiled, visible))
     assert evaluator.result().figures["error"].value < 1e-5
@@ -102,7 +99,7 @@ def test_a_point_never_seen_in_training_is_left_out_aloud():
     found, truth = linear(20)
     hidden = torch.ones(20, 4, dtype=torch.bool)
     hidden[:, 2] = False
-    evaluator = NmeRegressed.build(NmeRegressedConfig(normaliser="image"), inputs={})
+    evaluator = NmeRegressed(normaliser="image")
     evaluator.update("fit", ids=names(20), ports=ports(found, truth, hidden))
     evaluator.update("score", ids=names(20), ports=ports(found, truth))
     result = evaluator.result()
@@ -116,7 +113,7 @@ def test_neither_batches_nor_shards_nor_their_order_matter():
     whole = measured((found, truth), (found, truth))
     parts = []
     for rows in (slice(12, 24), slice(0, 12)):
-        part = NmeRegressed.build(NmeRegressedConfig(normaliser="image"), inputs={})
+        part = NmeRegressed(normaliser="image")
         for start in range(rows.start, rows.stop, 5):
             some = slice(start, min(start + 5, rows.stop))
             some_names = names(some.stop - some.start, some.start)
@@ -161,7 +158,19 @@ def test_pck_by_hand():
 
 
 def test_nothing_scored_is_an_error():
-    evaluator = NmeRegressed.build(NmeRegressedConfig(), inputs={})
+    evaluator = NmeRegressed()
     evaluator.update("fit", ids=names(3), ports=ports(*linear(3)))
     with pytest.raises(ValueError, match="nme-regressed/1: no picture was scored"):
         evaluator.result()
+
+
+@pytest.mark.parametrize("kind", [NmeRegressed, Pck])
+def test_protocols_name_their_baselines_and_the_fit_is_asked_for(kind):
+    assert "Baselines" in kind.protocol
+    assert "training split" in kind.protocol
+    with pytest.raises(ValueError, match=f"{kind.header['name']}: no fit pass was run"):
+        kind().result()
+
+
+def test_the_published_threshold_is_six_pixels_of_255():
+    assert Pck().threshold * 255 == pytest.approx(6.0)

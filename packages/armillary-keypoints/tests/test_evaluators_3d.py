@@ -5,7 +5,6 @@ import torch
 
 from armillary.errors import DataError
 from armillary.kernels.rotations import exp_map, random_rotation
-from armillary_keypoints.evaluator_config import Nme3dRegressedConfig, Nme3dSimilarityConfig
 from armillary_keypoints.evaluators_3d import (
     Nme3dRegressed,
     Nme3dSimilarity,
@@ -46,8 +45,7 @@ def names(count, first=0):
 
 
 def measured(kind, fit, score, *, normaliser="image", **how):
-    config = Nme3dRegressedConfig if kind is Nme3dRegressed else Nme3dSimilarityConfig
-    evaluator = kind.build(config(normaliser=normaliser), inputs={})
+    evaluator = kind(normaliser=normaliser)
     evaluator.update("fit", ids=names(len(fit[0])), ports=ports(*fit, **how))
     evaluator.update("score", ids=names(len(score[0]), 500), ports=ports(*score, **how))
     return evaluator.result()
@@ -172,11 +170,10 @@ def test_a_distance_of_points_is_taken_in_space():
 @pytest.mark.parametrize("kind", KINDS)
 def test_neither_batches_nor_shards_matter(kind):
     points, truth = objects(20)
-    config = Nme3dRegressedConfig if kind is Nme3dRegressed else Nme3dSimilarityConfig
     whole = measured(kind, (points, truth), (points, truth))
     parts = []
     for rows in (slice(13, 20), slice(0, 13)):
-        part = kind.build(config(normaliser="image"), inputs={})
+        part = kind(normaliser="image")
         count = rows.stop - rows.start
         part.update("fit", ids=names(count, rows.start), ports=ports(points[rows], truth[rows]))
         part.update("score", ids=names(count, 500 + rows.start), ports=ports(points[rows], truth[rows]))
@@ -190,4 +187,11 @@ def test_oblong_pictures_are_refused():
     given = ports(*objects(2))
     given["image"] = torch.zeros(2, 3, SIZE, 2 * SIZE)
     with pytest.raises(DataError, match="needs square pictures, got 18 x 9"):
-        Nme3dRegressed.build(Nme3dRegressedConfig(), inputs={}).update("fit", ids=names(2), ports=given)
+        Nme3dRegressed().update("fit", ids=names(2), ports=given)
+
+
+@pytest.mark.parametrize(("kind", "words"), [(Nme3dRegressed, "No further alignment"), (Nme3dSimilarity, "best scale")])
+def test_protocols_say_how_the_two_readings_differ(kind, words):
+    assert all(word in kind.protocol for word in (words, "Baselines", "training split"))
+    with pytest.raises(ValueError, match=f"{kind.header['name']}: no fit pass was run"):
+        kind().result()

@@ -6,17 +6,13 @@ import pytest
 import torch
 from torch.nn import functional
 
-from armillary_keypoints.config import EdgesConfig, KeypointsHeadConfig
 from armillary_keypoints.heads import Edges, KeypointsHead
 from armillary_keypoints.kernels.edge_map import naive_edge_map
 
 
 def edges(points=4, **settings):
     torch.manual_seed(0)
-    defaults = EdgesConfig()
-    names = ("thickness", "distance", "multiplier", "initial", "spread")
-    given = {name: getattr(defaults, name) for name in names} | settings
-    return Edges(points, height=24, width=20, **given)
+    return Edges(points=points, height=24, width=20, **settings)
 
 
 def points(items=2, count=4, seed=0):
@@ -24,7 +20,7 @@ def points(items=2, count=4, seed=0):
 
 
 def test_a_key_point_is_the_mean_position_under_its_map():
-    head = KeypointsHead(6, points=3)
+    head = KeypointsHead(features=6, points=3)
     found = head(features=torch.randn(2, 6, 5, 8, generator=torch.Generator().manual_seed(0)))
     heatmap = found["heatmap"]
     assert heatmap.shape == (2, 3, 5, 8)
@@ -36,19 +32,19 @@ def test_a_key_point_is_the_mean_position_under_its_map():
 
 def test_x_is_first():
     """The authors' order is (row, column): a map that is hot at the right edge has x near 1 here."""
-    head = KeypointsHead(1, points=1)
+    head = KeypointsHead(features=1, points=2)
     with torch.no_grad():
         head.conv.weight.zero_()
         head.conv.weight[..., 1, 1] = 1.0
     features = torch.full((1, 1, 4, 4), -50.0)
     features[..., 1, 3] = 50.0
-    torch.testing.assert_close(head(features=features)["keypoints2d"], torch.tensor([[[1.0, -1 / 3]]]))
+    torch.testing.assert_close(head(features=features)["keypoints2d"], torch.tensor([[[1.0, -1 / 3]] * 2]))
 
 
 def test_a_low_temperature_makes_peaks():
     """Maps of half the temperature are those of twice the logits."""
     torch.manual_seed(0)
-    sharp, plain = KeypointsHead(6, points=3, temperature=0.5), KeypointsHead(6, points=3)
+    sharp, plain = KeypointsHead(features=6, points=3, temperature=0.5), KeypointsHead(features=6, points=3)
     plain.load_state_dict({name: 2 * value for name, value in sharp.state_dict().items()})
     features = torch.randn(2, 6, 8, 8)
     for one, other in zip(sharp(features=features).values(), plain(features=features).values(), strict=True):
@@ -56,7 +52,7 @@ def test_a_low_temperature_makes_peaks():
 
 
 def test_half_precision_is_computed_in_single():
-    head = KeypointsHead(6, points=3).half()
+    head = KeypointsHead(features=6, points=3).half()
     found = head(features=torch.randn(2, 6, 8, 8).half())
     assert {value.dtype for value in found.values()} == {torch.float32}
 
@@ -98,9 +94,9 @@ def test_points_and_weights_have_slopes():
 
 def test_what_is_not_known_is_refused():
     with pytest.raises(ValueError, match="number of features"):
-        KeypointsHead.build(KeypointsHeadConfig(), inputs={"features": (None, None, 8, 8)}, outputs={})
+        KeypointsHead.build(KeypointsHead.Config(), inputs={"features": (None, None, 8, 8)})
     known = {"keypoints2d": (None, 8, 2)}
-    with pytest.raises(ValueError, match="size of the pictures"):
-        Edges.build(EdgesConfig(), inputs=known, outputs={"edge_map": (None, 1, None, None)})
+    with pytest.raises(ValueError, match="number of rows of the pictures"):
+        Edges.build(Edges.Config(), inputs=known, outputs={"edge_map": (None, 1, None, None)})
     with pytest.raises(ValueError, match="two points"):
         edges(points=1)

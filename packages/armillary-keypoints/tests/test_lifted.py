@@ -13,7 +13,6 @@ from armillary.recipes.check import check
 from armillary.recipes.recipe import Overrides, complete, resolve
 from armillary.recipes.transfer import kept
 from armillary_keypoints.lifted import Lifted, lift, resized
-from armillary_keypoints.lifted_specs import LiftedConfig
 
 
 def test_depth_by_hand():
@@ -71,11 +70,10 @@ class Depth(nn.Module):
 def test_the_camera_is_the_run_s_or_that_of_the_setting():
     image = torch.zeros(2, 3, 9, 9)
     wide = torch.tensor([[4.0, 0, 4], [0, 4.0, 4], [0, 0, 1]]).expand(2, 3, 3)
-    plain = Lifted.build(
-        LiftedConfig(points_size=9, depth_size=9, fov=2 * math.atan(1.0)), parts={"points": Points(), "depth": Depth()}
-    )(image=image)
+    sizes = {"points_size": 9, "depth_size": 9}
+    plain = Lifted(points=Points(), depth=Depth(), fov=2 * math.atan(1.0), **sizes)(image=image)
     for name in ("camera", "canonical_camera"):
-        given = Lifted(Points(), Depth(**{name: wide}), points_size=9, depth_size=9, fov=0.1)(image=image)
+        given = Lifted(points=Points(), depth=Depth(**{name: wide}), fov=0.1, **sizes)(image=image)
         torch.testing.assert_close(given["keypoints3d"], plain["keypoints3d"])
     assert set(plain) == {"keypoints2d", "keypoints3d", "depth"}
     assert plain["keypoints3d"][0, 1, 2] > plain["keypoints3d"][0, 0, 2]  # farther to the right
@@ -92,12 +90,12 @@ def test_each_method_sees_pictures_of_its_own_size():
             return super().predict(image)
 
     image = torch.linspace(0, 1, 18).expand(1, 3, 18, 18)
-    found = Lifted(Points(), Watched(**camera), points_size=18, depth_size=9, fov=0.1)(image=image)
+    found = Lifted(points=Points(), depth=Watched(**camera), points_size=18, depth_size=9)(image=image)
     torch.testing.assert_close(
         seen["depth"][0, 0, 4, 1:-1], image[0, 0, 0].reshape(9, 2).mean(-1)[1:-1], atol=2e-3, rtol=0
     )
     assert found["depth"].shape == (1, 1, 9, 9)
-    same = Lifted(Points(), Depth(**camera), points_size=9, depth_size=9, fov=0.1)(image=image[..., ::2, ::2])
+    same = Lifted(points=Points(), depth=Depth(**camera), points_size=9, depth_size=9)(image=image[..., ::2, ::2])
     torch.testing.assert_close(found["keypoints3d"], same["keypoints3d"])
 
 

@@ -26,25 +26,16 @@ class Trunk(nn.Module):
 def method(*, shape=False, features=False):
     torch.manual_seed(0)
     parts = {
-        "encoder": Detector(features=8, size=None),
-        "head": KeypointsHead(8, points=5),
-        "edges": Edges(
-            5,
-            height=SIZE,
-            width=SIZE,
-            thickness=1e-2,
-            distance="squared",
-            multiplier=1.0,
-            initial=0.0,
-            spread=0.1,
-        ),
+        "encoder": Detector(features=8),
+        "head": KeypointsHead(features=8, points=5),
+        "edges": Edges(points=5, height=SIZE, width=SIZE, thickness=1e-2, multiplier=1.0, initial=0.0),
         "decoder": Decoder(width=4),
     }
     if shape:
-        parts["shape"] = ShapeSpace(5, basis=2, hidden=8, layers=1, mean_spread=0.1, basis_spread=0.1, momentum=0.1)
+        parts["shape"] = ShapeSpace(points=5, basis=2, hidden=8, layers=1, basis_spread=0.1, momentum=0.1)
     if features:
         parts["features"] = Trunk()
-    return Keypoints(**parts, cells=16)
+    return Keypoints(**parts)
 
 
 def batch(items=3, seed=0):

@@ -7,7 +7,6 @@ import torch
 from torch import nn
 
 from armillary.errors import DataError
-from armillary_keypoints.config import DecoderConfig, DetectorConfig
 from armillary_keypoints.heads import KeypointsHead
 from armillary_keypoints.networks import Decoder, Detector
 from armillary_keypoints.reported import PARAMETERS
@@ -23,7 +22,7 @@ def picture(items=2, size=64, seed=0):
 
 def test_the_detector_has_the_authors_size():
     """7.73 million with 8 points; the last convolution is the head's."""
-    found = count(Detector(features=128, size=None), KeypointsHead(128, points=8))
+    found = count(Detector(features=128), KeypointsHead(features=128))
     assert found == 7_727_048
     assert round(found / 1e4) == PARAMETERS["detector"] / 1e4
 
@@ -33,7 +32,7 @@ def test_the_decoder_has_the_authors_size():
     assert round(count(Decoder(width=64)) / 1e4) == PARAMETERS["decoder"] / 1e4
 
 
-@pytest.mark.parametrize("network", [Detector(features=32, size=None), Decoder(width=16)])
+@pytest.mark.parametrize("network", [Detector(features=32), Decoder(width=16)])
 def test_weights_start_by_he_for_a_slope_of_a_fifth_and_biases_at_0(network):
     torch.manual_seed(0)
     convolutions = [m for m in network.modules() if isinstance(m, nn.Conv2d)]
@@ -46,7 +45,7 @@ def test_weights_start_by_he_for_a_slope_of_a_fifth_and_biases_at_0(network):
 
 @pytest.mark.parametrize("size", [32, 64, 96])
 def test_features_have_a_quarter_of_the_size(size):
-    assert Detector(features=8, size=None)(image=picture(size=size))["features"].shape == (2, 8, size // 4, size // 4)
+    assert Detector(features=8)(image=picture(size=size))["features"].shape == (2, 8, size // 4, size // 4)
 
 
 def test_resized_pictures_give_one_size_of_features():
@@ -90,18 +89,18 @@ def test_the_edge_map_reaches_the_reconstruction_with_a_slope():
 def test_pictures_that_cannot_be_halved_are_refused(size):
     shape = (None, 3, size, size)
     with pytest.raises(ValueError, match="multiple of 16"):
-        Detector.build(DetectorConfig(features=8), inputs={"image": shape}, outputs={})
+        Detector.build(Detector.Config(features=8), inputs={"image": shape})
     with pytest.raises(ValueError, match="multiple of 16"):
-        Decoder.build(DecoderConfig(width=4), inputs={"masked_image": shape}, outputs={})
+        Decoder.build(Decoder.Config(width=4), inputs={"masked_image": shape})
     with pytest.raises(DataError, match="multiple of 16"):
-        Detector(features=8, size=None)(image=picture(size=size))
+        Detector(features=8)(image=picture(size=size))
 
 
 def test_any_picture_fits_a_detector_that_resizes():
-    config = DetectorConfig(features=8, size=64)
-    assert Detector.build(config, inputs={"image": (None, 3, 50, 40)}, outputs={}).size == 64
+    detector = Detector.build(Detector.Config(features=8, size=64), inputs={"image": (None, 3, 50, 40)})
+    assert detector(image=torch.rand(1, 3, 50, 40))["features"].shape == (1, 8, 16, 16)
 
 
 def test_odd_features_are_refused():
     with pytest.raises(ValueError, match="even"):
-        Detector(features=7, size=None)
+        Detector(features=7)

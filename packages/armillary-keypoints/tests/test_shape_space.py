@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from armillary.kernels.rotations import exp_map
-from armillary_keypoints.config import ShapeSpaceConfig
 from armillary_keypoints.shape_space import ShapeSpace, depth_sign
 
 MIRROR = torch.diag(torch.tensor([1.0, 1.0, -1.0], dtype=torch.float64))
@@ -13,7 +12,7 @@ MIRROR = torch.diag(torch.tensor([1.0, 1.0, -1.0], dtype=torch.float64))
 def space(points=6, basis=3, seed=0, *, trained=True):
     """A shape space in double precision; ``trained``: heads that say something."""
     torch.manual_seed(seed)
-    found = ShapeSpace(points, basis=basis, hidden=16, layers=2, mean_spread=0.3, basis_spread=0.1, momentum=0.5)
+    found = ShapeSpace(points=points, basis=basis, hidden=16, mean_spread=0.3, basis_spread=0.1, momentum=0.5)
     found = found.double()
     if trained:
         for head in found.heads.values():
@@ -160,7 +159,7 @@ def test_turned_boxes_are_learnt_from_their_pictures():
     )
     turns = exp_map(0.6 * (2 * torch.rand(256, 3) - 1) * torch.tensor([1.0, 1.0, 0.2]))
     posed = body @ turns.mT
-    shape = ShapeSpace(6, basis=1, hidden=32, layers=1, mean_spread=0.1, basis_spread=0.01, momentum=0.1)
+    shape = ShapeSpace(points=6, basis=1, hidden=32, layers=1, mean_spread=0.1, basis_spread=0.01, momentum=0.1)
     optimiser = torch.optim.Adam(shape.parameters(), lr=1e-2)
     for _ in range(400):
         missed = shape(keypoints2d=posed[..., :2])["projected_keypoints2d"] - posed[..., :2]
@@ -175,5 +174,5 @@ def test_turned_boxes_are_learnt_from_their_pictures():
 
 def test_a_number_of_points_that_is_not_known_is_refused():
     with pytest.raises(ValueError, match="number of key points"):
-        ShapeSpace.build(ShapeSpaceConfig(), inputs={"keypoints2d": (None, None, 2)}, outputs={})
-    assert ShapeSpace.build(ShapeSpaceConfig(), inputs={"keypoints2d": (None, 7, 2)}, outputs={}).mean.shape == (7, 3)
+        ShapeSpace.build(ShapeSpace.Config(), inputs={"keypoints2d": (None, None, 2)})
+    assert ShapeSpace.build(ShapeSpace.Config(), inputs={"keypoints2d": (None, 7, 2)}).mean.shape == (7, 3)

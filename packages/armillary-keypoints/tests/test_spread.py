@@ -3,12 +3,11 @@
 import pytest
 import torch
 
-from armillary.config import NoConfig
 from armillary_keypoints.spread import Spread
 
 
 def scored(points, ids):
-    found = Spread.build(NoConfig(), inputs={})
+    found = Spread()
     found.update("score", ids=ids, ports={"keypoints2d": points})
     return found
 

@@ -1,5 +1,7 @@
 """Claims of ``transforms.py``: cells, how many, whose draws."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -36,7 +38,7 @@ def test_every_item_has_a_mask_of_its_own_and_a_seed_repeats_it():
 
 def test_the_batch_that_was_given_is_left_as_it_is():
     batch = {"image": torch.rand(2, 3, 32, 32)}
-    found = RandomMask(cells=4, missing=0.5)(batch, kinds={}, generator=torch.Generator())
+    found: Any = RandomMask(cells=4, missing=0.5)(batch, kinds={}, generator=torch.Generator())
     assert "kept" not in batch
     assert found["image"] is batch["image"]
 

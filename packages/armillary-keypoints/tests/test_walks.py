@@ -13,7 +13,7 @@ SQUARE = torch.tensor([[-1.0, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]])
 
 @pytest.fixture
 def shape():
-    space = ShapeSpace(4, basis=2, hidden=3, layers=1, mean_spread=1.0, basis_spread=1.0, momentum=0.1)
+    space = ShapeSpace(points=4, basis=2, hidden=3, layers=1, mean_spread=1.0, basis_spread=1.0, momentum=0.1)
     return space.double()
 
 

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from armillary_labelling.consistency import LabelConsistency, locate, measure, spread_points
-from armillary_labelling.evaluator_config import LabelConsistencyConfig
 
 SIZE, STRIDE = 32, 2
 
@@ -30,9 +29,9 @@ def pictures(turns):
 TURNS = [0.12 * k for k in range(8)]
 
 
-def shown(labels, *, turns=TURNS, batch=3, config=None, first=0):
+def shown(labels, *, turns=TURNS, batch=3, first=0):
     coordinates, mask = pictures(turns)
-    evaluator = LabelConsistency.build(config or LabelConsistencyConfig(anchors=60), inputs={})
+    evaluator = LabelConsistency(anchors=60)
     for start in range(0, len(turns), batch):
         part = slice(start, start + batch)
         ports = {
@@ -62,8 +61,8 @@ def test_apart_is_the_mean_angle_between_the_points():
     evaluator = shown(truth_as_labels())
     result = evaluator.result()
     generator = torch.Generator().manual_seed(0)
-    anchors = spread_points(evaluator._seen(sorted(evaluator.pictures), generator), count=60)
-    read = torch.stack([evaluator._read(item, anchors)[2] for item in sorted(evaluator.pictures)]).sum(0) >= 5
+    anchors = spread_points(evaluator._seen(sorted(evaluator.rows["score"]), generator), count=60)
+    read = torch.stack([evaluator._read(item, anchors)[2] for item in sorted(evaluator.rows["score"])]).sum(0) >= 5
     cosine = anchors[read] @ anchors[read].T
     expected = torch.rad2deg(cosine.clamp(-1, 1).acos())[~torch.eye(int(read.sum()), dtype=torch.bool)].mean()
     assert result.figures["apart"].value == pytest.approx(float(expected), abs=0.5)
@@ -142,8 +141,8 @@ def test_nothing_is_read_across_a_fold():
 def test_a_picture_without_the_object_is_passed_over():
     turns = [*TURNS, 0.0]
     evaluator = shown(truth_as_labels(turns), turns=turns)
-    labels, coordinates, mask = evaluator.pictures["008"]
-    evaluator.pictures["008"] = (labels, coordinates * math.nan, torch.zeros_like(mask))
+    labels, coordinates, mask = evaluator.rows["score"]["008"]
+    evaluator.rows["score"]["008"] = (labels, coordinates * math.nan, torch.zeros_like(mask))
     result = evaluator.result()
     assert "008" not in result.rows
     assert len(result.rows) == len(TURNS)
@@ -199,7 +198,7 @@ def test_neither_batches_nor_shards_nor_order_matter():
 
 
 def test_too_little_is_an_error_that_says_what_to_do():
-    empty = LabelConsistency.build(LabelConsistencyConfig(), inputs={})
+    empty = LabelConsistency()
     with pytest.raises(ValueError, match="no picture with object coordinates"):
         empty.result()
     with pytest.raises(ValueError, match="the setting pictures"):

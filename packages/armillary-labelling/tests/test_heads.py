@@ -3,12 +3,11 @@
 import pytest
 import torch
 
-from armillary_labelling.config import LabelMapConfig
 from armillary_labelling.heads import LabelMap
 
 
 def head(**settings):
-    return LabelMap.build(LabelMapConfig(**settings), inputs={"features": (None, 8, None, None)}, outputs={})
+    return LabelMap(features=8, **settings)
 
 
 @pytest.mark.parametrize("channels", [3, 16])
@@ -38,4 +37,4 @@ def test_label_of_length_zero_has_a_finite_slope():
 
 def test_unknown_features_are_refused():
     with pytest.raises(ValueError, match="number of features"):
-        LabelMap.build(LabelMapConfig(), inputs={"features": (None, None, None, None)}, outputs={})
+        LabelMap.build(LabelMap.Config(), inputs={"features": (None, None, None, None)})

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from armillary.errors import DataError
-from armillary_labelling.evaluator_config import LandmarksNearestConfig, LandmarksRegressedConfig
-from armillary_labelling.landmarks import LandmarksNearest, LandmarksRegressed, nearest_cells
+from armillary_labelling.landmarks import LandmarksNearest, nearest_cells
+from armillary_labelling.regression import LandmarksRegressed
 
 SIZE, STRIDE = 33, 2
 CELLS = SIZE // STRIDE
@@ -45,13 +45,13 @@ def show(evaluator, phase, labels, landmarks, *, visible=None, batch=3, first=0)
 
 
 def nearest(*, fit=None, score=None, visible=None, fit_visible=None, batch=3, **settings):
-    evaluator = LandmarksNearest.build(LandmarksNearestConfig(**settings), inputs={})
+    evaluator = LandmarksNearest(**settings)
     show(evaluator, "fit", *(fit or faces(6)), visible=fit_visible, batch=batch)
     return show(evaluator, "score", *(score or faces(4, seed=1)), visible=visible, batch=batch)
 
 
 def short(**settings):
-    return LandmarksRegressedConfig(**{"epochs": 30, "intermediate": 8, "lr": 0.03, **settings})
+    return LandmarksRegressed(**{"epochs": 30, "intermediate": 8, "lr": 0.03, **settings})
 
 
 # --- the nearest label ---------------------------------------------------------------------------------------------
@@ -177,11 +177,11 @@ def test_neither_batches_nor_shards_matter():
     labels, landmarks = faces(7, seed=3)
     labels = labels + 0.05 * torch.randn(labels.shape, generator=torch.Generator().manual_seed(2), dtype=labels.dtype)
     whole = nearest(fit=(labels, landmarks), score=(labels, landmarks), batch=7).result()
-    one, two = (LandmarksNearest.build(LandmarksNearestConfig(), inputs={}) for _ in range(2))
+    one, two = (LandmarksNearest() for _ in range(2))
     show(one, "fit", labels[:2], landmarks[:2], batch=1)
     show(two, "fit", labels[2:], landmarks[2:], first=2)
     one.merge(two)
-    two = LandmarksNearest.build(LandmarksNearestConfig(), inputs={})
+    two = LandmarksNearest()
     two.fitted = one.fitted
     show(two, "score", labels[5:], landmarks[5:], first=5)
     show(one, "score", labels[:5], landmarks[:5], batch=2)
@@ -209,11 +209,11 @@ def test_points_that_are_not_there_are_refused(settings, message):
 
 
 def test_nothing_fitted_and_nothing_scored_are_errors():
-    evaluator = LandmarksNearest.build(LandmarksNearestConfig(), inputs={})
+    evaluator = LandmarksNearest()
     show(evaluator, "score", *faces(1))
     with pytest.raises(ValueError, match="no fit pass"):
         evaluator.result()
-    evaluator = LandmarksNearest.build(LandmarksNearestConfig(), inputs={})
+    evaluator = LandmarksNearest()
     show(evaluator, "fit", *faces(2))
     with pytest.raises(ValueError, match="no annotated point is visible"):
         evaluator.result()
@@ -222,8 +222,7 @@ def test_nothing_fitted_and_nothing_scored_are_errors():
 # --- the regressor -------------------------------------------------------------------------------------------------
 
 
-def regressed(config, *, fit=None, score=None, visible=None, batch=3):
-    evaluator = LandmarksRegressed.build(config, inputs={})
+def regressed(evaluator, *, fit=None, score=None, visible=None, batch=3):
     show(evaluator, "fit", *(fit or faces(24)), visible=visible, batch=batch)
     return show(evaluator, "score", *(score or faces(8, seed=1)), batch=batch)
 
@@ -244,7 +243,7 @@ def test_the_regressor_depends_on_ids_alone():
     labels, landmarks = faces(10)
     asked, truth = faces(4, seed=1)
     whole = regressed(short(epochs=3), fit=(labels, landmarks), score=(asked, truth), batch=10).result()
-    one, two = (LandmarksRegressed.build(short(epochs=3), inputs={}) for _ in range(2))
+    one, two = (short(epochs=3) for _ in range(2))
     show(one, "fit", labels[6:], landmarks[6:], first=6, batch=1)
     show(two, "fit", labels[:6], landmarks[:6])
     show(two, "score", asked[:1], truth[:1])
@@ -274,7 +273,7 @@ def test_hidden_landmarks_teach_nothing():
 
 
 def test_the_regressor_needs_both_passes():
-    evaluator = LandmarksRegressed.build(short(), inputs={})
+    evaluator = short()
     with pytest.raises(ValueError, match="no fit pass"):
         evaluator.result()
     show(evaluator, "fit", *faces(2))

@@ -9,7 +9,7 @@ from armillary.kernels.sampling import identity_grid
 from armillary_labelling.losses import Distance, Exchange, Log, Margin, cells
 
 LOSSES = {
-    "distance": Distance(gamma=0.5),
+    "distance": Distance(),
     "distance-1": Distance(gamma=1.0),
     "log": Log(),
     "margin": Margin(scale=1.0, gamma=1.0),

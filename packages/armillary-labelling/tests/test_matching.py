@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from armillary_labelling.evaluator_config import MatchingConfig
-from armillary_labelling.matching import Matching, labels_at_cells
+from armillary_labelling.matching import HALF_STRENGTH_PAIR, Matching, labels_at_cells
+from armillary_labelling.transforms import TpsPair
 
 SIZE, STRIDE = 20, 2
 CELLS = SIZE // STRIDE
@@ -45,7 +45,7 @@ def view(items, *, labels=None, visible=None, source_off=0.0):
 
 
 def matched(items=(0, 1, 2), *, batch=2, **more):
-    evaluator = Matching.build(MatchingConfig(frame=SIZE), inputs={})
+    evaluator = Matching(frame=SIZE)
     for start in range(0, len(items), batch):
         part = items[start : start + batch]
         evaluator.update("score", ids=[f"{k:03d}" for k in part], ports=view(part, **more))
@@ -62,7 +62,7 @@ def test_marks_are_matched_without_error():
 def test_the_error_by_hand():
     """All marks of the targets 3 cells to the right of their landmarks: 6 pixels, by the frame of 70: 21."""
     shifted = torch.stack([marks([(min(x + 3, CELLS - 1), y) for x, y in cells]) for cells in TARGETS[:2]])
-    evaluator = Matching.build(MatchingConfig(), inputs={})
+    evaluator = Matching()
     evaluator.update("score", ids=["a", "b"], ports=view((0, 1), labels=shifted))
     for measure in ("same", "different"):
         assert evaluator.result().figures[measure].value == pytest.approx(6.0 * 70 / SIZE)
@@ -128,4 +128,13 @@ def test_one_picture_has_no_next():
 
 def test_nothing_scored_is_an_error():
     with pytest.raises(ValueError, match="no picture with landmarks"):
-        Matching.build(MatchingConfig(), inputs={}).result()
+        Matching().result()
+
+
+def test_matching_is_measured_at_half_strength():
+    """Half of what training draws with, the first warp as strong as the second, landmarks carried along."""
+    settings = dict(HALF_STRENGTH_PAIR.settings)
+    published = TpsPair.Config()
+    for name in ("warp", "strong_warp", "translation", "scale", "rotation"):
+        assert settings.pop(name) == pytest.approx(getattr(published, name) / 2)
+    assert settings == {"first_warp": 1.0, "first_affine": 1.0, "landmarks": True}

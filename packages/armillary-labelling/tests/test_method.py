@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch import nn
 
-from armillary.config import NoConfig
 from armillary_labelling.heads import LabelMap
 from armillary_labelling.method import Labelling
 from armillary_labelling.networks import Simple
@@ -12,9 +11,7 @@ from armillary_labelling.networks import Simple
 
 def method():
     torch.manual_seed(0)
-    encoder = Simple(features=8, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
-    head = LabelMap(8, channels=3, unit=False, scale=20.0)
-    return Labelling.build(NoConfig(), parts={"encoder": encoder, "head": head})
+    return Labelling(encoder=Simple(features=8), head=LabelMap(features=8))
 
 
 @pytest.mark.parametrize("batch", [1, 3])

@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from armillary_labelling.evaluator_config import LandmarksRegressedConfig
-from armillary_labelling.regression import fit_regressor, intermediate_points
+from armillary_labelling.regression import LandmarksRegressed, intermediate_points
 
 DOUBLE = torch.float64
 
@@ -91,9 +90,9 @@ def test_the_learning_rate_falls_to_a_tenth_at_each_milestone(milestones, lr):
     positions = 2 * torch.rand(12, 2, generator=generator) - 1
 
     def after(**settings):
-        config = LandmarksRegressedConfig(epochs=6, intermediate=3, **settings)
+        measure = LandmarksRegressed(epochs=6, intermediate=3, **settings)
         counts = torch.ones(4, 2, dtype=torch.bool)
-        return fit_regressor(labels, truth, counts, positions=positions, config=config)[0](labels)
+        return measure.regressor(labels, truth, counts, positions=positions)[0](labels)
 
     low = after(lr=lr, milestones=())
     torch.testing.assert_close(after(lr=0.05, milestones=milestones), low, atol=1e-6, rtol=0)
@@ -109,10 +108,10 @@ def test_a_picture_is_worth_its_share_of_the_landmarks_that_count():
     truth = torch.rand(4, 1, 2, generator=generator).repeat(2, 1, 1)
     labels = labels.repeat(2, 1, 1, 1)
     positions = 2 * torch.rand(12, 2, generator=generator) - 1
-    config = LandmarksRegressedConfig(epochs=20, intermediate=3, lr=0.01, weight_decay=1.0, batch_size=8)
+    measure = LandmarksRegressed(epochs=20, intermediate=3, lr=0.01, weight_decay=1.0, batch_size=8)
     half = torch.tensor([True] * 4 + [False] * 4)[:, None]
     found = [
-        fit_regressor(labels, truth, counts, positions=positions, config=config)[0](labels)
+        measure.regressor(labels, truth, counts, positions=positions)[0](labels)
         for counts in (torch.ones(8, 1, dtype=torch.bool), half)
     ]
     torch.testing.assert_close(*found, atol=1e-4, rtol=0)

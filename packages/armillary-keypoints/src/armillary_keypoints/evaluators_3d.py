@@ -1,21 +1,23 @@
-"""How well key points know the shape in space: two readings of an error that the paper does not explain.
+"""Error of annotated points in space: two readings of an error that the paper does not explain.
 
 Coordinates are the picture's: x and y in [-1, 1] as in grid, z in the same unit and growing away from the viewer, relative to
 the mean of the points. A picture says nothing of a translation along z, so that none counts.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Self
+from typing import Annotated, Self
 
 import attrs
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from armillary import ports
+from armillary.config import param
 from armillary.errors import DataError
-from armillary.interfaces.evaluator import Evaluation, Evaluator
+from armillary.interfaces import Evaluation
 from armillary.kernels.procrustes import aligned
-from armillary.ports import Shape
+from armillary.ports import Of
 from armillary.std.annotation import (
     IMAGE_CENTRE,
     MEAN_SHAPE,
@@ -28,41 +30,137 @@ from armillary.std.annotation import (
     normaliser_pixels,
     pair_distance,
 )
-from armillary_keypoints.evaluator_config import Nme3dRegressedConfig, Nme3dSimilarityConfig
-from armillary_keypoints.evaluators import Rows, least_squares, mean_shape
+from armillary.std.annotation_config import (
+    PER_CENT_OF,
+    WHICH_POINTS,
+    Groups,
+    Normaliser,
+    check_groups,
+    check_normaliser,
+)
+from armillary_keypoints.evaluators import (
+    REGRESSED,
+    TOLD,
+    TRIVIAL,
+    Annotated2d,
+    Visible,
+    least_squares,
+    mean_shape,
+)
+from armillary_keypoints.rows import Rows
+from armillary_keypoints.shape_space import InSpace
 
+_PAPER = "Wang, Cao, Bernard 2024"
 _FLAT, _MIRRORED, _ONE_PLACE = "without depth", "depth mirrored", "one place"
-_ROUNDS = 8  # of the mean shape: it stands still to six digits after four
+_ROUNDS = 8  # of the mean shape: it is constant to six digits after four
 _NO_DEPTH = "the method gives no depth: its points were taken to lie in the picture's plane"
+_SPACE = (
+    "the truth is (x, y) in the picture and z the depth relative to the mean of the annotated points, at the scale that the points "
+    "have in the picture; larger z is farther. Of the key points too only depth relative to their mean counts; a method without "
+    "depth has z = 0"
+)
+
+Annotated3d = Annotated[ports.Landmarks3d, Of(shape="batch annotated 3", frame="camera")]
 
 
-class Nme3dRegressed(Evaluator):
-    """``nme3d-regressed/1``: points in space regressed from all coordinates of the key points."""
+class PointsInSpace(Rows):
+    """Base of measures on annotated points in space."""
 
-    def __init__(self, config: Nme3dRegressedConfig) -> None:
-        self.config = config
-        self.rows = _SpaceRows()
+    fit_outputs = True
 
-    @classmethod
-    def build(cls, config: Nme3dRegressedConfig, *, inputs: Mapping[str, Shape]) -> Self:
-        """Return an empty evaluator; it takes any size."""
-        del inputs
-        return cls(config)
+    points: Groups = param("all", source=f"{_PAPER}: 68 points", validator=check_groups, help=WHICH_POINTS)
+    normaliser: Normaliser = param(
+        (0, 1),
+        source=f"{_PAPER}: ocular distance; ours: taken in space",
+        validator=check_normaliser,
+        help=f"{PER_CENT_OF}; a distance of points is taken in space, which a turned head does not shorten",
+    )
 
-    def update(self, phase: str, *, ids: list[str], ports: Mapping[str, Tensor]) -> None:
-        """Keep the points of a batch."""
-        self.rows.add(phase, ids, ports, groups=self.config.points)
+    def setup(self) -> None:
+        """Start without rows."""
+        super().setup()
+        self.has_depth = False
+
+    def score(
+        self,
+        ids: list[str],
+        *,
+        image: ports.Image,
+        keypoints2d: ports.Keypoints2d,
+        keypoints3d: InSpace | None = None,
+        true_landmarks2d: Annotated2d,
+        true_landmarks3d: Annotated3d,
+        true_visible: Visible | None = None,
+        phase: str = "score",
+    ) -> None:
+        """Keep the points of a batch.
+
+        Raises:
+            DataError: the pictures are not square.
+        """
+        height, width = image.shape[-2:]
+        if height != width:
+            raise DataError(f"a depth at the picture's scale needs square pictures, got {width} x {height}")
+        truth2d, counts = chosen_points(true_landmarks2d, true_visible, groups=self.points)
+        truth3d, _ = chosen_points(true_landmarks3d, true_visible, groups=self.points)
+        truth = picture_space(truth2d, truth3d, counts)
+        counts = counts & truth.isfinite().all(dim=-1)
+        if keypoints3d is None:
+            points = torch.nn.functional.pad(keypoints2d.detach().cpu().double(), (0, 1))
+        else:
+            self.has_depth = True
+            points = keypoints3d.detach().cpu().double()
+            points = torch.cat((points[..., :2], points[..., 2:] - points[..., 2:].mean(dim=1, keepdim=True)), dim=-1)
+        self.keep(phase, ids, points, truth, counts)
+        self.size = (height, width)
+
+    fit = score
 
     def merge(self, other: Self) -> None:
-        """Take in another shard: pictures join by id."""
-        self.rows.merge(other.rows)
+        """Add the rows of another shard: pictures join by id."""
+        super().merge(other)
+        self.has_depth = self.has_depth or other.has_depth
+
+    def evaluated(
+        self, ids: list[str], found: Mapping[str, Tensor], *, truth: Tensor, counts: Tensor, seen: Tensor
+    ) -> Evaluation:
+        """Return the errors of points by name, in per cent of the normaliser."""
+        side = self.size[0]
+        to_pixels = (side - 1) / 2
+        if self.normaliser in ("box", "image"):
+            length = normaliser_pixels(truth[..., :2], normaliser=self.normaliser, height=side, width=side)
+        else:
+            length = to_pixels * pair_distance(truth, normaliser=self.normaliser)
+            length = torch.where(length.isfinite() & (length > 0), length, torch.nan)
+        table = ErrorTable()
+        table.add(NORMALISER, ids, length[:, None])
+        for who, points in found.items():
+            error = 100.0 * to_pixels * torch.linalg.vector_norm(points - truth, dim=-1) / length[:, None]
+            table.add(who, ids, torch.where(counts, error, torch.nan))
+        shown = drawn(ids, found[METHOD][..., :2], truth[..., :2], counts)
+        result = evaluation(self.header["name"], table, shown, seen=seen, size=self.size)
+        return result if self.has_depth else attrs.evolve(result, notes=(*result.notes, _NO_DEPTH))
+
+
+class Nme3dRegressed(
+    PointsInSpace,
+    name="nme3d-regressed/1",
+    source=f"{_PAPER}, Table 4: one reading of 'aligned to ground truth', which the paper does not explain",
+    summary="annotated points in space regressed from the key points",
+):
+    """Error of points in space regressed from all coordinates of the key points."""
+
+    protocol = (
+        f"{REGRESSED}, depth among them; {_SPACE}. No further alignment. It asks what the key points know of the shape in "
+        f"space, in whatever form: points of the plane may predict depth too. The error is the distance in space, {TOLD} "
+        f"{TRIVIAL} Beside them the same key points without their depth."
+    )
 
     def result(self) -> Evaluation:
         """Fit, and return the error of the method and of each baseline in per cent of the normaliser."""
-        name = "nme3d-regressed/1"
-        _, points, truth, counts = self.rows.stacked("fit", name=name)
-        ids, asked, wanted, asked_counts = self.rows.stacked("score", name=name)
-        variants = {METHOD: _as_it_is} | ({_FLAT: _flat} if self.rows.has_depth else {})
+        _, points, truth, counts = self.stacked("fit")
+        ids, asked, wanted, asked_counts = self.stacked("score")
+        variants = {METHOD: _as_it_is} | ({_FLAT: _flat} if self.has_depth else {})
         found = {}
         for who, change in variants.items():
             beta = least_squares(_corner(change(points)).flatten(1), _corner(truth), counts)
@@ -70,43 +168,38 @@ class Nme3dRegressed(Evaluator):
         found[MEAN_SHAPE] = mean_shape(truth, counts).expand_as(wanted)
         found[IMAGE_CENTRE] = torch.zeros_like(wanted)
         seen = counts.sum(dim=0)
-        return _evaluated(name, self.rows, ids, found, wanted, asked_counts & (seen > 0), seen, self.config)
+        return self.evaluated(ids, found, truth=wanted, counts=asked_counts & (seen > 0), seen=seen)
 
 
-class Nme3dSimilarity(Evaluator):
-    """``nme3d-similarity/1``: points in space as fixed mixtures of the key points, each picture aligned with its truth.
+class Nme3dSimilarity(
+    PointsInSpace,
+    name="nme3d-similarity/1",
+    source=f"{_PAPER}, Table 4: another reading of 'aligned to ground truth'; Umeyama 1991, doi:10.1109/34.88573",
+    summary="key points in space mixed to annotated points, and aligned picture by picture",
+):
+    """Error of points in space as fixed mixtures of the key points, each picture aligned with its truth.
 
     Undefined: where some points of a picture do not count, what is centred is the mean of those that do, which biases the
     weights a little.
     """
 
-    def __init__(self, config: Nme3dSimilarityConfig) -> None:
-        self.config = config
-        self.rows = _SpaceRows()
-
-    @classmethod
-    def build(cls, config: Nme3dSimilarityConfig, *, inputs: Mapping[str, Shape]) -> Self:
-        """Return an empty evaluator; it takes any size."""
-        del inputs
-        return cls(config)
-
-    def update(self, phase: str, *, ids: list[str], ports: Mapping[str, Tensor]) -> None:
-        """Keep the points of a batch."""
-        self.rows.add(phase, ids, ports, groups=self.config.points)
-
-    def merge(self, other: Self) -> None:
-        """Take in another shard: pictures join by id."""
-        self.rows.merge(other.rows)
+    protocol = (
+        "each annotated point is a mixture of the key points with fixed weights, the same for x, y and z, by least squares over "
+        "the training split after both are centred; then each picture's points are brought onto its truth by the best scale, "
+        f"rotation (no mirror) and translation; {_SPACE}. It asks whether the key points have the right shape in space: depth "
+        "that is not there cannot be regressed, and neither pose nor size of the object counts. The error is the distance in "
+        f"space, {TOLD} Baselines, aligned the same way: the mean shape of the training split (generalised Procrustes), all "
+        "points in one place, the same key points without their depth, and with their depth mirrored."
+    )
 
     def result(self) -> Evaluation:
         """Fit, align, and return the error of the method and of each baseline in per cent of the normaliser."""
-        name = "nme3d-similarity/1"
-        _, points, truth, counts = self.rows.stacked("fit", name=name)
-        ids, asked, wanted, asked_counts = self.rows.stacked("score", name=name)
+        _, points, truth, counts = self.stacked("fit")
+        ids, asked, wanted, asked_counts = self.stacked("score")
         seen = counts.sum(dim=0)
         asked_counts = asked_counts & (seen > 0)
         variants: dict[str, Callable[[Tensor], Tensor]] = {METHOD: _as_it_is}
-        if self.rows.has_depth:
+        if self.has_depth:
             variants |= {_FLAT: _flat, _MIRRORED: _mirrored}
         shapes = {}
         for who, change in variants.items():
@@ -115,7 +208,7 @@ class Nme3dSimilarity(Evaluator):
         shapes[MEAN_SHAPE] = procrustes_mean(truth, counts).expand_as(wanted)
         shapes[_ONE_PLACE] = torch.zeros_like(wanted)
         found = {who: aligned(shape, wanted, valid=asked_counts) for who, shape in shapes.items()}
-        return _evaluated(name, self.rows, ids, found, wanted, asked_counts, seen, self.config)
+        return self.evaluated(ids, found, truth=wanted, counts=asked_counts, seen=seen)
 
 
 def picture_space(
@@ -123,7 +216,7 @@ def picture_space(
     landmarks3d: Float[Tensor, "batch annotated 3"],
     counts: Bool[Tensor, "batch annotated"],
 ) -> Float[Tensor, "batch annotated 3"]:
-    r"""Annotated points at the scale of the picture: (x, y) as they stand in it, z relative to their mean.
+    r"""Return annotated points at the scale of the picture: (x, y) as in it, z relative to their mean.
 
     .. math:: z_i = s\, (Z_i - \bar Z), \quad
               s = \frac{\sum_i (p_i - \bar p)^\top (P_i - \bar P)_{xy}}{\sum_i \lVert (P_i - \bar P)_{xy} \rVert^2}
@@ -154,7 +247,7 @@ def mixture(
     truth: Float[Tensor, "rows annotated 3"],
     counts: Bool[Tensor, "rows annotated"],
 ) -> Float[Tensor, "annotated points"]:
-    r"""Weights that make annotated points of key points, the same for x, y and z.
+    r"""Return the weights that make annotated points of key points, the same for x, y and z.
 
     .. math:: \min_W \sum \lVert W (p - \bar p) - (y - \bar y) \rVert^2
 
@@ -169,7 +262,7 @@ def mixture(
 def procrustes_mean(
     shapes: Float[Tensor, "rows annotated 3"], counts: Bool[Tensor, "rows annotated"]
 ) -> Float[Tensor, "annotated 3"]:
-    """Mean of shapes once each is turned, scaled and moved onto it: what they share, whatever their pose.
+    """Return the mean of shapes once each is turned, scaled and moved onto it: what they share, whatever their pose.
 
     Source: generalised Procrustes analysis, Gower 1975, doi:10.1007/BF02291478.
     """
@@ -184,65 +277,8 @@ def procrustes_mean(
     return mean
 
 
-class _SpaceRows(Rows):
-    """Key points and annotated points in space."""
-
-    has_depth = False
-
-    def add(self, phase: str, ids: list[str], ports: Mapping[str, Tensor], *, groups: object) -> None:
-        height, width = ports["image"].shape[-2:]
-        if height != width:
-            raise DataError(f"a depth at the picture's scale needs square pictures, got {width} x {height}")
-        flat, visible = ports["true_landmarks2d"], ports.get("true_visible")
-        truth2d, counts = chosen_points(flat, visible, groups=groups)  # type: ignore[arg-type]
-        truth3d, _ = chosen_points(ports["true_landmarks3d"], visible, groups=groups)  # type: ignore[arg-type]
-        truth = picture_space(truth2d, truth3d, counts)
-        counts = counts & truth.isfinite().all(dim=-1)
-        points = ports["keypoints2d"].detach().cpu().double()
-        given = ports.get("keypoints3d")
-        if given is None:
-            points = torch.nn.functional.pad(points, (0, 1))
-        else:
-            self.has_depth = True
-            points = given.detach().cpu().double()
-            points = torch.cat((points[..., :2], points[..., 2:] - points[..., 2:].mean(dim=1, keepdim=True)), dim=-1)
-        self.keep(phase, ids, points, truth, counts)
-        self.size = (height, width)
-
-    def merge(self, other: Rows) -> None:
-        super().merge(other)
-        self.has_depth = self.has_depth or bool(getattr(other, "has_depth", False))
-
-
-def _evaluated(
-    name: str,
-    rows: _SpaceRows,
-    ids: list[str],
-    found: Mapping[str, Tensor],
-    truth: Tensor,
-    counts: Tensor,
-    seen: Tensor,
-    config: Nme3dRegressedConfig | Nme3dSimilarityConfig,
-) -> Evaluation:
-    side = rows.size[0]
-    to_pixels = (side - 1) / 2
-    if config.normaliser in ("box", "image"):
-        length = normaliser_pixels(truth[..., :2], normaliser=config.normaliser, height=side, width=side)
-    else:
-        length = to_pixels * pair_distance(truth, normaliser=config.normaliser)
-        length = torch.where(length.isfinite() & (length > 0), length, torch.nan)
-    table = ErrorTable()
-    table.add(NORMALISER, ids, length[:, None])
-    for who, points in found.items():
-        error = 100.0 * to_pixels * torch.linalg.vector_norm(points - truth, dim=-1) / length[:, None]
-        table.add(who, ids, torch.where(counts, error, torch.nan))
-    shown = drawn(ids, found[METHOD][..., :2], truth[..., :2], counts)
-    result = evaluation(name, table, shown, seen=seen, size=rows.size)
-    return result if rows.has_depth else attrs.evolve(result, notes=(*result.notes, _NO_DEPTH))
-
-
 def _corner(points: Tensor) -> Tensor:
-    """Coordinates whose origin is the picture's corner, half as large: [0, 1] along x and y."""
+    """Return coordinates whose origin is the picture's corner, half as large: [0, 1] along x and y."""
     return 0.5 * points + _shift(points)
 
 

@@ -1,46 +1,85 @@
-"""Key points of one method, lifted by the depth of another: the baseline "AutoLink + Unsup3D" of Wang, Cao and Bernard 2024,
-Table 4. Nothing is trained; both methods come from runs of their own.
+"""Baseline "AutoLink + Unsup3D" of Wang, Cao and Bernard 2024, Table 4: key points of one method, lifted by the depth of another.
+
+Nothing is trained; both methods come from runs of their own.
 
 Depth is that of the picture's own view, along the camera's z axis, larger farther.
 """
 
-from collections.abc import Mapping
-from typing import Self
+import math
+from typing import Annotated, NotRequired, TypedDict
 
-import attrs
 import torch
+from attrs.validators import gt
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from armillary.interfaces.method import Method
+from armillary import ports
+from armillary.config import param
+from armillary.interfaces import Method, slot
 from armillary.kernels.cameras import intrinsics
 from armillary.kernels.points import values_at
-from armillary_keypoints.lifted_specs import LiftedConfig
+from armillary_keypoints.shape_space import InSpace
+
+_SIZE = "ours: unsup3d:paper, keypoints:quick"
+DepthMap = Annotated[ports.Depth, ports.Of(shape="batch 1 $depth_size $depth_size", frame="image")]
 
 
-class Lifted(Method):
-    """Pictures to key points in space: (x, y) of one trained method, z read off the depth map of another.
+class PointsFound(TypedDict):
+    """Output of the run of the points."""
 
-    Args:
-        points: image to ``keypoints2d``.
-        depth: image to ``depth``, and where it has one ``camera`` or ``canonical_camera``.
-        points_size: side of the pictures that ``points`` takes, in pixels.
-        depth_size: the same of ``depth``.
-        fov: field of view where the depth comes without a camera, in radians.
-    """
+    keypoints2d: ports.Keypoints2d
 
-    def __init__(self, points: nn.Module, depth: nn.Module, *, points_size: int, depth_size: int, fov: float) -> None:
-        super().__init__()
-        self.points, self.depth, self.fov = points, depth, fov
-        self.points_size, self.depth_size = points_size, depth_size
 
-    @classmethod
-    def build(cls, config: LiftedConfig, *, parts: Mapping[str, nn.Module]) -> Self:
-        """Return the method of these parts."""
-        return cls(parts["points"], parts["depth"], **attrs.asdict(config))
+class DepthFound(TypedDict):
+    """Output of the run of the depth, with the camera where it has one."""
 
-    def forward(self, image: Float[Tensor, "batch 3 height width"]) -> dict[str, Tensor]:
+    depth: DepthMap
+    camera: NotRequired[ports.Camera]
+    canonical_camera: NotRequired[ports.Camera]
+
+
+class LiftedOut(TypedDict):
+    """Key points, flat and lifted, and the depth map that lifts them."""
+
+    keypoints2d: ports.Keypoints2d
+    keypoints3d: InSpace
+    depth: DepthMap
+
+
+class Lifted(
+    Method,
+    name="lifted",
+    source="Wang, Cao, Bernard 2024, Table 4: AutoLink + Unsup3D",
+    summary="key points of one run, lifted by the depth of another",
+):
+    """Pictures to key points in space: (x, y) of one trained method, z read off the depth map of another."""
+
+    limits = (
+        "A point lies where the depth map is at its place: on the surface that is seen, also where the point itself is hidden.",
+        "Where the depth map ends, a point takes the depth of what is behind the object.",
+    )
+
+    points_size: int = param(
+        64, unit="pixel", source=_SIZE, validator=gt(0), help="side of the pictures that the run of the points takes"
+    )
+    depth_size: int = param(
+        64, unit="pixel", source=_SIZE, validator=gt(0), help="side of the pictures that the run of the depth takes"
+    )
+    fov: float = param(
+        math.radians(10.0),
+        unit="radian",
+        source="Unsup3D, elliottwu/unsup3d, unsup3d/renderer",
+        validator=gt(0.0),
+        help="horizontal field of view, used where the run of the depth gives no camera",
+    )
+
+    @slot("encoder")
+    def points(self, image: Annotated[ports.Image, "batch 3 $points_size $points_size"]) -> PointsFound: ...
+    @slot("encoder")
+    def depth(self, image: Annotated[ports.Image, "batch 3 $depth_size $depth_size"]) -> DepthFound: ...
+
+    def forward(self, image: ports.Image) -> LiftedOut:
         """Return the key points, flat and lifted, and the depth map that lifts them."""
         points = _predicted(self.points, resized(image, self.points_size))["keypoints2d"]
         found = _predicted(self.depth, resized(image, self.depth_size))
@@ -65,7 +104,7 @@ def lift(
     depth: Float[Tensor, "batch 1 height width"],
     camera: Float[Tensor, "*batch 3 3"],
 ) -> Float[Tensor, "batch points 3"]:
-    r"""Key points in the units of the picture.
+    r"""Return key points in the units of the picture.
 
     .. math:: z_i = \frac{2}{W - 1} \, \frac{f}{\bar Z} \, (Z_i - \bar Z)
 
@@ -78,7 +117,7 @@ def lift(
         camera: intrinsics in pixels of the depth map.
 
     Returns:
-        (x, y) as given, and z relative to the mean of the points, larger farther.
+        (x, y) of the points, and z relative to the mean of the points, larger farther.
     """
     z = values_at(depth, points)
     mean = z.mean(dim=-2, keepdim=True)

@@ -1,35 +1,41 @@
 """Losses of AutoLink (He, Wandt and Rhodin 2022, arXiv:2205.10636) and of Wang, Cao and Bernard 2024, Section 4.3.
 
-Images lie in [0, 1], points in [-1, 1]. Every loss returns one value an item.
+Images lie in [0, 1], points in [-1, 1]. Every loss returns one value per item.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import Annotated, Literal
 
 import torch
+from attrs.validators import ge, gt, min_len
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from armillary.interfaces.loss import Loss, StepCache
-from armillary.ports import Shape
+from armillary import ports
+from armillary.config import param
+from armillary.interfaces import Loss, StepCache, asset
 from armillary.std.features import VGGFeatures
 from armillary.std.photometric import vgg_weights
 
-if TYPE_CHECKING:
-    from armillary.config import NoConfig
-    from armillary_keypoints.config import FeatureDistanceConfig, PerceptualConfig, RepulsionConfig
+_PAPER = "Wang, Cao, Bernard 2024"
+_LOSS = "xingzhehe/AutoLink, utils_/loss.py"
 
-Shapes = Mapping[str, Shape]
-Assets = Mapping[str, Path]
 Norm = Literal["l1", "l2"]
+NORM = param(
+    "l1",
+    source=f"{_LOSS}: l1_loss; {_PAPER}, Eq. 4 prints the Euclidean norm",
+    help="l1: mean absolute difference; l2: root of the mean square",
+)
+
+Compared = Annotated[ports.FeatureMap, "batch feature_channels feature_rows feature_columns"]
+"""Features of the slot ``features``."""
 
 
 def projection(
     projected: Float[Tensor, "batch points 2"], points: Float[Tensor, "batch points 2"]
 ) -> Float[Tensor, " batch"]:
-    r"""Frobenius norm, not squared, of how far the projected shape misses the key points.
+    r"""Return the Frobenius norm, not squared, of the distance of the projected shape from the key points.
 
     .. math:: L = \| P_\mathrm{3D} \Pi - P_\mathrm{2D} \|_F
 
@@ -48,7 +54,7 @@ def projection(
 
 
 def nearest_distances(points: Float[Tensor, "batch points 2"]) -> Float[Tensor, "batch points"]:
-    """Distance of each point to the nearest other one, with a slope that parts points which coincide.
+    """Return the distance of each point to the nearest other one, with a slope that parts points which coincide.
 
     Of points nearer than the square root of the smallest normal number the distance is 0 and its slope that of two points
     which lie apart along a direction of their own: point i of K is drawn towards the angle 2 pi i / K, so that a heap fans out.
@@ -75,7 +81,7 @@ def nearest_distances(points: Float[Tensor, "batch points 2"]) -> Float[Tensor, 
 
 
 def repulsion(points: Float[Tensor, "batch points 2"], *, reach: float) -> Float[Tensor, " batch"]:
-    r"""How little each point keeps away from its nearest neighbour.
+    r"""Return the energy of points that repel their nearest neighbours.
 
     .. math:: L = -\sum_i d_i \exp(-d_i / h), \quad d_i = \| p_i - \mathcal N(p_i) \|_2
 
@@ -92,7 +98,7 @@ def repulsion(points: Float[Tensor, "batch points 2"], *, reach: float) -> Float
 
 
 def distance(one: Float[Tensor, "batch ..."], other: Float[Tensor, "batch ..."], *, norm: Norm) -> Tensor:
-    """Mean absolute difference of each item (``l1``), or the root of its mean square (``l2``, slope 0 where it is 0)."""
+    """Return the mean absolute difference of each item (``l1``), or the root of its mean square (``l2``, slope 0 where it is 0)."""
     difference = (one - other).flatten(1)
     if norm == "l1":
         return difference.abs().mean(dim=1)
@@ -101,77 +107,74 @@ def distance(one: Float[Tensor, "batch ..."], other: Float[Tensor, "batch ..."],
     return torch.where(same, 0.0, torch.where(same, 1.0, squared).sqrt())
 
 
-class Projection(Loss):
-    """How far the projected 3D shape misses the key points; its gradient reaches both."""
+class Projection(
+    Loss,
+    name="projection",
+    source=f"{_PAPER}, Eq. 8",
+    summary="how far the projected 3D shape misses the key points",
+):
+    """Distance of the projected 3D shape from the key points; its gradient reaches both."""
 
-    @classmethod
-    def build(cls, config: "NoConfig", *, inputs: Shapes, assets: Assets) -> Self:
-        """Return the loss; it has no settings."""
-        return cls()
-
-    def forward(
-        self, projected_keypoints2d: Float[Tensor, "batch points 2"], keypoints2d: Float[Tensor, "batch points 2"]
-    ) -> Float[Tensor, " batch"]:
-        """Return one value for each item."""
+    def forward(self, projected_keypoints2d: ports.Keypoints2d, keypoints2d: ports.Keypoints2d) -> ports.PerItem:
+        """Return one value per item."""
         return projection(projected_keypoints2d, keypoints2d)
 
 
-class Repulsion(Loss):
-    """Key points keep apart.
+class Repulsion(
+    Loss,
+    name="repulsion",
+    source=f"{_PAPER}, Eq. 9",
+    summary="how little each key point keeps away from its nearest neighbour",
+):
+    """Force that keeps key points apart."""
 
-    Args:
-        reach: distance at which the force ends, in units of [-1, 1].
-    """
+    reach: float = param(
+        0.2,
+        unit="normalised",
+        source="ours: the paper leaves it to a supplement that is not public; not searched",
+        validator=gt(0.0),
+        help="h, the distance to which neighbours are driven",
+    )
 
-    def __init__(self, *, reach: float) -> None:
-        super().__init__()
-        self.reach = reach
-
-    @classmethod
-    def build(cls, config: "RepulsionConfig", *, inputs: Shapes, assets: Assets) -> Self:
-        """Return the loss."""
-        return cls(reach=config.reach)
-
-    def forward(self, keypoints2d: Float[Tensor, "batch points 2"]) -> Float[Tensor, " batch"]:
-        """Return one value for each item."""
+    def forward(self, keypoints2d: ports.Keypoints2d) -> ports.PerItem:
+        """Return one value per item."""
         return repulsion(keypoints2d, reach=self.reach)
 
 
-class Perceptual(Loss):
-    """Distance of VGG-16 features between the reconstruction and the picture, the sum over some layers.
+class Perceptual(
+    Loss,
+    name="perceptual",
+    source=f"{_PAPER}, Eq. 4; {_LOSS}",
+    summary="distance of VGG-16 features, the sum over some layers",
+):
+    """Distance of VGG-16 features between the reconstruction and the picture, the sum over some layers."""
 
-    Args:
-        weights: file of VGG-16 weights, or ``random:SEED``.
-        layers: of VGG-16.
-        size: side to which both are resized first; None leaves them as they are.
-        norm: ``l1`` as in AutoLink's code, ``l2`` as in both papers.
+    weights: str = param("file", source=f"{_LOSS}: ImageNet", help='"file", the asset vgg16; or "random:SEED"')
+    layers: tuple[str, ...] = param(
+        ("relu1_2", "relu2_2", "relu3_3", "relu4_3"), source=_LOSS, validator=min_len(1), help="that are compared"
+    )
+    size: int = param(
+        224, unit="pixel", source=_LOSS, validator=ge(0), help="side to which both pictures are resized; 0: as they are"
+    )
+    norm: Norm = NORM
+    vgg16: Path | None = asset("vgg16")
 
-    Source: Wang, Cao and Bernard 2024, Eq. 4; xingzhehe/AutoLink, utils_/loss.py.
-    """
-
-    def __init__(self, weights: Path | str, *, layers: tuple[str, ...], size: int | None, norm: Norm) -> None:
-        super().__init__()
-        self.vgg = VGGFeatures(layers, weights=weights)
-        self.layers, self.size = layers, size
-        self.norm: Norm = norm
-
-    @classmethod
-    def build(cls, config: "PerceptualConfig", *, inputs: Shapes, assets: Assets) -> Self:
-        """Return the loss with the weights that the recipe names.
+    def setup(self) -> None:
+        """Make the network of features.
 
         Raises:
-            ValueError: the weights are to come from a file and none was given.
+            ValueError: the weights are to come from a file that is missing.
         """
-        weights = vgg_weights(config.weights, assets)
-        return cls(weights, layers=config.layers, size=config.size or None, norm=config.norm)
+        weights = vgg_weights(self.weights, self.vgg16)
+        self.vgg = VGGFeatures(self.layers, weights=weights)
 
     def forward(
         self,
-        reconstruction: Float[Tensor, "batch 3 height width"],
-        image: Float[Tensor, "batch 3 height width"],
+        reconstruction: Annotated[ports.Image, ports.Of(unit="any")],
+        image: ports.Image,
         cache: StepCache | None = None,
-    ) -> Float[Tensor, " batch"]:
-        """Return one value for each item."""
+    ) -> ports.PerItem:
+        """Return one value per item."""
 
         def of_image() -> dict[str, Tensor]:
             with torch.no_grad():
@@ -183,33 +186,21 @@ class Perceptual(Loss):
         return torch.stack(terms).sum(dim=0)
 
     def _features(self, image: Tensor) -> dict[str, Tensor]:
-        if self.size is not None:
+        if self.size:
             image = functional.interpolate(image, size=(self.size, self.size), mode="bilinear", align_corners=False)
         return self.vgg(image)
 
 
-class FeatureDistance(Loss):
-    """Distance of features of any network between the reconstruction and the picture.
+class FeatureDistance(
+    Loss,
+    name="feature-distance",
+    source=f"{_PAPER}, Eq. 4, with another network than VGG",
+    summary="distance of the features of whatever network fills the slot features",
+):
+    """Distance of features of any network between the reconstruction and the picture."""
 
-    Args:
-        norm: ``l1`` or ``l2``.
+    norm: Norm = NORM
 
-    Source: Wang, Cao and Bernard 2024, Eq. 4, with the features of another network than VGG.
-    """
-
-    def __init__(self, *, norm: Norm) -> None:
-        super().__init__()
-        self.norm: Norm = norm
-
-    @classmethod
-    def build(cls, config: "FeatureDistanceConfig", *, inputs: Shapes, assets: Assets) -> Self:
-        """Return the loss."""
-        return cls(norm=config.norm)
-
-    def forward(
-        self,
-        reconstruction_features: Float[Tensor, "batch channel rows columns"],
-        image_features: Float[Tensor, "batch channel rows columns"],
-    ) -> Float[Tensor, " batch"]:
-        """Return one value for each item; no gradient reaches the features of the picture."""
+    def forward(self, reconstruction_features: Compared, image_features: Compared) -> ports.PerItem:
+        """Return one value per item; no gradient reaches the features of the picture."""
         return distance(reconstruction_features, image_features.detach(), norm=self.norm)

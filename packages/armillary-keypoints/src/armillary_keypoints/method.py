@@ -8,58 +8,117 @@ directions that all pictures share.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Self
+from typing import Annotated, Any, NotRequired, Self, TypedDict
 
 import torch
-from jaxtyping import Bool, Float
-from torch import Tensor, nn
+from attrs.validators import gt
+from torch import Tensor
 
-from armillary.interfaces.method import Illustration, Method
-from armillary_keypoints.shape_space import ShapeSpace
+from armillary import ports
+from armillary.config import param
+from armillary.interfaces import Illustration, Method, slot
+from armillary_keypoints.heads import Drawn
+from armillary_keypoints.losses import Compared
+from armillary_keypoints.networks import DecoderOut
+from armillary_keypoints.shape_space import Canonical, InSpace, Posed, Scales, ShapeSpace
 from armillary_keypoints.transforms import spread_cells
 from armillary_keypoints.walks import STEPS, edges_between, shape_walks, walk_picture
 
-if TYPE_CHECKING:
-    from armillary_keypoints.config import KeypointsConfig
-
+_PAPER = "Wang, Cao, Bernard 2024"
 _MID_GREY = 0.5
 _EVERY = 5  # cells; one of them is kept in prediction, a fifth as in training
 
+Coefficients = Annotated[ports.FeatureVector, "batch basis"]
 
-class Keypoints(Method):
+
+class FeaturesFound(TypedDict):
+    """Output of the slot ``encoder``."""
+
+    features: ports.FeatureMap
+
+
+class PointsFound(TypedDict):
+    """Output of the slot ``head``."""
+
+    heatmap: ports.Heatmap
+    keypoints2d: ports.Keypoints2d
+
+
+class ShapeFound(Posed):
+    """Output of the slot ``shape``."""
+
+    shape_coefficients: Coefficients
+
+
+class ComparedFound(TypedDict):
+    """Output of the slot ``features``."""
+
+    features: Compared
+
+
+class KeypointsOut(TypedDict):
+    """Everything that is found in a picture."""
+
+    heatmap: ports.Heatmap
+    keypoints2d: ports.Keypoints2d
+    edge_weights: Annotated[ports.FeatureVector, "batch pairs"]
+    edge_map: ports.EdgeMap
+    masked_image: ports.Image
+    reconstruction: Annotated[ports.Image, ports.Of(unit="any")]
+    keypoints3d: NotRequired[InSpace]
+    projected_keypoints2d: NotRequired[ports.Keypoints2d]
+    canonical_keypoints3d: NotRequired[Canonical]
+    pose: NotRequired[ports.Pose]
+    scale: NotRequired[Scales]
+    shape_coefficients: NotRequired[Coefficients]
+    reconstruction_features: NotRequired[Annotated[Compared, ports.With("features")]]
+    image_features: NotRequired[Annotated[Compared, ports.With("features")]]
+
+
+class Keypoints(
+    Method,
+    name="keypoints",
+    source=f"{_PAPER}, Sections 3 and 4; He, Wandt, Rhodin 2022, arXiv:2205.10636",
+    summary="key points of single pictures, the graph that links them, and a 3D shape space",
+):
     """Pictures to key points, the graph that links them, and with a shape space their 3D shape and pose.
 
-    Args:
-        encoder: image to features.
-        head: features to heat maps and key points.
-        edges: key points to the drawn graph.
-        decoder: masked image and drawn graph to the image again.
-        shape: key points to a 3D shape that is projected onto them; without it the method is AutoLink.
-        features: image to the features in which the reconstruction may be compared; never trained here.
-        cells: of the mask in prediction, along each side.
+    Without ``shape`` the method is AutoLink. ``features`` are those in which the reconstruction may be compared; they are never
+    trained here.
     """
 
-    def __init__(
-        self,
-        *,
-        encoder: nn.Module,
-        head: nn.Module,
-        edges: nn.Module,
-        decoder: nn.Module,
-        shape: nn.Module | None = None,
-        features: nn.Module | None = None,
-        cells: int,
-    ) -> None:
-        super().__init__()
-        self.encoder, self.head, self.edges, self.decoder = encoder, head, edges, decoder
-        self.shape = shape
-        self.features = None if features is None else features.requires_grad_(False).eval()
-        self.cells = cells
+    limits = (
+        "Points are found in every picture, also where a part of the object is hidden: nothing says which are seen.",
+        "What a point means is the network's choice: it need not be a point that a person would annotate.",
+        "Depth is right up to its scale, and its sign follows a rule: the middle of the object is nearer than its rim.",
+        "Pictures should show the object upright and from one side: large turns are learnt as deformations.",
+    )
 
-    @classmethod
-    def build(cls, config: "KeypointsConfig", *, parts: Mapping[str, nn.Module]) -> Self:
-        """Return the method of these parts."""
-        return cls(**parts, cells=config.cells)
+    cells: int = param(
+        16,
+        unit="cell",
+        source="xingzhehe/AutoLink, train.py: block; in prediction ours, a fixed fifth of them is kept",
+        validator=gt(0),
+        help="of the mask in prediction, along each side; in training the transform has its own",
+    )
+
+    @slot("encoder")
+    def encoder(self, image: ports.Image) -> FeaturesFound: ...
+    @slot("head")
+    def head(self, features: ports.FeatureMap) -> PointsFound: ...
+    @slot("renderer")
+    def edges(self, keypoints2d: ports.Keypoints2d) -> Drawn: ...
+    @slot("renderer")
+    def decoder(self, masked_image: ports.Image, edge_map: ports.EdgeMap) -> DecoderOut: ...
+    @slot("head", optional=True)
+    def shape(self, keypoints2d: ports.Keypoints2d) -> ShapeFound: ...
+    @slot("encoder", optional=True)
+    def features(self, image: ports.Image) -> ComparedFound: ...
+
+    def setup(self) -> None:
+        """Fix the features in which the reconstruction is compared."""
+        if self.features is not None:
+            self.features.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> Self:
         """Change the mode of everything but the features, which are fixed."""
@@ -68,18 +127,22 @@ class Keypoints(Method):
             self.features.eval()
         return self
 
-    def forward(
-        self, image: Float[Tensor, "batch 3 height width"], kept: Bool[Tensor, "batch 1 height width"]
-    ) -> dict[str, Tensor]:
+    def forward(self, image: ports.Image, kept: ports.Mask) -> KeypointsOut:
         """Return everything, by the names of the method's ports.
 
         Args:
             image: the picture.
-            kept: what the decoder may see of it.
+            kept: the part of it that the decoder may see.
         """
-        found = self.find(image)
+        found: Any = self.head(**self.encoder(image=image))
+        # Networks may run in half precision; geometry does not.
+        points = found["keypoints2d"].to(torch.promote_types(image.dtype, torch.float32))
+        with torch.autocast(image.device.type, enabled=False):
+            found = {**found, "keypoints2d": points, **self.edges(keypoints2d=points)}
+            if self.shape is not None:
+                found |= self.shape(keypoints2d=points)
         masked = torch.where(kept, image, _MID_GREY)
-        found["masked_image"] = masked
+        found |= {"masked_image": masked}
         found |= self.decoder(masked_image=masked, edge_map=found["edge_map"].to(masked.dtype))
         if self.features is not None:
             with torch.no_grad():
@@ -87,19 +150,7 @@ class Keypoints(Method):
             found["reconstruction_features"] = self.features(image=found["reconstruction"])["features"]
         return found
 
-    def find(self, image: Float[Tensor, "batch 3 height width"]) -> dict[str, Tensor]:
-        """Return what is found in the picture, without making it again."""
-        found: dict[str, Tensor] = self.head(**self.encoder(image=image))
-        # Networks may run in half precision; geometry does not.
-        exact = torch.promote_types(image.dtype, torch.float32)
-        points = found["keypoints2d"].to(exact)
-        with torch.autocast(image.device.type, enabled=False):
-            found = {**found, "keypoints2d": points, **self.edges(keypoints2d=points)}
-            if self.shape is not None:
-                found |= self.shape(keypoints2d=points)
-        return found
-
-    def predict(self, image: Float[Tensor, "batch 3 height width"]) -> dict[str, Tensor]:
+    def predict(self, image: ports.Image) -> KeypointsOut:
         """Return the same with a mask that keeps every fifth cell, so that a picture's prediction does not change."""
         row, column = torch.meshgrid(*2 * [torch.arange(self.cells, device=image.device)], indexing="ij")
         cells = (row + 2 * column) % _EVERY == 0

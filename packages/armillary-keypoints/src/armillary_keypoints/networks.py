@@ -7,27 +7,47 @@ Source: xingzhehe/AutoLink, models/encoder.py and models/decoder.py.
 """
 
 import itertools
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Self
+from typing import Annotated, TypedDict
 
+import attrs
 import torch
+from attrs.validators import gt
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from armillary import ports
+from armillary.config import param
 from armillary.errors import DataError
-from armillary.interfaces.network import Encoder, Renderer
-from armillary.ports import Shape
+from armillary.interfaces import Encoder, Renderer, from_shape
 
-if TYPE_CHECKING:
-    from armillary_keypoints.config import DecoderConfig, DetectorConfig
+_AUTOLINK = "He, Wandt, Rhodin 2022, arXiv:2205.10636"
+_ENCODER = "xingzhehe/AutoLink, models/encoder.py"
+_DECODER = "xingzhehe/AutoLink, models/decoder.py"
 
 STRIDE = 4
 """Pixels of the picture, as the detector sees it, a cell of its features."""
 _COARSEST = 16  # both networks halve their maps four times
 _SLOPE = 0.2  # of the leaky rectifier
 
-Shapes = Mapping[str, Shape]
+Sides = tuple[int | None, int | None]
+
+
+class DetectorOut(TypedDict):
+    """Features of the detector's trunk."""
+
+    features: Annotated[ports.FeatureMap, "batch $features rows columns"]
+
+
+class DecoderOut(TypedDict):
+    """Picture made again; not bounded, as published."""
+
+    reconstruction: Annotated[ports.Image, ports.Of(unit="any")]
+
+
+def sides(shape: ports.Shape) -> Sides:
+    """Return height and width of the picture of a resolved shape; None where one is not known."""
+    return shape[-2], shape[-1]
 
 
 def kaiming(network: nn.Module) -> None:
@@ -39,14 +59,25 @@ def kaiming(network: nn.Module) -> None:
                 nn.init.zeros_(module.bias)
 
 
-def check_side(name: str, side: int | None) -> None:
-    """Refuse a side that cannot be halved four times; one that is not known passes.
+def check_sides(height: int | None, width: int | None) -> None:
+    """Refuse a picture that cannot be halved four times; a side that is not known passes.
 
     Raises:
-        ValueError: it is no multiple of 16, or below 32.
+        ValueError: a side is no multiple of 16, or below 32.
     """
-    if side is not None and (side % _COARSEST or side < 2 * _COARSEST):
-        raise ValueError(f"{name} must be a multiple of {_COARSEST} from {2 * _COARSEST} on, not {side}")
+    for name, side in (("the picture's height", height), ("its width", width)):
+        if side is not None and (side % _COARSEST or side < 2 * _COARSEST):
+            raise ValueError(f"{name} must be a multiple of {_COARSEST} from {2 * _COARSEST} on, not {side}")
+
+
+def _check_size(_: object, attribute: "attrs.Attribute[int | None]", value: int | None) -> None:
+    if value is not None and (value < 2 * _COARSEST or value % _COARSEST):
+        raise ValueError(f"{attribute.name} must be a multiple of {_COARSEST} from {2 * _COARSEST} on, not {value}")
+
+
+def _check_even(_: object, attribute: "attrs.Attribute[int]", value: int) -> None:
+    if value < 2 or value % 2:
+        raise ValueError(f"{attribute.name} must be even, not {value}")
 
 
 def _conv(inputs: int, outputs: int) -> nn.Conv2d:
@@ -89,41 +120,47 @@ def _doubling(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(_scale(2.0), _conv(inputs, outputs), nn.BatchNorm2d(outputs), _rectify())
 
 
-class Detector(Encoder):
+class Detector(
+    Encoder,
+    name="detector",
+    source=f"{_AUTOLINK}; {_ENCODER}",
+    summary="residual blocks down to a sixteenth and up to a quarter of the picture's size",
+):
     """Trunk of the detector: four residual blocks down to a sixteenth, two blocks up to a quarter.
-
-    Args:
-        features: channels that come out; the blocks have half as many, then once, twice and four times as many.
-        size: side to which pictures are resized first; None leaves them as they are.
 
     Source: models/encoder.py, Detector without its last convolution.
     """
 
-    def __init__(self, *, features: int, size: int | None) -> None:
-        super().__init__()
-        if features % 2:
-            raise ValueError(f"features must be even, not {features}")
-        widths = (3, features // 2, features, 2 * features, 4 * features)
-        self.down = nn.Sequential(*(HalvingBlock(a, b) for a, b in itertools.pairwise(widths)))
-        self.up = nn.Sequential(_doubling(4 * features, 2 * features), _doubling(2 * features, features))
-        self.size = size
-        kaiming(self)
+    features: int = param(
+        128,
+        source=f"{_ENCODER}: 64, 128, 256, 512, 256, 128",
+        validator=_check_even,
+        help="channels that come out; the blocks have 1/2, 1, 2, 4 and 2 times as many",
+    )
+    size: int | None = param(
+        None,
+        unit="pixel",
+        source=f"{_ENCODER}: 128, the size of its pictures",
+        validator=_check_size,
+        help="side to which pictures are resized first; not given: as they are",
+    )
+    sides: Sides = from_shape("image", sides, default=(None, None))
 
-    @classmethod
-    def build(cls, config: "DetectorConfig", *, inputs: Shapes, outputs: Shapes) -> Self:
-        """Return the trunk for pictures of this size.
+    def setup(self) -> None:
+        """Make the blocks.
 
         Raises:
             ValueError: the pictures are not resized and cannot be halved four times.
         """
-        if config.size is None:
-            for name, side in zip(("the picture's height", "its width"), inputs["image"][-2:], strict=True):
-                check_side(name, side)
-        return cls(features=config.features, size=config.size)
+        if self.size is None:
+            check_sides(*self.sides)
+        n = self.features
+        widths = (3, n // 2, n, 2 * n, 4 * n)
+        self.down = nn.Sequential(*(HalvingBlock(a, b) for a, b in itertools.pairwise(widths)))
+        self.up = nn.Sequential(_doubling(4 * n, 2 * n), _doubling(2 * n, n))
+        kaiming(self)
 
-    def forward(
-        self, image: Float[Tensor, "batch 3 height width"]
-    ) -> dict[str, Float[Tensor, "batch feature rows columns"]]:
+    def forward(self, image: ports.Image) -> DetectorOut:
         """Return ``features`` at a quarter of the size to which the picture is resized.
 
         Raises:
@@ -133,15 +170,14 @@ class Detector(Encoder):
         if self.size is not None:
             x = functional.interpolate(x, size=(self.size, self.size), mode="bilinear", align_corners=False)
         try:
-            for name, side in zip(("the picture's height", "its width"), x.shape[-2:], strict=True):
-                check_side(name, side)
+            check_sides(*x.shape[-2:])
         except ValueError as error:
             raise DataError(str(error)) from error
         return {"features": self.up(self.down(x))}
 
 
 class _Down(nn.Module):
-    """Source: models/decoder.py, DownBlock."""
+    """Level of the decoder that halves the map. Source: models/decoder.py, DownBlock."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -160,7 +196,7 @@ class _Down(nn.Module):
 
 
 class _Up(nn.Module):
-    """Source: models/decoder.py, UpBlock."""
+    """Level of the decoder that doubles the map. Source: models/decoder.py, UpBlock."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -178,18 +214,30 @@ class _Up(nn.Module):
         return self.layers(x)
 
 
-class Decoder(Renderer):
-    """The picture again, from its edge map and what the mask left of it: a U-Net of four levels.
-
-    Args:
-        width: channels of the finest level; the next have 2, 4, 8 and 8 times as many.
+class Decoder(
+    Renderer,
+    name="decoder",
+    source=f"{_AUTOLINK}; {_DECODER}",
+    summary="the picture again, from the drawn graph and what the mask left of it",
+):
+    """Picture made again from its edge map and what the mask left of it: a U-Net of four levels.
 
     Source: models/decoder.py, Decoder. Deviates: the edge map is drawn elsewhere; pictures lie in [0, 1] outside.
     """
 
-    def __init__(self, *, width: int) -> None:
-        super().__init__()
-        w = width
+    width: int = param(
+        64, source=_DECODER, validator=gt(0), help="channels of the finest level; the next have 2, 4, 8 and 8 times"
+    )
+    sides: Sides = from_shape("masked_image", sides, default=(None, None))
+
+    def setup(self) -> None:
+        """Make the levels.
+
+        Raises:
+            ValueError: the pictures cannot be halved four times.
+        """
+        check_sides(*self.sides)
+        w = self.width
         self.alpha = nn.Parameter(torch.tensor(1.0))
         self.first = nn.Sequential(_conv(3 + 1, w), _rectify())
         self.down = nn.ModuleList((_Down(w, 2 * w), _Down(2 * w, 4 * w), _Down(4 * w, 8 * w), _Down(8 * w, 8 * w)))
@@ -197,20 +245,7 @@ class Decoder(Renderer):
         self.last = _conv(2 * w, 3)
         kaiming(self)
 
-    @classmethod
-    def build(cls, config: "DecoderConfig", *, inputs: Shapes, outputs: Shapes) -> Self:
-        """Return the decoder for pictures of this size.
-
-        Raises:
-            ValueError: the pictures cannot be halved four times.
-        """
-        for name, side in zip(("the picture's height", "its width"), inputs["masked_image"][-2:], strict=True):
-            check_side(name, side)
-        return cls(width=config.width)
-
-    def forward(
-        self, masked_image: Float[Tensor, "batch 3 height width"], edge_map: Float[Tensor, "batch 1 height width"]
-    ) -> dict[str, Float[Tensor, "batch 3 height width"]]:
+    def forward(self, masked_image: ports.Image, edge_map: ports.EdgeMap) -> DecoderOut:
         """Return ``reconstruction``, which is not clamped: it may leave [0, 1]."""
         maps = [self.first(torch.cat((self.alpha * (2.0 * masked_image - 1.0), edge_map), dim=1))]
         for block in self.down:

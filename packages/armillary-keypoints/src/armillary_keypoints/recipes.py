@@ -1,10 +1,12 @@
 """AutoLink's published run, that of Wang, Cao and Bernard 2024 as far as it is public, and patches of them.
 
-Settings of parts that stand in ``config.py`` are not repeated here. What the paper leaves to a supplement that is not public is
+Defaults of parts are not repeated here. What the paper leaves to a supplement that is not public is
 ours; the package's README has the experiments.
 """
 
-from armillary.specs import Budget, LossUse, RecipeSpec, Take, Use, cited
+from collections.abc import Mapping
+
+from armillary.specs import Budget, Cited, LossUse, RecipeSpec, Take, Use, cited
 
 _PAPER = "Wang, Cao, Bernard 2024"
 _AUTOLINK = "He, Wandt, Rhodin 2022, arXiv:2205.10636"
@@ -20,6 +22,12 @@ _EVALUATORS = {
     "nme3d-aligned": Use("keypoints:nme3d-similarity/1"),
     "spread": Use("keypoints:spread/1"),
 }
+
+
+def _measured(settings: Mapping[str, Cited]) -> dict[str, Use]:
+    """Return the measures on annotated points with settings of their own."""
+    return {name: Use(_EVALUATORS[name].id, settings=settings) for name in ("nme", "nme3d", "nme3d-aligned")}
+
 
 AUTOLINK = RecipeSpec(
     name="autolink",
@@ -164,7 +172,7 @@ QUICK_AUTOLINK = RecipeSpec(
     schedule={"use": cited("cosine", source="ours: a run of minutes needs its rate to end low")},
     batch_size=cited(16, source="ours: not searched"),
     budget=Budget(steps=cited(2_500, source="ours: 10 minutes of one core")),
-    evaluators={name: Use(_EVALUATORS[name].id, settings=_BOX) for name in ("nme", "nme3d", "nme3d-aligned")},
+    evaluators=_measured(_BOX),
 )
 
 QUICK = RecipeSpec(
@@ -235,6 +243,19 @@ SMOKE = RecipeSpec(
     budget=Budget(steps=cited(20, source="ours")),
 )
 
+LIFTED = RecipeSpec(
+    name="lifted",
+    method="keypoints:lifted",
+    summary="key points of a run and depth of another, nothing trained: --from points=RUN --from depth=RUN",
+    source=f"{_PAPER}, Table 4: AutoLink + Unsup3D",
+    slots={"points": Take(run="points", slot="*"), "depth": Take(run="depth", slot="*")},
+    data=Use("std:images", settings={"size": cited(64, source="ours: for both runs it is resized to what they take")}),
+    batch_size=cited(16, source="ours"),
+    budget=Budget(steps=cited(0, source="ours: both are trained already")),
+    seed=cited(0, source="ours"),
+    evaluators=_measured({"normaliser": cited("box", source="ours: any kind of thing")}),
+)
+
 RECIPES = (
     AUTOLINK,
     PAPER,
@@ -253,4 +274,5 @@ RECIPES = (
     QUICK_FEATURES,
     DEMO,
     SMOKE,
+    LIFTED,
 )

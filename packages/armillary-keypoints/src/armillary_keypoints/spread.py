@@ -1,15 +1,11 @@
-"""How far apart the key points of a picture are: by this the collapse shows that the repulsion prevents."""
-
-from collections.abc import Mapping
-from typing import Self
+"""Distance between the key points of a picture: it shows the collapse that the repulsion prevents."""
 
 import torch
-from torch import Tensor
 
-from armillary.config import NoConfig
-from armillary.interfaces.evaluator import Evaluation, Evaluator, Figure
-from armillary.ports import Shape
+from armillary import ports
+from armillary.interfaces import Evaluation, Figure
 from armillary_keypoints.losses import nearest_distances
+from armillary_keypoints.rows import Rows
 
 _SIDE = 2.0  # of the picture, in units of [-1, 1]
 _PER_CENT = 100.0
@@ -17,31 +13,27 @@ _DRAWS = 1000  # pictures of random points in the baseline
 _SEED = 0
 
 
-class Spread(Evaluator):
-    """``spread/1``: mean distance of each key point to the nearest other one, in per cent of the picture's side.
+class Spread(
+    Rows,
+    name="spread/1",
+    source="ours; Wang, Cao, Bernard 2024, Figure 7, shows it in pictures",
+    summary="how far apart the key points are: 0 where they have collapsed",
+):
+    """Mean distance of each key point to the nearest other one, in per cent of the picture's side.
 
     Source: ours; the paper shows the collapse in a picture, Figure 7, third row.
     """
 
-    def __init__(self) -> None:
-        self.nearest: dict[str, tuple[float, int]] = {}
+    protocol = (
+        "distance of each key point to the nearest other one, mean over points and pictures, in per cent of the "
+        "picture's side. Baselines: all points in one place; as many points drawn uniformly over the picture."
+    )
 
-    @classmethod
-    def build(cls, config: NoConfig, *, inputs: Mapping[str, Shape]) -> Self:
-        """Return an empty evaluator."""
-        del config, inputs
-        return cls()
-
-    def update(self, phase: str, *, ids: list[str], ports: Mapping[str, Tensor]) -> None:
+    def score(self, ids: list[str], keypoints2d: ports.Keypoints2d) -> None:
         """Keep the mean nearest distance of each picture."""
-        del phase
-        points = ports["keypoints2d"].detach().double()
+        points = keypoints2d.detach().double()
         found = nearest_distances(points).clamp_min(0.0).mean(dim=-1) * (_PER_CENT / _SIDE)
-        self.nearest.update({id: (value, points.shape[1]) for id, value in zip(ids, found.tolist(), strict=True)})
-
-    def merge(self, other: Self) -> None:
-        """Take in another shard: pictures join by id."""
-        self.nearest.update(other.nearest)
+        self.keep("score", ids, found.tolist(), [points.shape[1]] * len(ids))
 
     def result(self) -> Evaluation:
         """Return the mean over pictures, beside that of points that are drawn at random.
@@ -49,12 +41,13 @@ class Spread(Evaluator):
         Raises:
             ValueError: nothing was scored.
         """
-        if not self.nearest:
+        rows = self.kept["score"]
+        if not rows:
             raise ValueError("spread/1: nothing was scored")
-        values = torch.tensor([value for value, _ in self.nearest.values()], dtype=torch.float64)
-        counts = {count for _, count in self.nearest.values()}
+        values = torch.tensor([value for value, _ in rows.values()], dtype=torch.float64)
         drawn = torch.Generator().manual_seed(_SEED)
-        random = torch.rand(_DRAWS, max(counts), 2, generator=drawn, dtype=torch.float64)
+        most = max(count for _, count in rows.values())
+        random = torch.rand(_DRAWS, most, 2, generator=drawn, dtype=torch.float64)
         by_chance = nearest_distances(random).mean().item() * _PER_CENT  # these lie in a unit square
         return Evaluation(
             figures={
@@ -70,5 +63,5 @@ class Spread(Evaluator):
                 "one place": {"nearest": Figure(value=0.0, unit="% of the side", better="higher")},
                 "random points": {"nearest": Figure(value=by_chance, unit="% of the side", better="higher")},
             },
-            rows={id: {"nearest": value} for id, (value, _) in self.nearest.items()},
+            rows={id: {"nearest": value} for id, (value, _) in rows.items()},
         )

@@ -1,119 +1,151 @@
-"""Whether one point of the object has one label in every picture, and another point another.
+"""Agreement of the labels of one object point in every picture, and their distance from those of another point.
 
 A point is known by its true coordinates in the object's own frame; labels are read at cells, and cell (i, j) of a map of stride
-s stands at pixel (s i, s j) of its picture. Angles are in degrees between directions of labels. Sums are in float64, over
+s lies at pixel (s i, s j) of its picture. Angles are in degrees between directions of labels. Sums are in float64, over
 pictures in the order of their ids.
 """
 
 import math
-from collections.abc import Mapping
-from typing import Self
+from typing import Annotated
 
 import attrs
 import torch
+from attrs.validators import and_, ge, gt, le
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from armillary.interfaces import Evaluation, Evaluator, Figure
-from armillary.ports import Shape
-from armillary_labelling.annotation import map_stride
-from armillary_labelling.evaluator_config import LabelConsistencyConfig
+from armillary import ports
+from armillary.config import param
+from armillary.interfaces import Evaluation, Figure
+from armillary_labelling.annotation import Kept, map_stride
 
 _METHOD = "method"
 _CANDIDATES = 8192  # object points among which the anchors are spread
 _BELTS, _SECTORS = 6, 8  # equal heights by equal longitudes: cells of equal area
 _STEPS = 5  # of Gauss and Newton, on a bilinear patch: exact where the patch is a parallelogram after one
 
+SphereLabels = Annotated[ports.LabelMap, "batch 3 rows columns"]
+"""Points of the sphere, no descriptors."""
 
-class LabelConsistency(Evaluator):
-    """``label-consistency/1``: spread of one point's labels, distance between those of two, and whether they tell them apart.
+
+class LabelConsistency(
+    Kept,
+    name="label-consistency/1",
+    source="ours: a number for what Figures 4 and 6 of Thewlis, Bilen, Vedaldi 2017, arXiv:1706.02932 show",
+    summary="whether a point of the object has one label in every picture, and another point another",
+):
+    """Spread of one point's labels, distance between those of two points, and share of readings that lead back to their point.
 
     Pictures are kept until ``result``, where the points are chosen among all that is seen of the object.
     """
 
-    def __init__(self, config: LabelConsistencyConfig) -> None:
-        self.config = config
-        self.pictures: dict[str, tuple[Tensor, Tensor, Tensor]] = {}
+    protocol = (
+        "points of the object, spread evenly over what is seen of it, are found in every picture by their true "
+        "coordinates between four cells on the object, to a quarter of a cell, and the label is read there bilinearly; a "
+        "point counts that is read in 5 pictures. spread: angle between a "
+        "point's labels and their mean direction, mean over pictures, median over points. apart: mean angle between the "
+        "mean directions of two points (90 for points uniform on the sphere). used: part of 48 equal cells of the sphere "
+        "that hold a mean direction. pck: readings for which the point with the nearest mean label lies within 10 per "
+        "cent of the object's extent of the true one, the reading itself left out of its point's mean. A constant "
+        "labelling has spread 0, and a pck of chance. Baselines by the same readings: constant labels, the position in "
+        "the picture as the label, and random labels."
+    )
 
-    @classmethod
-    def build(cls, config: LabelConsistencyConfig, *, inputs: Mapping[str, Shape]) -> Self:
-        """Return an empty evaluator; it takes any size."""
-        del inputs
-        return cls(config)
+    anchors: int = param(256, unit="point", validator=ge(2), help="points of the object that are followed")
+    pictures: int = param(5, unit="picture", validator=ge(2), help="a point counts that is read in so many at least")
+    tolerance: float = param(
+        0.25,
+        unit="cell",
+        validator=gt(0),
+        help="largest distance on the object between a point and the place where it is read, in sides of a cell",
+    )
+    stretch: float = param(
+        3.0,
+        unit="median side of a cell on the object",
+        validator=ge(1),
+        help="nothing is read between cells that lie further apart on the object: there it folds, or is seen edge on",
+    )
+    near: float = param(
+        0.1,
+        unit="share of the object's extent",
+        validator=and_(gt(0), le(1)),
+        help="a reading is found again when the point of the nearest mean label lies so near on the object",
+    )
+    seed: int = param(0, validator=ge(0), help="of the points among which the anchors are chosen, and of random labels")
 
-    def update(self, phase: str, *, ids: list[str], ports: Mapping[str, Tensor]) -> None:
+    def score(
+        self,
+        ids: list[str],
+        image: ports.Image,
+        labels: SphereLabels,
+        true_coordinates: Annotated[ports.CoordinateMap, ports.Of(frame="object")],
+        true_mask: ports.Mask,
+    ) -> None:
         """Keep labels, coordinates and mask of a batch at the map's cells."""
-        del phase
-        height, width = ports["image"].shape[-2:]
-        labels = ports["labels"].detach().cpu().float()
+        height, width = image.shape[-2:]
+        labels = labels.detach().cpu().float()
         stride = map_stride(labels, height=height, width=width)
         rows, columns = (slice(0, stride * cells, stride) for cells in labels.shape[-2:])
-        coordinates = ports["true_coordinates"].detach()[..., rows, columns].cpu().float()
-        mask = ports["true_mask"].detach()[:, 0, rows, columns].cpu().bool() & coordinates.isfinite().all(dim=1)
-        self.pictures.update(zip(ids, zip(labels, coordinates, mask, strict=True), strict=True))
-
-    def merge(self, other: Self) -> None:
-        """Take in another shard: pictures join by id."""
-        self.pictures.update(other.pictures)
+        coordinates = true_coordinates.detach()[..., rows, columns].cpu().float()
+        mask = true_mask.detach()[:, 0, rows, columns].cpu().bool() & coordinates.isfinite().all(dim=1)
+        self.keep("score", ids, labels, coordinates, mask)
 
     def result(self) -> Evaluation:
         """Return spread, apart, used and pck of the method and of constant, picture-position and random labels."""
-        ids = sorted(self.pictures)
-        if not any(bool(self.pictures[item][2].any()) for item in ids):
-            raise ValueError("label-consistency/1: no picture with object coordinates was scored")
-        config = self.config
-        generator = torch.Generator().manual_seed(config.seed)
-        anchors = spread_points(self._seen(ids, generator), count=config.anchors)
-        found = [self._read(item, anchors) for item in ids]
-        read = torch.stack([counts for _, _, counts in found])
-        often = read.sum(dim=0) >= config.pictures
+        ids = sorted(self.rows["score"])
+        generator = torch.Generator().manual_seed(self.seed)
+        anchors = spread_points(self._seen(ids, generator), count=self.anchors)
+        values, place, read = (
+            torch.stack(column) for column in zip(*(self._read(item, anchors) for item in ids), strict=True)
+        )
+        often = read.sum(dim=0) >= self.pictures
         if int(often.sum()) < 2:
             raise ValueError(
-                f"label-consistency/1: no two points of the object are read in {config.pictures} pictures each; "
+                f"label-consistency/1: no two points of the object are read in {self.pictures} pictures each; "
                 "more pictures, or the setting pictures, may help"
             )
-        anchors, read = anchors[often], read[:, often]
-        place = torch.stack([where for _, where, _ in found])[:, often]
+        anchors, values, place, read = anchors[often], values[:, often], place[:, often], read[:, often]
         labels = {
-            _METHOD: torch.stack([values for values, _, _ in found])[:, often],
+            _METHOD: values,
             "constant": torch.tensor((0.0, 0.0, 1.0), dtype=torch.float64).expand(*read.shape, 3),
             "picture position": _hemisphere(place),
             "random": torch.randn(*read.shape, 3, generator=generator, dtype=torch.float64),
         }
-        measured = {name: measure(value, read, anchors=anchors, near=config.near) for name, value in labels.items()}
+        measured = {name: measure(value, read, anchors=anchors, near=self.near) for name, value in labels.items()}
         own = measured[_METHOD]
         notes = [
-            f"{len(anchors)} of {len(often)} points of the object are read in {config.pictures} pictures or more, "
+            f"{len(anchors)} of {len(often)} points of the object are read in {self.pictures} pictures or more, "
             f"{int(read.sum())} readings in all"
         ]
         if own.undirected:
             notes.append(f"{own.undirected} readings have no direction: counted as 90 degrees off, and not found")
-        rows = {
-            item: {"spread": float(angle[counts].mean()), "pck": 100.0 * float(right[counts].double().mean())}
-            for item, angle, right, counts in zip(ids, own.angles, own.right, read, strict=True)
-            if bool(counts.any())
-        }
         figures = {name: _figures(value, read) for name, value in measured.items()}
+        rows = _by_picture(ids, own, read)
         return Evaluation(figures=figures.pop(_METHOD), baselines=figures, notes=tuple(notes), rows=rows)
 
     def _seen(self, ids: list[str], generator: torch.Generator) -> Float[Tensor, "points 3"]:
-        """Coordinates of object cells, drawn from those of all pictures."""
-        seen = torch.cat([self.pictures[item][1][:, self.pictures[item][2]].T for item in ids]).double()
+        """Return coordinates of object cells, drawn from those of all pictures.
+
+        Raises:
+            ValueError: there are none.
+        """
+        parts = [coordinates[:, mask].T for _, coordinates, mask in map(self.rows["score"].__getitem__, ids)]
+        if not any(len(part) for part in parts):
+            raise ValueError("label-consistency/1: no picture with object coordinates was scored")
+        seen = torch.cat(parts).double()
         return seen[torch.randperm(len(seen), generator=generator)[:_CANDIDATES]]
 
     def _read(self, item: str, anchors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Labels at the anchors, where they stand in [-1, 1], and which of them were found."""
-        labels, coordinates, mask = self.pictures[item]
-        cells, counts = locate(
-            coordinates.double(), mask, anchors, tolerance=self.config.tolerance, stretch=self.config.stretch
-        )
+        """Return labels at the anchors, their places in [-1, 1], and true where an anchor was found."""
+        labels, coordinates, mask = self.rows["score"][item]
+        cells, counts = locate(coordinates.double(), mask, anchors, tolerance=self.tolerance, stretch=self.stretch)
         values = _bilinear(labels.double(), cells)
         extent = torch.tensor([max(labels.shape[-1] - 1, 1), max(labels.shape[-2] - 1, 1)], dtype=cells.dtype)
         return values, 2.0 * cells / extent - 1.0, counts
 
 
 def spread_points(points: Float[Tensor, "points 3"], *, count: int) -> Float[Tensor, "anchors 3"]:
-    """Points spread evenly: the one nearest to the mean, then always the one farthest from those chosen, no point twice."""
+    """Return points spread evenly: the one nearest to the mean, then always the one farthest from those chosen, no point twice."""
     chosen = [int((points - points.mean(dim=0)).square().sum(dim=-1).argmin())]
     distance = torch.full((len(points),), torch.inf, dtype=points.dtype)
     while len(chosen) < count:
@@ -133,7 +165,7 @@ def locate(
     tolerance: float,
     stretch: float,
 ) -> tuple[Float[Tensor, "anchors 2"], Bool[Tensor, " anchors"]]:
-    """Where a picture shows points of the object, in cells (x, y), and which of them it shows.
+    """Find points of the object in a picture, in cells (x, y).
 
     Beside the cell that shows the nearest point, the four patches of four cells are inverted: each maps its unit square to the
     object bilinearly. The patch that comes nearest to the point wins.
@@ -172,7 +204,7 @@ def locate(
 
 
 def _invert(corners: Tensor, anchors: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Place in each patch nearest to its anchor, (x, y) in [0, 1]; the distance left; longest and mean side of the patch."""
+    """Return the place in each patch nearest to its anchor, (x, y) in [0, 1]; the distance left; longest and mean side of the patch."""
     origin = corners[..., 0, :]
     along_x, along_y = corners[..., 1, :] - origin, corners[..., 2, :] - origin
     twist = corners[..., 3, :] - corners[..., 2, :] - along_x
@@ -198,7 +230,7 @@ def _invert(corners: Tensor, anchors: Tensor) -> tuple[Tensor, Tensor, Tensor, T
 
 
 def _median_side(coordinates: Tensor, mask: Tensor) -> Tensor | None:
-    """Median distance on the object between neighbouring cells."""
+    """Return the median distance on the object between neighbouring cells."""
     steps = []
     for axis in (0, 1):
         both = mask.narrow(axis, 1, mask.shape[axis] - 1) & mask.narrow(axis, 0, mask.shape[axis] - 1)
@@ -221,7 +253,7 @@ def _bilinear(values: Float[Tensor, "channel rows columns"], cells: Float[Tensor
 
 
 def _hemisphere(place: Float[Tensor, "*batch 2"]) -> Float[Tensor, "*batch 3"]:
-    """Directions of positions in the square [-1, 1], without distortion of areas: its corners on the equator."""
+    """Return directions of positions in the square [-1, 1], without distortion of areas: its corners on the equator."""
     x, y = (place / math.sqrt(2.0)).unbind(-1)
     height = 1.0 - x.square() - y.square()
     across = (2.0 - x.square() - y.square()).clamp_min(0.0).sqrt()
@@ -230,7 +262,7 @@ def _hemisphere(place: Float[Tensor, "*batch 2"]) -> Float[Tensor, "*batch 3"]:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Consistency:
-    """What labels say of points.
+    """Agreement of labels with points.
 
     Args:
         angles: of each reading to its point's mean direction, degrees, ``[pictures anchors]``; 0 where nothing was read.
@@ -256,7 +288,7 @@ def measure(
 
     Args:
         labels: of any length; may hold anything where nothing was read.
-        read: which readings there are.
+        read: true where there is a reading.
         anchors: the points, on the object.
         near: a reading is right when the point with the nearest mean lies so near to its own, in the largest distance of two
             points. The reading itself is left out of its own point's mean.
@@ -287,7 +319,7 @@ def _unit(vectors: Tensor) -> Tensor:
 
 
 def _degrees(a: Tensor, b: Tensor) -> Tensor:
-    """Angle between vectors; 90 where one has no direction, its mean over all directions."""
+    """Return the angle between vectors; 90 where one has no direction, its mean over all directions."""
     a, b = torch.broadcast_tensors(a, b)
     cross = torch.linalg.vector_norm(torch.linalg.cross(a, b, dim=-1), dim=-1)
     inner = (a * b).sum(dim=-1)
@@ -312,8 +344,16 @@ def _figures(found: Consistency, read: Tensor) -> dict[str, Figure]:
     }
 
 
+def _by_picture(ids: list[str], found: Consistency, read: Tensor) -> dict[str, dict[str, float]]:
+    return {
+        item: {"spread": float(angle[counts].mean()), "pck": 100.0 * float(right[counts].double().mean())}
+        for item, angle, right, counts in zip(ids, found.angles, found.right, read, strict=True)
+        if bool(counts.any())
+    }
+
+
 def _share_of_sphere(directions: Float[Tensor, "points 3"]) -> float:
-    """Part of the sphere's equal cells that hold a direction."""
+    """Return the part of the sphere's equal cells that hold a direction."""
     belt = ((directions[:, 2] + 1.0) / 2.0 * _BELTS).long().clamp(0, _BELTS - 1)
     longitude = torch.atan2(directions[:, 1], directions[:, 0])
     sector = ((longitude / (2.0 * math.pi) + 0.5) * _SECTORS).long().clamp(0, _SECTORS - 1)

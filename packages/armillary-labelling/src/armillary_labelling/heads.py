@@ -4,57 +4,58 @@ The direction of a label is a point of the object's sphere, its length how sure 
 products, so a short label matches everything a little. With more than three channels labels are descriptors without a sphere.
 """
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Self
+from typing import Annotated, TypedDict
 
-from jaxtyping import Float
-from torch import Tensor, nn
+from attrs.validators import gt
+from torch import nn
 from torch.nn import functional
 
-from armillary.interfaces.network import Head
-from armillary.ports import Shape
+from armillary import ports
+from armillary.config import param
+from armillary.interfaces import Head, from_shape
+from armillary.ports import axis_length
 from armillary_labelling.networks import xavier
 
-if TYPE_CHECKING:
-    from armillary_labelling.config import LabelMapConfig
-
-Shapes = Mapping[str, Shape]
+_PAPER = "Thewlis, Bilen, Vedaldi 2017, arXiv:1706.02932"
+_LOSS = "jamt9000/DVE, model/loss.py"
 
 
-class LabelMap(Head):
+class LabelMapOut(TypedDict):
+    """Label of each cell."""
+
+    labels: Annotated[ports.LabelMap, "batch $channels rows columns"]
+
+
+class LabelMap(
+    Head,
+    name="label-map",
+    source=f"{_PAPER}, Section 3.2",
+    summary="labels: points of the object's sphere, or with more channels descriptors",
+):
     """One 1 x 1 convolution.
-
-    Args:
-        features: channels that come in.
-        channels: of a label.
-        unit: give every label the length ``scale``.
-        scale: that length.
 
     Source: model/smallnet.py, the last convolution; model/loss.py, normalize_vectors.
     """
 
-    def __init__(self, features: int, *, channels: int, unit: bool, scale: float) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(features, channels, 1)
-        self.unit = unit
-        self.scale = scale
+    channels: int = param(
+        3,
+        source=f"{_PAPER}, Section 3.2: L = 3; 16, 32 and 64 in the later work",
+        validator=gt(0),
+        help="of a label; with more than 3 labels describe, but are no points of a sphere",
+    )
+    unit: bool = param(
+        False,
+        source=f"{_LOSS}: normalize_vectors, false in the 3-d runs",
+        help="give every label the same length, so that it no longer tells how sure it is",
+    )
+    scale: float = param(20.0, source=f"{_LOSS}: x 20", validator=gt(0), help="that length")
+    features: int = from_shape("features", axis_length(1, of="features"))
+
+    def setup(self) -> None:
+        self.conv = nn.Conv2d(self.features, self.channels, 1)
         xavier(self)
 
-    @classmethod
-    def build(cls, config: "LabelMapConfig", *, inputs: Shapes, outputs: Shapes) -> Self:
-        """Return the head for these features.
-
-        Raises:
-            ValueError: the number of features is not known.
-        """
-        features = inputs["features"][1]
-        if features is None:
-            raise ValueError("the number of features is not known")
-        return cls(features, channels=config.channels, unit=config.unit, scale=config.scale)
-
-    def forward(
-        self, features: Float[Tensor, "batch feature rows columns"]
-    ) -> dict[str, Float[Tensor, "batch channel rows columns"]]:
+    def forward(self, features: ports.FeatureMap) -> LabelMapOut:
         """Return ``labels``. A label of length 0 keeps it where ``unit`` is set."""
         labels = self.conv(features)
         return {"labels": self.scale * functional.normalize(labels, dim=1) if self.unit else labels}

@@ -2,34 +2,33 @@
 
 .. math:: p(v|u) = \\frac{\\exp\\langle\\Phi_u(x), \\Phi_v(x')\\rangle}{\\sum_z \\exp\\langle\\Phi_u(x), \\Phi_z(x')\\rangle}
 
-A cell (i, j) of a label map of stride s stands at pixel (s i, s j) of its picture. Losses are means over the valid cells u
-of the source, pooled over the batch; g u is where the grid says that the pixel of u lies in the target. Distances are in
+A cell (i, j) of a label map of stride s lies at pixel (s i, s j) of its picture. Losses are means over the valid cells u
+of the source, pooled over the batch; g u is the position of the pixel of u in the target, by the grid. Distances are in
 pixels of the pictures.
 
 Source: Thewlis, Bilen and Vedaldi 2017, arXiv:1706.02932, Section 3.2; authors' code jamt9000/DVE, model/loss.py.
 """
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import NamedTuple
 
-from jaxtyping import Bool, Float
+from attrs.validators import gt
+from jaxtyping import Float
 from torch import Tensor
 
-from armillary.interfaces.loss import Loss
-from armillary.ports import Shape
+from armillary import ports
+from armillary.config import param
+from armillary.interfaces import Loss
 from armillary_labelling.kernels import matching
 
-if TYPE_CHECKING:
-    from armillary.config import NoConfig
-    from armillary_labelling.config import DistanceConfig, ExchangeConfig, MarginConfig
+_PAPER = "Thewlis, Bilen, Vedaldi 2017, arXiv:1706.02932"
+_CODE = "jamt9000/DVE, model/loss.py"
 
-Labels = Float[Tensor, "batch channel rows columns"]
-Grid = Float[Tensor, "batch height width 2"]
-Valid = Bool[Tensor, "batch 1 height width"]
-Pooled = tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]
-Shapes = Mapping[str, Shape]
-Assets = Mapping[str, Path]
+GAMMA = param(
+    0.5,
+    source=f"{_PAPER}, Section 4.3, Table 3: 0.5 (robust) or 1; {_CODE}: pow=0.5",
+    validator=gt(0),
+    help="power of the distance; below 1 far matches count less",
+)
 
 
 class Cells(NamedTuple):
@@ -38,8 +37,8 @@ class Cells(NamedTuple):
     Args:
         source: labels of the source.
         target: labels of the target.
-        matches: where each cell of the source lies in the target, in pixels.
-        positions: where each cell of the target stands, in pixels.
+        matches: position of each cell of the source in the target, in pixels.
+        positions: of each cell of the target, in pixels.
         weights: 1 where a cell of the source counts, else 0.
     """
 
@@ -50,7 +49,9 @@ class Cells(NamedTuple):
     weights: Float[Tensor, "batch cells"]
 
 
-def cells(source_labels: Labels, target_labels: Labels, *, grid: Grid, valid: Valid) -> Cells:
+def cells(
+    source_labels: ports.LabelMap, target_labels: ports.LabelMap, *, grid: ports.Grid, valid: ports.Mask
+) -> Cells:
     """Return labels, matches and weights by cell.
 
     Raises:
@@ -80,28 +81,25 @@ def cells(source_labels: Labels, target_labels: Labels, *, grid: Grid, valid: Va
     )
 
 
-class Distance(Loss):
+class Distance(
+    Loss,
+    name="distance",
+    source=f"{_PAPER}, Eq. 5",
+    summary="expected distance of the match from the truth, to a power",
+):
     r"""Expected distance of the match from the truth.
 
     .. math:: L = \sum_u \sum_v \|v - gu\|_2^\gamma\, p(v|u)
 
-    Args:
-        gamma: :math:`\gamma`.
-
     Source: Eq. 5.
     """
 
-    def __init__(self, *, gamma: float) -> None:
-        super().__init__()
-        self.gamma = gamma
+    gamma: float = GAMMA
 
-    @classmethod
-    def build(cls, config: "DistanceConfig", *, inputs: Shapes, assets: Assets) -> Self:
-        """Return the loss."""
-        return cls(gamma=config.gamma)
-
-    def forward(self, source_labels: Labels, target_labels: Labels, grid: Grid, valid: Valid) -> Pooled:
-        """Return the sum over valid cells in pixels to the power of gamma, and their number, for each item."""
+    def forward(
+        self, source_labels: ports.LabelMap, target_labels: ports.LabelMap, grid: ports.Grid, valid: ports.Mask
+    ) -> ports.Pooled:
+        """Return the sum over valid cells in pixels to the power of gamma, and their number, per item."""
         pair = cells(source_labels, target_labels, grid=grid, valid=valid)
         total = matching.expected_distance(
             pair.source,
@@ -115,7 +113,12 @@ class Distance(Loss):
         return total, pair.weights.sum(1)
 
 
-class Log(Loss):
+class Log(
+    Loss,
+    name="log",
+    source=f"{_PAPER}, Eq. 4",
+    summary="negative log-likelihood of the true match",
+):
     r"""Negative log-likelihood of the true match.
 
     .. math:: L = -\sum_u \log p(gu|u)
@@ -127,13 +130,10 @@ class Log(Loss):
     the interpolation is ours.
     """
 
-    @classmethod
-    def build(cls, config: "NoConfig", *, inputs: Shapes, assets: Assets) -> Self:
-        """Return the loss; it has no settings."""
-        return cls()
-
-    def forward(self, source_labels: Labels, target_labels: Labels, grid: Grid, valid: Valid) -> Pooled:
-        """Return the sum over valid cells in nats, and their number, for each item."""
+    def forward(
+        self, source_labels: ports.LabelMap, target_labels: ports.LabelMap, grid: ports.Grid, valid: ports.Mask
+    ) -> ports.Pooled:
+        """Return the sum over valid cells in nats, and their number, per item."""
         pair = cells(source_labels, target_labels, grid=grid, valid=valid)
         rows, columns = target_labels.shape[-2:]
         total = matching.match_log_likelihood(
@@ -148,31 +148,32 @@ class Log(Loss):
         return total, pair.weights.sum(1)
 
 
-class Margin(Loss):
-    r"""How far a wrong match, raised by a margin that grows with its distance, lies above the true one.
+class Margin(
+    Loss,
+    name="margin",
+    source=f"{_PAPER}, footnote 2",
+    summary="how far the best wrong match, raised by a margin, lies above the true one",
+):
+    r"""Excess of the best wrong match, raised by a margin that grows with its distance, over the true one.
 
     .. math:: L = \sum_u \max\Big\{0, \max_v \Delta(u, v) + \langle\Phi_u(x), \Phi_v(x')\rangle
               - \langle\Phi_u(x), \Phi_{gu}(x')\rangle\Big\}, \quad \Delta(u, v) = s \|v - gu\|_2^\gamma
 
-    Args:
-        scale: :math:`s`.
-        gamma: :math:`\gamma`.
-
     Source: footnote 2, which leaves the margin open; its form is ours.
     """
 
-    def __init__(self, *, scale: float, gamma: float) -> None:
-        super().__init__()
-        self.scale = scale
-        self.gamma = gamma
+    scale: float = param(
+        1.0,
+        source="ours: the paper leaves the margin open",
+        validator=gt(0),
+        help="margin of a match that is one pixel off, in units of the labels' inner product",
+    )
+    gamma: float = param(0.5, source="ours: as the distance loss", validator=gt(0), help="power of the distance")
 
-    @classmethod
-    def build(cls, config: "MarginConfig", *, inputs: Shapes, assets: Assets) -> Self:
-        """Return the loss."""
-        return cls(scale=config.scale, gamma=config.gamma)
-
-    def forward(self, source_labels: Labels, target_labels: Labels, grid: Grid, valid: Valid) -> Pooled:
-        """Return the sum over valid cells, and their number, for each item."""
+    def forward(
+        self, source_labels: ports.LabelMap, target_labels: ports.LabelMap, grid: ports.Grid, valid: ports.Mask
+    ) -> ports.Pooled:
+        """Return the sum over valid cells, and their number, per item."""
         pair = cells(source_labels, target_labels, grid=grid, valid=valid)
         rows, columns = target_labels.shape[-2:]
         total = matching.matching_margin(
@@ -189,30 +190,27 @@ class Margin(Loss):
         return total, pair.weights.sum(1)
 
 
-class Exchange(Loss):
-    r"""The distance loss with the source's labels said through those of another picture.
+class Exchange(
+    Loss,
+    name="exchange",
+    source=f"Thewlis, Albanie, Bilen, Vedaldi 2019, arXiv:1908.06427; {_CODE}",
+    summary="the distance loss with labels said through those of the next picture",
+):
+    r"""Distance loss with the source's labels exchanged for mixtures of another picture's.
 
     .. math:: \hat\Phi_u(x) = \sum_w p(w|u; x, x_a)\, \Phi_w(x_a)
 
     So a label is of use only where other objects of the kind have it too. The auxiliary picture x_a is the source of the next
     pair of the batch, after the last one the first; a batch of one pair is its own next.
 
-    Args:
-        gamma: of the distance.
-
     Source: Thewlis, Albanie, Bilen and Vedaldi 2019, arXiv:1908.06427; model/loss.py, dense_correlation_loss_dve.
     """
 
-    def __init__(self, *, gamma: float) -> None:
-        super().__init__()
-        self.gamma = gamma
+    gamma: float = GAMMA
 
-    @classmethod
-    def build(cls, config: "ExchangeConfig", *, inputs: Shapes, assets: Assets) -> Self:
-        """Return the loss."""
-        return cls(gamma=config.gamma)
-
-    def forward(self, source_labels: Labels, target_labels: Labels, grid: Grid, valid: Valid) -> Float[Tensor, ""]:
+    def forward(
+        self, source_labels: ports.LabelMap, target_labels: ports.LabelMap, grid: ports.Grid, valid: ports.Mask
+    ) -> ports.PerBatch:
         """Return the mean over the valid cells of the batch, in pixels to the power of gamma; 0 where there is none."""
         pair = cells(source_labels, target_labels, grid=grid, valid=valid)
         total = matching.expected_distance(

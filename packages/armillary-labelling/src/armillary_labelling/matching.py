@@ -1,27 +1,47 @@
-"""How well labels carry points from one picture to another."""
+"""Error of points carried from one picture to another by their labels."""
 
-from collections.abc import Mapping
-from typing import Self
+import math
 
 import torch
+from attrs.validators import gt
 from jaxtyping import Float
 from torch import Tensor
 
-from armillary.interfaces import Evaluation, Evaluator
+from armillary import ports
+from armillary.config import param
+from armillary.interfaces import Evaluation
 from armillary.kernels.sampling import grid_to_pixels
-from armillary.ports import Shape
+from armillary.specs import Use
 from armillary.std.annotation import ErrorTable, chosen_points
-from armillary_labelling.annotation import map_stride
-from armillary_labelling.evaluator_config import MatchingConfig
+from armillary.std.annotation_config import Groups
+from armillary_labelling.annotation import Kept, map_stride
 from armillary_labelling.kernels.matching import lattice
-from armillary_labelling.landmarks import nearest_cells
+from armillary_labelling.landmarks import POINTS, nearest_cells
 
 _METHOD, _STAY, _ANY = "method", "stay", "any cell"
 _SAME, _DIFFERENT = "same", "different"
+_SOURCE = "jamt9000/DVE, test_matching.py"
+
+HALF_STRENGTH_PAIR = Use(
+    "labelling:tps-pair",
+    settings={
+        "warp": 0.0005,
+        "strong_warp": 0.005,
+        "translation": 0.05,
+        "scale": 0.05,
+        "rotation": math.radians(2.5),
+        "first_warp": 1.0,
+        "first_affine": 1.0,
+        "landmarks": True,
+    },
+)
+"""Pairs of warped pictures at half strength: jamt9000/DVE, test_matching.py."""
 
 
-class Matching(Evaluator):
-    """``matching/1``: landmarks of one view matched to another view of the same picture, and to one of the next picture.
+class Matching(
+    Kept, name="matching/1", source=_SOURCE, summary="landmarks matched between two pictures by their labels"
+):
+    """Error of landmarks of one view matched to another view of the same picture, and to one of the next picture.
 
     Views are kept until ``result``, where pictures are paired in the order of their ids.
 
@@ -29,42 +49,55 @@ class Matching(Evaluator):
     that are not visible in both views do not count.
     """
 
-    def __init__(self, config: MatchingConfig) -> None:
-        self.config = config
-        self.views: dict[str, tuple[Tensor, ...]] = {}
-        self.size: tuple[int, int] | None = None
+    transforms = (HALF_STRENGTH_PAIR,)
+    calls = "forward"
+    protocol = (
+        "every picture is warped twice at half strength; the label at a landmark of the more warped view is matched to "
+        "the cell of another view with the largest inner product, without interpolation: of the less warped view of the "
+        "same picture (same), and of the next picture in the order of ids, the last one's next being the first "
+        "(different). The error is in pixels of a picture of 70 pixels; mean over landmarks visible in both views. "
+        "Baselines: the landmark's own position (stay), and the mean over all cells (any cell)."
+    )
 
-    @classmethod
-    def build(cls, config: MatchingConfig, *, inputs: Mapping[str, Shape]) -> Self:
-        """Return an empty evaluator; it takes any size."""
-        del inputs
-        return cls(config)
+    points: Groups = POINTS
+    frame: float = param(
+        70.0,
+        unit="pixel",
+        source=_SOURCE,
+        validator=gt(0),
+        help="side of the picture in which the error is told",
+    )
 
-    def update(self, phase: str, *, ids: list[str], ports: Mapping[str, Tensor]) -> None:
+    def score(
+        self,
+        ids: list[str],
+        *,
+        source: ports.Image,
+        target: ports.Image,
+        source_labels: ports.LabelMap,
+        target_labels: ports.LabelMap,
+        source_landmarks2d: ports.Landmarks2d,
+        target_landmarks2d: ports.Landmarks2d,
+        source_visible: ports.Visibility | None = None,
+        target_visible: ports.Visibility | None = None,
+    ) -> None:
         """Keep the labels at the source's landmarks, and all labels of the target."""
-        del phase
-        height, width = ports["target"].shape[-2:]
+        del source
+        height, width = target.shape[-2:]
         self.size = (height, width)
-        source, target = ports["source_labels"].detach().cpu(), ports["target_labels"].detach().cpu()
-        stride = map_stride(target, height=height, width=width)
-        start, seen = chosen_points(ports["source_landmarks2d"], ports.get("source_visible"), groups=self.config.points)
-        end, found = chosen_points(ports["target_landmarks2d"], ports.get("target_visible"), groups=self.config.points)
+        labels = target_labels.detach().cpu()
+        stride = map_stride(labels, height=height, width=width)
+        start, seen = chosen_points(source_landmarks2d, source_visible, groups=self.points)
+        end, found = chosen_points(target_landmarks2d, target_visible, groups=self.points)
         pixels = grid_to_pixels(start, height=height, width=width)
-        queries = labels_at_cells(source, pixels.nan_to_num(), stride=stride)
-        pixel_ends = grid_to_pixels(end, height=height, width=width)
-        kept = zip(queries, pixels, seen, target, pixel_ends, found, strict=True)
-        self.views.update(zip(ids, kept, strict=True))
-
-    def merge(self, other: Self) -> None:
-        """Take in another shard: pictures join by id."""
-        self.views.update(other.views)
-        self.size = self.size or other.size
+        queries = labels_at_cells(source_labels.detach().cpu(), pixels.nan_to_num(), stride=stride)
+        self.keep("score", ids, queries, pixels, seen, labels, grid_to_pixels(end, height=height, width=width), found)
 
     def result(self) -> Evaluation:
         """Return the error of both matchings and of each baseline, in pixels of the frame."""
-        if not self.views or self.size is None:
+        ids = sorted(self.rows["score"])
+        if not ids:
             raise ValueError("matching/1: no picture with landmarks was scored")
-        ids = sorted(self.views)
         tables = {_SAME: ErrorTable()}
         if len(ids) > 1:
             tables[_DIFFERENT] = ErrorTable()
@@ -88,11 +121,10 @@ class Matching(Evaluator):
         return Evaluation(figures=figures.pop(_METHOD), baselines=figures, notes=notes, rows=rows)
 
     def _errors(self, item: str, other: str) -> dict[str, Tensor]:
-        """Errors of one picture's landmarks in another's target, in pixels of the frame."""
-        assert self.size is not None
+        """Return errors of one picture's landmarks in another's target, in pixels of the frame."""
         height, width = self.size
-        queries, start, seen, *_ = self.views[item]
-        *_, target, end, found = self.views[other]
+        queries, start, seen, *_ = self.rows["score"][item]
+        *_, target, end, found = self.rows["score"][other]
         stride = map_stride(target, height=height, width=width)
         cells = lattice(*target.shape[-2:], stride=stride, height=height, width=width, dtype=end.dtype)
         matched = nearest_cells(target[None].double(), queries.double(), metric="product")[0]
@@ -101,14 +133,14 @@ class Matching(Evaluator):
             _STAY: torch.linalg.vector_norm(start - end, dim=-1),
             _ANY: torch.linalg.vector_norm(cells[:, None] - end, dim=-1).mean(dim=0),
         }
-        scale = self.config.frame / max(height, width)
+        scale = self.frame / max(height, width)
         return {name: torch.where(seen & found, scale * error, torch.nan) for name, error in errors.items()}
 
 
 def labels_at_cells(
     labels: Float[Tensor, "batch channel rows columns"], pixels: Float[Tensor, "batch points 2"], *, stride: int
 ) -> Float[Tensor, "batch points channel"]:
-    """Labels of the cells nearest to pixel coordinates; beyond the last cell that cell's."""
+    """Return the labels of the cells nearest to pixel coordinates; beyond the last cell that cell's."""
     rows, columns = labels.shape[-2:]
     cell = (pixels / stride).round().long()
     place = cell[..., 1].clamp(0, rows - 1) * columns + cell[..., 0].clamp(0, columns - 1)

@@ -2,36 +2,58 @@
 
 SIMPLE and DILATIONS are five convolutions with one pooling after the first; the second one looks farther around each pixel
 with as many weights. The hourglass is that of the authors' later work. Each standardises the colours of the picture at its
-door. A feature (i, j) stands at pixel (2i, 2j) of the picture.
+door. A feature (i, j) lies at pixel (2i, 2j) of the picture.
 
 Source: Thewlis, Bilen and Vedaldi 2017, arXiv:1706.02932, Section 3.2; authors' code jamt9000/DVE, model/smallnet.py and
 model/hourglass.py.
 """
 
+import abc
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple, Self
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypedDict
 
 import torch
+from attrs.validators import and_, deep_iterable, ge, gt, le
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from armillary import ports
+from armillary.config import param
 from armillary.errors import DataError
-from armillary.interfaces.network import Encoder
+from armillary.interfaces import Encoder, from_shape
 from armillary.ports import Shape
 
-if TYPE_CHECKING:
-    from armillary_labelling.config import DilationsConfig, HourglassConfig, SimpleConfig
+_PAPER = "Thewlis, Bilen, Vedaldi 2017, arXiv:1706.02932"
+_SMALLNET = "jamt9000/DVE, model/smallnet.py"
+_HOURGLASS = "jamt9000/DVE, model/hourglass.py"
+_NORMALIZE = "jamt9000/DVE, data_loader/data_loaders.py: normalize"
 
 STRIDE = 2
 _SLOPE = 0.2  # of the leaky rectifier
 _DEPTH = 4  # of the hourglass: how often it halves its map
 _BLOCKS = 4  # residual blocks a stage of the hourglass
 _GROUPS = 16  # of its group normalisation
+_NARROWEST = 4 * _GROUPS  # channels: its first maps have a quarter of them
 
 Norm = Literal["batch", "group"]
-Shapes = Mapping[str, Shape]
+Triple = tuple[float, float, float]
+
+MEAN = param(
+    (0.5084, 0.4224, 0.3769),
+    unit="image",
+    source=_NORMALIZE,
+    validator=deep_iterable(and_(ge(0.0), le(1.0))),
+    help="mean of red, green and blue, taken off at the door",
+)
+STD = param(
+    (0.2599, 0.2371, 0.2323),
+    unit="image",
+    source=_NORMALIZE,
+    validator=deep_iterable(gt(0.0)),
+    help="standard deviation of red, green and blue, divided by at the door",
+)
 
 
 class Layer(NamedTuple):
@@ -74,7 +96,7 @@ def check_size(shape: Shape | torch.Size, *, smallest: int) -> None:
 
 
 def check_picture(image: Float[Tensor, "batch 3 height width"], *, smallest: int) -> None:
-    """The same for a picture that is there.
+    """Refuse a picture tensor that cannot be halved.
 
     Raises:
         DataError: a side is odd, or below ``smallest``.
@@ -126,86 +148,97 @@ def small_trunk(layers: Sequence[Layer]) -> nn.Sequential:
     return nn.Sequential(*trunk)
 
 
-class Dilations(Encoder):
-    """DILATIONS: five convolutions, of which three leave gaps, so that a feature sees 54 pixels each way.
+class TrunkOut(TypedDict):
+    """Features at half the size of the picture."""
 
-    Args:
-        features: channels that come out.
-        mean: of the picture's colours.
-        std: the same.
+    features: Annotated[ports.FeatureMap, "batch $features height/2 width/2"]
+
+
+class Trunk(Encoder):
+    """Base of the trunks: refuses sizes that cannot be halved, and standardises colours.
+
+    A subclass makes its layers after ``super().setup()``, and returns features in ``_features``.
+    """
+
+    smallest: ClassVar[int] = 8
+    mean: Triple
+    std: Triple
+    picture: Shape = from_shape("image", lambda shape: shape, default=(None, None))
+
+    def setup(self) -> None:
+        """Make the door.
+
+        Raises:
+            ValueError: the picture's sides are odd or too small.
+        """
+        check_size(self.picture, smallest=self.smallest)
+        self.door = Standardise(mean=self.mean, std=self.std)
+
+    def forward(self, image: ports.Image) -> TrunkOut:
+        """Return ``features``.
+
+        Raises:
+            DataError: the picture's sides are odd or too small.
+        """
+        check_picture(image, smallest=self.smallest)
+        return {"features": self._features(self.door(image))}
+
+    @abc.abstractmethod
+    def _features(self, image: Tensor) -> Tensor:
+        """Return the features of a standardised picture."""
+
+
+class Dilations(
+    Trunk,
+    name="dilations",
+    source=f"{_PAPER}, Section 3.2: DILATIONS; {_SMALLNET}",
+    summary="five convolutions, three of them with gaps, to features at half the size",
+):
+    """DILATIONS: five convolutions, of which three leave gaps, so that a feature sees 54 pixels each way.
 
     Source: model/smallnet.py, SmallNet without its last convolution.
     """
 
-    smallest = 8
+    features: int = param(256, source=_SMALLNET, validator=gt(0), help="channels of the last convolution")
+    mean: Triple = MEAN
+    std: Triple = STD
 
-    def __init__(self, *, features: int, mean: Sequence[float], std: Sequence[float]) -> None:
-        super().__init__()
-        self.door = Standardise(mean=mean, std=std)
-        self.layers = small_trunk((*DILATIONS, Layer(features, 3, 2)))
+    def setup(self) -> None:
+        super().setup()
+        self.layers = small_trunk((*DILATIONS, Layer(self.features, 3, 2)))
         xavier(self)
 
-    @classmethod
-    def build(cls, config: "DilationsConfig", *, inputs: Shapes, outputs: Shapes) -> Self:
-        """Return the trunk of these settings.
-
-        Raises:
-            ValueError: the picture's sides are odd or too small.
-        """
-        check_size(inputs["image"], smallest=cls.smallest)
-        return cls(features=config.features, mean=config.mean, std=config.std)
-
-    def forward(
-        self, image: Float[Tensor, "batch 3 height width"]
-    ) -> dict[str, Float[Tensor, "batch feature height/2 width/2"]]:
-        """Return ``features``.
-
-        Raises:
-            DataError: the picture's sides are odd or too small.
-        """
-        check_picture(image, smallest=self.smallest)
-        return {"features": self.layers(self.door(image))}
+    def _features(self, image: Tensor) -> Tensor:
+        return self.layers(image)
 
 
-class Simple(Encoder):
+class Simple(
+    Trunk,
+    name="simple",
+    source=f"{_PAPER}, Section 3.2: SIMPLE; its sizes are ours",
+    summary="the same without gaps: a feature sees less of the picture",
+):
     """SIMPLE: five convolutions without gaps, so that a feature sees 26 pixels each way.
-
-    Args:
-        features: channels that come out.
-        mean: of the picture's colours.
-        std: the same.
 
     Source: ours; the paper names the network, and no source gives its sizes.
     """
 
-    smallest = 8
+    features: int = param(
+        256,
+        source="ours: as DILATIONS; no source gives the sizes",
+        validator=gt(0),
+        help="channels of the last convolution",
+    )
+    mean: Triple = MEAN
+    std: Triple = STD
 
-    def __init__(self, *, features: int, mean: Sequence[float], std: Sequence[float]) -> None:
-        super().__init__()
-        self.door = Standardise(mean=mean, std=std)
-        self.layers = small_trunk((*SIMPLE, Layer(features, 3)))
+    def setup(self) -> None:
+        super().setup()
+        self.layers = small_trunk((*SIMPLE, Layer(self.features, 3)))
         xavier(self)
 
-    @classmethod
-    def build(cls, config: "SimpleConfig", *, inputs: Shapes, outputs: Shapes) -> Self:
-        """Return the trunk of these settings.
-
-        Raises:
-            ValueError: the picture's sides are odd or too small.
-        """
-        check_size(inputs["image"], smallest=cls.smallest)
-        return cls(features=config.features, mean=config.mean, std=config.std)
-
-    def forward(
-        self, image: Float[Tensor, "batch 3 height width"]
-    ) -> dict[str, Float[Tensor, "batch feature height/2 width/2"]]:
-        """Return ``features``.
-
-        Raises:
-            DataError: the picture's sides are odd or too small.
-        """
-        check_picture(image, smallest=self.smallest)
-        return {"features": self.layers(self.door(image))}
+    def _features(self, image: Tensor) -> Tensor:
+        return self.layers(image)
 
 
 def _norm(kind: Norm, channels: int) -> nn.Module:
@@ -272,14 +305,18 @@ class Waist(nn.Module):
         return skip + functional.interpolate(low, size=skip.shape[-2:], mode="nearest")
 
 
-class Hourglass(Encoder):
-    """The stacked hourglass of the later work, with one stack.
+def _check_groups(_: Any, attribute: Any, value: int) -> None:
+    if value < _NARROWEST or value % _NARROWEST:
+        raise ValueError(f"{attribute.name} must be a multiple of {_NARROWEST}, not {value}")
 
-    Args:
-        features: channels of its blocks and of what comes out.
-        norm: ``batch`` or ``group``.
-        mean: of the picture's colours.
-        std: the same.
+
+class Hourglass(
+    Trunk,
+    name="hourglass",
+    source=f"Thewlis, Albanie, Bilen, Vedaldi 2019, arXiv:1908.06427; {_HOURGLASS}",
+    summary="one hourglass of residual blocks: a feature sees the whole picture",
+):
+    """Stacked hourglass of the later work, with one stack.
 
     Weights start as torch draws them, which is what the authors' does; only the small networks start by Xavier's rule.
 
@@ -288,10 +325,22 @@ class Hourglass(Encoder):
 
     smallest = 32
 
-    def __init__(self, *, features: int, norm: Norm, mean: Sequence[float], std: Sequence[float]) -> None:
-        super().__init__()
-        self.door = Standardise(mean=mean, std=std)
-        first = features // 4
+    features: int = param(
+        256,
+        source=f"{_HOURGLASS}: planes_hg x 2",
+        validator=_check_groups,
+        help="channels of every block but the first",
+    )
+    norm: Norm = param(
+        "batch", source=f"{_HOURGLASS}: use_group_norm", help="group does not depend on the batch's other pictures"
+    )
+    mean: Triple = MEAN
+    std: Triple = STD
+
+    def setup(self) -> None:
+        super().setup()
+        full, norm = self.features, self.norm
+        first = full // 4
         self.stem = nn.Sequential(
             OrderedDict(
                 conv=nn.Conv2d(3, first, 7, stride=STRIDE, padding=3),
@@ -299,38 +348,20 @@ class Hourglass(Encoder):
                 activation=nn.ReLU(inplace=True),
                 widen=nn.Sequential(
                     Block(first, 2 * first, norm=norm),
-                    Block(2 * first, features, norm=norm),
-                    Block(features, features, norm=norm),
+                    Block(2 * first, full, norm=norm),
+                    Block(full, full, norm=norm),
                 ),
             )
         )
-        self.waist = Waist(_DEPTH, channels=features, norm=norm)
+        self.waist = Waist(_DEPTH, channels=full, norm=norm)
         self.tail = nn.Sequential(
             OrderedDict(
-                blocks=nn.Sequential(*(Block(features, features, norm=norm) for _ in range(_BLOCKS))),
-                conv=nn.Conv2d(features, features, 1),
-                norm=_norm(norm, features),
+                blocks=nn.Sequential(*(Block(full, full, norm=norm) for _ in range(_BLOCKS))),
+                conv=nn.Conv2d(full, full, 1),
+                norm=_norm(norm, full),
                 activation=nn.ReLU(inplace=True),
             )
         )
 
-    @classmethod
-    def build(cls, config: "HourglassConfig", *, inputs: Shapes, outputs: Shapes) -> Self:
-        """Return the hourglass of these settings.
-
-        Raises:
-            ValueError: the picture's sides are odd or too small.
-        """
-        check_size(inputs["image"], smallest=cls.smallest)
-        return cls(features=config.features, norm=config.norm, mean=config.mean, std=config.std)
-
-    def forward(
-        self, image: Float[Tensor, "batch 3 height width"]
-    ) -> dict[str, Float[Tensor, "batch feature height/2 width/2"]]:
-        """Return ``features``.
-
-        Raises:
-            DataError: the picture's sides are odd or too small.
-        """
-        check_picture(image, smallest=self.smallest)
-        return {"features": self.tail(self.waist(self.stem(self.door(image))))}
+    def _features(self, image: Tensor) -> Tensor:
+        return self.tail(self.waist(self.stem(image)))

@@ -1,7 +1,7 @@
 """The published runs of Thewlis, Bilen and Vedaldi 2017, and patches of them.
 
 The pages with the paper's training details are not at hand, so ``paper`` is the authors' re-implementation of the same method in
-their later work (jamt9000/DVE), with the paper's losses. Settings of parts that stand in ``config.py`` are not repeated here. The
+their later work (jamt9000/DVE), with the paper's losses. Defaults of parts are not repeated here. The
 authors count epochs, we count steps: steps = epochs x training pictures / batch.
 """
 

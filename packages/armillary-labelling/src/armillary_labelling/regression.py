@@ -1,7 +1,7 @@
 """Landmarks from label maps: learnt intermediate points, and a linear map from them.
 
 Landmark k has M vectors :math:`w_{km}`; its intermediate points are :math:`\\sum_v u_v p_{km}(v)` with
-:math:`p_{km} = \\mathrm{softmax}_v\\, \\tau \\langle w_{km}, \\Phi_v \\rangle`, and it stands at a linear function of all of them,
+:math:`p_{km} = \\mathrm{softmax}_v\\, \\tau \\langle w_{km}, \\Phi_v \\rangle`, and it is a linear function of all of them,
 without a constant.
 
 Source: Thewlis et al. 2017, Section 4.3 (M = 50); jamt9000/DVE, model/keypoint_prediction.py for everything else.
@@ -11,13 +11,25 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import attrs
 import torch
+from attrs.validators import ge, gt, optional
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
-from armillary_labelling.evaluator_config import LandmarksRegressedConfig
+from armillary import ports
+from armillary.config import param
+from armillary.interfaces import Evaluation
+from armillary.kernels.sampling import pixels_to_grid
+from armillary.std.annotation import MEAN_SHAPE, METHOD, ErrorTable, chosen_points, compare, drawn, evaluation
+from armillary.std.annotation_config import Groups, Normaliser
+from armillary_labelling.annotation import Kept, map_stride
+from armillary_labelling.kernels.matching import lattice
+from armillary_labelling.landmarks import ERROR, NORMALISER, POINTS, Means
 
+_PAPER = "Thewlis, Bilen, Vedaldi 2017"
+_DVE = "jamt9000/DVE"
 _BLOCK = 1 << 18  # heat values at a time: what stays in the cache of a core
 _FALL = 0.1
 
@@ -61,78 +73,226 @@ def intermediate_points(
     positions: Float[Tensor, "cells 2"],
     multiplier: float,
 ) -> Float[Tensor, "batch points 2"]:
-    """Expected position of each vector's matches, in the unit of ``positions``; gradients go to the vectors alone."""
+    """Return the expected position of each vector's matches, in the unit of ``positions``; gradients go to the vectors alone."""
     return _IntermediatePoints.apply(vectors, labels, _moments(labels, positions), multiplier)  # type: ignore[return-value]
 
 
 def _moments(labels: Tensor, positions: Tensor) -> Tensor:
-    """What is averaged over the cells of each picture: 1, u, the label, and their products."""
+    """Return the values that are averaged over the cells of each picture: 1, u, the label, and their products."""
     cells = labels.mT
     where = positions.expand(*cells.shape[:-1], 2)
     products = (where[..., None] * cells[..., None, :]).flatten(-2)
     return torch.cat((torch.ones_like(where[..., :1]), where, cells, products), dim=-1)
 
 
-def fit_regressor(
-    labels: Float[Tensor, "pictures channel rows columns"],
-    truth: Float[Tensor, "pictures landmarks 2"],
-    counts: Bool[Tensor, "pictures landmarks"],
-    *,
-    positions: Float[Tensor, "cells 2"],
-    config: LandmarksRegressedConfig,
-    device: torch.device | None = None,
-) -> tuple[Callable[[Tensor], Tensor], Tensor]:
-    """A function from label maps to landmarks in [-1, 1], and the indices of the pictures that it was trained on.
+class LandmarksRegressed(
+    Kept,
+    name="landmarks-regressed/1",
+    source=f"{_PAPER}, arXiv:1706.02932, Section 4.3, Error Regress of Table 3; {_DVE}, model/keypoint_prediction.py",
+    summary="landmarks regressed from 50 learnt points each",
+):
+    """Error of landmarks that are linear in 50 points of their own, each the soft-argmax of a learnt label.
 
-    Args:
-        labels: of the training pictures, in an order that does not depend on how they were read.
-        truth: in [-1, 1]; may hold anything where it does not count.
-        counts: which landmarks count.
-        positions: of the cells, row by row, in [-1, 1].
-        config: numbers of the regressor.
-        device: where to train.
+    Pictures are kept until ``result``, where the regressor is trained on them in the order of their ids: the figures do
+    not depend on batches, shards or their order.
+
+    Source: Section 4.3, Error Regress; jamt9000/DVE, model/keypoint_prediction.py. Deviates from the authors' code: cells
+    stay where they were in training, at pixel (s i, s j), not stretched to the picture's border; points that are not visible
+    do not count.
     """
-    device = device or torch.device("cpu")
-    generator = torch.Generator().manual_seed(config.seed)
-    pictures, channels = labels.shape[:2]
-    landmarks = truth.shape[1]
-    used = torch.arange(pictures)
-    if config.annotated is not None and config.annotated < pictures:
-        used = torch.randperm(pictures, generator=generator)[: config.annotated].sort().values
-    vectors = torch.randn(landmarks * config.intermediate, channels, generator=generator)
-    bound = (2 * config.intermediate) ** -0.5  # torch's default for a linear map of so many inputs
-    weight = (2.0 * torch.rand(landmarks, 2, 2 * config.intermediate, generator=generator) - 1.0) * bound
-    vectors, weight = (value.to(device).requires_grad_() for value in (vectors, weight))
-    positions = positions.to(device)
 
-    def landmarks_of(maps: Tensor) -> Tensor:
-        points = intermediate_points(vectors, maps, positions=positions, multiplier=config.multiplier)
-        return torch.einsum("kin,bkn->bki", weight, points.reshape(len(maps), landmarks, -1))
+    fit_outputs = True
+    protocol = (
+        "each landmark is a linear function, without constant, of 50 points of its own: the soft-argmax of the labels' "
+        "products with 50 learnt vectors; trained with a fixed seed on the annotated pictures of the training split "
+        f"over frozen labels, without augmentation; {ERROR}"
+    )
 
-    maps = labels.flatten(-2).to(device).nan_to_num()
-    truth = torch.where(counts[..., None], truth, 0.0).to(device)
-    share = counts.float()[..., None].to(device)
-    optimiser = torch.optim.Adam([vectors, weight], lr=config.lr, weight_decay=config.weight_decay, amsgrad=True)
-    falls = [round(part * config.epochs) for part in config.milestones]
-    # An epoch of few annotated pictures is as long as one of all of them.
-    order = used.repeat(pictures // len(used))
-    size = min(config.batch_size, len(order))
-    for epoch in range(config.epochs):
-        for group in optimiser.param_groups:
-            group["lr"] = config.lr * _FALL ** sum(epoch >= fall for fall in falls)
-        shuffled = order[torch.randperm(len(order), generator=generator)]
-        for start in range(0, len(order) - size + 1, size):
-            batch = shuffled[start : start + size].to(device)
+    points: Groups = POINTS
+    normaliser: Normaliser = NORMALISER
+    intermediate: int = param(
+        50,
+        unit="point",
+        source=f"{_PAPER}, Section 4.3: M = 50",
+        validator=ge(1),
+        help="intermediate points of each landmark",
+    )
+    multiplier: float = param(
+        100.0,
+        source=f"{_DVE}, model/keypoint_prediction.py",
+        validator=gt(0),
+        help="of the products before the softmax",
+    )
+    epochs: int = param(
+        300, unit="epoch", source=f"{_DVE}, configs of the regressors", validator=ge(1), help="passes over the pictures"
+    )
+    batch_size: int = param(
+        32,
+        unit="picture",
+        source=f"{_DVE}, configs of the regressors",
+        help="of the regressor's training",
+        validator=ge(1),
+    )
+    lr: float = param(1e-3, source=f"{_DVE}, configs: Adam with amsgrad", validator=gt(0), help="learning rate")
+    weight_decay: float = param(
+        5e-4, source=f"{_DVE}, configs of the regressors", help="of Adam, on all weights", validator=ge(0)
+    )
+    milestones: tuple[float, ...] = param(
+        (100 / 300, 250 / 300),
+        unit="share of the epochs",
+        source=f"{_DVE}, configs: epochs 100 and 250 of 300",
+        help="when the learning rate falls to a tenth",
+    )
+    scale: float = param(
+        10.0,
+        source=f"{_DVE}, model/loss.py: regression_loss",
+        validator=gt(0),
+        help="of positions inside the smooth L1",
+    )
+    annotated: int | None = param(
+        None,
+        unit="picture",
+        validator=optional(ge(1)),
+        help="train on so many pictures of the training split, drawn with the seed; without it on all",
+    )
+    seed: int = param(0, validator=ge(0), help="of the first weights, the order and the pictures of annotated")
+
+    def check(self) -> None:
+        if not all(0 < share < 1 for share in self.milestones) or list(self.milestones) != sorted(self.milestones):
+            raise ValueError(f"milestones {self.milestones} must rise between 0 and 1")
+
+    def setup(self) -> None:
+        super().setup()
+        self.device = torch.device("cpu")
+
+    def score(
+        self,
+        ids: list[str],
+        image: ports.Image,
+        labels: ports.LabelMap,
+        true_landmarks2d: ports.Landmarks2d,
+        true_visible: ports.Visibility | None = None,
+        *,
+        phase: str = "score",
+    ) -> None:
+        """Keep the label maps and points of a batch."""
+        self.size = (image.shape[-2], image.shape[-1])
+        self.device = labels.device
+        truth, counts = chosen_points(true_landmarks2d, true_visible, groups=self.points)
+        self.keep(phase, ids, labels.detach().cpu().float(), truth, counts)
+
+    fit = score
+
+    def result(self) -> Evaluation:
+        """Train the regressor, and return its error and that of each baseline, in per cent of the normaliser."""
+        name = "landmarks-regressed/1"
+        if not self.rows["fit"]:
+            raise ValueError(f"{name}: no fit pass was run, so there is nothing to train on")
+        if not self.rows["score"]:
+            raise ValueError(f"{name}: no picture with landmarks was scored")
+        height, width = self.size
+        _, labels, truth, counts = self._stacked("fit")
+        stride = map_stride(labels, height=height, width=width)
+        pixels = lattice(*labels.shape[-2:], stride=stride, height=height, width=width)
+        positions = pixels_to_grid(pixels, height=height, width=width)
+        regressor, used = self.regressor(labels, truth.float(), counts, positions=positions)
+        shape = Means()
+        shape.add(truth.new_zeros(*truth.shape[:2], 1)[used], truth[used], counts[used])
+        assert shape.positions is not None
+        assert shape.count is not None
+        ids, labels, truth, counts = self._stacked("score")
+        found = regressor(labels).double()
+        counts = counts & (shape.count > 0)
+        table = ErrorTable()
+        compare(
+            table,
+            ids,
+            {METHOD: found, MEAN_SHAPE: shape.mean(shape.positions).expand_as(found)},
+            truth=truth,
+            counts=counts,
+            normaliser=self.normaliser,
+            size=self.size,
+        )
+        found_here = evaluation(name, table, drawn(ids, found, truth, counts), seen=shape.count, size=self.size)
+        notes = (f"trained on {len(used)} annotated pictures for {self.epochs} epochs", *found_here.notes)
+        return attrs.evolve(found_here, notes=notes)
+
+    def regressor(
+        self,
+        labels: Float[Tensor, "pictures channel rows columns"],
+        truth: Float[Tensor, "pictures landmarks 2"],
+        counts: Bool[Tensor, "pictures landmarks"],
+        *,
+        positions: Float[Tensor, "cells 2"],
+    ) -> tuple[Callable[[Tensor], Tensor], Tensor]:
+        """Return a function from label maps to landmarks in [-1, 1], and the indices of the pictures of its training.
+
+        Args:
+            labels: of the training pictures, in an order that does not depend on how they were read.
+            truth: in [-1, 1]; may hold anything where it does not count.
+            counts: true where a landmark counts.
+            positions: of the cells, row by row, in [-1, 1].
+        """
+        generator = torch.Generator().manual_seed(self.seed)
+        used = torch.arange(len(labels))
+        if self.annotated is not None and self.annotated < len(labels):
+            used = torch.randperm(len(labels), generator=generator)[: self.annotated].sort().values
+        landmarks, count = truth.shape[1], self.intermediate
+        vectors = torch.randn(landmarks * count, labels.shape[1], generator=generator)
+        bound = (2 * count) ** -0.5  # torch's default for a linear map of so many inputs
+        weight = (2.0 * torch.rand(landmarks, 2, 2 * count, generator=generator) - 1.0) * bound
+        vectors, weight = (value.to(self.device).requires_grad_() for value in (vectors, weight))
+        positions = positions.to(self.device)
+
+        def landmarks_of(maps: Tensor) -> Tensor:
+            points = intermediate_points(vectors, maps, positions=positions, multiplier=self.multiplier)
+            return torch.einsum("kin,bkn->bki", weight, points.reshape(len(maps), landmarks, -1))
+
+        @torch.no_grad()
+        def predict(asked: Tensor) -> Tensor:
+            flat = asked.flatten(-2).float().nan_to_num()
+            return torch.cat([landmarks_of(part.to(self.device)).cpu() for part in flat.split(self.batch_size)])
+
+        # An epoch of few annotated pictures is as long as one of all of them.
+        order = used.repeat(len(labels) // len(used))
+        error = self._error(landmarks_of, labels, truth, counts)
+        self._train(error, [vectors, weight], order=order, generator=generator)
+        return predict, used
+
+    def _error(
+        self, landmarks_of: Callable[[Tensor], Tensor], labels: Tensor, truth: Tensor, counts: Tensor
+    ) -> Callable[[Tensor], Tensor]:
+        """Return a function from the indices of pictures to their mean error over the landmarks that count."""
+        maps = labels.flatten(-2).to(self.device).nan_to_num()
+        truth = torch.where(counts[..., None], truth, 0.0).to(self.device)
+        share = counts.float()[..., None].to(self.device)
+
+        def error(batch: Tensor) -> Tensor:
             found = landmarks_of(maps[batch])
-            error = functional.smooth_l1_loss(config.scale * found, config.scale * truth[batch], reduction="none")
-            loss = (error * share[batch]).sum() / (2.0 * share[batch].sum()).clamp_min(1.0)
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
+            each = functional.smooth_l1_loss(self.scale * found, self.scale * truth[batch], reduction="none")
+            return (each * share[batch]).sum() / (2.0 * share[batch].sum()).clamp_min(1.0)
 
-    @torch.no_grad()
-    def predict(asked: Tensor) -> Tensor:
-        flat = asked.flatten(-2).float().nan_to_num()
-        return torch.cat([landmarks_of(part.to(device)).cpu() for part in flat.split(config.batch_size)])
+        return error
 
-    return predict, used
+    def _train(
+        self, error: Callable[[Tensor], Tensor], weights: list[Tensor], *, order: Tensor, generator: torch.Generator
+    ) -> None:
+        """Make the error of batches small."""
+        optimiser = torch.optim.Adam(weights, lr=self.lr, weight_decay=self.weight_decay, amsgrad=True)
+        falls = [round(part * self.epochs) for part in self.milestones]
+        size = min(self.batch_size, len(order))
+        for epoch in range(self.epochs):
+            for group in optimiser.param_groups:
+                group["lr"] = self.lr * _FALL ** sum(epoch >= fall for fall in falls)
+            shuffled = order[torch.randperm(len(order), generator=generator)]
+            for start in range(0, len(order) - size + 1, size):
+                loss = error(shuffled[start : start + size].to(self.device))
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
+
+    def _stacked(self, phase: str) -> tuple[list[str], Tensor, Tensor, Tensor]:
+        rows = self.rows[phase]
+        ids = sorted(rows)
+        labels, truth, counts = (torch.stack(column) for column in zip(*(rows[item] for item in ids), strict=True))
+        return ids, labels, truth, counts

@@ -150,10 +150,10 @@ LATER_WORK = _later_work()
 """Matching and regressed landmarks of the later work, with and without exchange."""
 
 FINE_TUNING = _fine_tuning()
-"""What fine-tuning changes in the later work."""
+"""Change by fine-tuning in the later work."""
 
 FEW_LABELS = _few_labels()
-"""How many annotated pictures the regressors of the later work need."""
+"""Error of the regressors of the later work by the number of annotated pictures."""
 
 REPORTED = (*TABLE_3, *TABLE_4, *LATER_WORK, *FINE_TUNING, *FEW_LABELS)
 

@@ -28,7 +28,7 @@ class _Size(Mark):
     port: str
     read: Callable[[Shape], Any]
     of: str
-    optional: bool
+    default: Any
 
 
 @attrs.frozen
@@ -49,7 +49,7 @@ def from_shape(
     read: Callable[[Shape], Any] = vector_length,
     *,
     of: Literal["inputs", "outputs", "either"] = "either",
-    optional: bool = False,
+    default: Any = attrs.NOTHING,
 ) -> Any:
     """Return a field that is read from the resolved shape of a port; it is no setting.
 
@@ -57,9 +57,9 @@ def from_shape(
         port: of the part, by its own name.
         read: of the shape; by default the length of the last axis.
         of: which port, where an input and an output have one name; by default the input.
-        optional: None where the port is missing, or where a person who makes the part does not say it.
+        default: of a part that is made by hand, and where the port is missing; without one the size is required.
     """
-    return _Size(port, read, of, optional)
+    return _Size(port, read, of, default)
 
 
 def asset(name: str) -> Any:
@@ -118,9 +118,10 @@ class Part(abc.ABC):  # noqa: B024  # its children have abstract methods
         for key in names:
             setattr(self, key, getattr(config, key))
         for key, field in self._own.items():
-            if key not in values and isinstance(field, _Size | _Given) and not getattr(field, "optional", False):
+            default = getattr(field, "default", attrs.NOTHING if isinstance(field, _Given) else None)
+            if key not in values and default is attrs.NOTHING:
                 raise TypeError(f"{type(self).__name__} needs {key}")
-            setattr(self, key, values.get(key))
+            setattr(self, key, values.get(key, default))
         self.setup()
 
     def check(self) -> None:  # noqa: B027
@@ -156,7 +157,8 @@ class Part(abc.ABC):  # noqa: B024  # its children have abstract methods
         for key, field in cls._own.items():
             if isinstance(field, _Size):
                 shapes = of[field.of]
-                more[key] = None if field.optional and field.port not in shapes else field.read(shapes[field.port])
+                missing = field.port not in shapes and field.default is not attrs.NOTHING
+                more[key] = field.default if missing else field.read(shapes[field.port])
             elif isinstance(field, _Asset):
                 more[key] = (assets or {}).get(field.name)
         return cls(**{field.name: getattr(config, field.name) for field in attrs.fields(type(config))}, **more)

@@ -75,7 +75,7 @@ class CentreCrop(Transform, name="crop", source="ours"):
         validator=ge(0),
         help="how far the part may lie from the centre, each way; 0 for the centre crop",
     )
-    whole: tuple[int | None, ...] = from_shape("image", lambda shape: shape[-2:], of="inputs", optional=True)
+    whole: tuple[int | None, ...] = from_shape("image", lambda shape: shape[-2:], of="inputs", default=None)
 
     def setup(self) -> None:
         """Refuse a crop that is larger than the picture.
