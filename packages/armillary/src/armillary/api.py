@@ -70,6 +70,8 @@ def train(
     takes: Mapping[str, str] | None = None,
     device: DeviceConfig | None = None,
     observers: Sequence[str] = (),
+    plugins: Sequence[str | Path] = (),
+    parts: Sequence[type] = (),
     reporter: Reporter | None = None,
 ) -> Run:
     """Train ``recipe`` (``"unsup3d:quick"``, or a TOML file) on a folder of pictures.
@@ -85,9 +87,11 @@ def train(
         takes: slots that trained parts of these fill: ``{"features": "labels:encoder"}``.
         device: where to compute.
         observers: ids of plugins to notify.
+        plugins: Python files with part classes, each a plugin named after its file; the run keeps a copy.
+        parts: part classes of this session, for a notebook: their ids are ``local:NAME``. The run does not keep them.
         reporter: where words go; the logger ``armillary`` where none is given.
     """
-    host = Host()
+    host = _host(plugins, parts)
     folders, tables = other_runs({name: Path(path) for name, path in (runs or {}).items()})
     overrides = Overrides(
         sets=tuple(f"{path}={_toml(value)}" for path, value in (sets or {}).items()),
@@ -159,9 +163,24 @@ def compare(
     )
 
 
-def load(run: str | Path) -> Run:
-    """Return a trained run."""
-    return Run(RunFolder.open(Path(run)))
+def load(run: str | Path, *, plugins: Sequence[str | Path] = (), parts: Sequence[type] = ()) -> Run:
+    """Return a trained run.
+
+    Args:
+        run: its folder.
+        plugins: Python files whose parts its recipe uses; copies are in its folder ``plugins``.
+        parts: part classes of this session that its recipe uses.
+    """
+    return Run(RunFolder.open(Path(run)), host=_host(plugins, parts))
+
+
+def _host(plugins: Sequence[str | Path], parts: Sequence[type]) -> Host:
+    host = Host()
+    for file in plugins:
+        host.add_file(Path(file))
+    if parts:
+        host.add_parts(parts)
+    return host
 
 
 def _toml(value: Any) -> str:

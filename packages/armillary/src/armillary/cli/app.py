@@ -10,7 +10,8 @@ _FORMATTER = HelpFormatter()
 app = App(
     name="armillary",
     help="Learn the 3D geometry of a kind of object from pictures without labels.\n\n"
-    "armillary VERB --help lists the arguments of a verb, armillary recipes list the recipes.",
+    "armillary VERB --help lists the arguments of a verb, armillary recipes list the recipes. With any verb, --plugin FILE adds "
+    "the part classes of a Python file: the loss of my_loss.py is my-loss:NAME.",
     help_format="plaintext",
     help_formatter=_FORMATTER,
     group_commands="Verbs",

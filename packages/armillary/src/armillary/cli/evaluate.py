@@ -56,7 +56,7 @@ def evaluate(
     from armillary.training.folder import RunFolder
 
     host, folder = Host(), RunFolder.open(run)
-    plan = plan_recipe(host, folder.recipe())
+    plan = plan_recipe(host, folder.recipe(host))
     with progress() as bar:
         entry = measure(
             folder,

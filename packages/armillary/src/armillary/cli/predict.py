@@ -57,7 +57,7 @@ def predict(
     host, folder = Host(), RunFolder.open(run)
     files = picture_files(paths)
     device = torch_device(accelerator)
-    plan = plan_recipe(host, folder.recipe())
+    plan = plan_recipe(host, folder.recipe(host))
     if views:
         from armillary.pages.views import turning_stage
 

@@ -209,7 +209,7 @@ def _measured(job: Mapping[str, Any], wanted: list[dict[str, Any]], teller: Any)
     from armillary.recipes.check import plan_recipe
 
     host, folder = Host(), RunFolder.open(Path(job["place"]))
-    plan = plan_recipe(host, folder.recipe())
+    plan = plan_recipe(host, folder.recipe(host))
     data = Path(job["data"])
     cuda = job["device"].get("accelerator") in ("auto", "cuda") and torch.cuda.is_available()
     entry = evaluate(

@@ -58,7 +58,7 @@ def restore(
     Raises:
         RunError: there is no such stage or checkpoint, it is corrupted, or its weights are of another method.
     """
-    plan = plan or plan_recipe(host, folder.recipe())
+    plan = plan or plan_recipe(host, folder.recipe(host))
     wanted = stage or plan.serves
     if wanted not in plan.stages:
         hint = did_you_mean(wanted, plan.stages) or f" there are: {', '.join(plan.stages)}"

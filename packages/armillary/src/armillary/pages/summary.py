@@ -32,13 +32,13 @@ from armillary.training.train import gives_meshes, plugins_behind
 
 def summarise(folder: RunFolder, host: Host) -> list[Path]:
     """Write the run's page and card; return both files."""
-    plan = plan_recipe(host, folder.recipe())
+    plan = plan_recipe(host, folder.recipe(host))
     return [write_run_report(folder, host, plan), write_run_card(folder, host, plan)]
 
 
 def write_run_report(folder: RunFolder, host: Host, plan: Plan | None = None) -> Path:
     """Write the run's page, ``report.html``; without its plan, that of the folder's recipe."""
-    plan = plan or plan_recipe(host, folder.recipe())
+    plan = plan or plan_recipe(host, folder.recipe(host))
     return write_report(
         folder.path / REPORT,
         title=f"{plan.recipe.id}: {folder.path.name}",
@@ -175,7 +175,7 @@ def _last_seconds(rows: list[dict[str, Any]]) -> list[float]:
 
 def write_run_card(folder: RunFolder, host: Host, plan: Plan | None = None) -> Path:
     """Write the run's card, ``README.md``; without its plan, that of the folder's recipe."""
-    plan = plan or plan_recipe(host, folder.recipe())
+    plan = plan or plan_recipe(host, folder.recipe(host))
     stage = plan.stages[plan.serves]
     metrics: list[Metric] = []
     for entry in folder.read_json(RESULTS, []):

@@ -13,6 +13,7 @@ broken                  the metadata cannot be used: reserved or invalid id, no 
 The same distribution on two paths is no conflict: the one that comes first on ``sys.path`` is what Python would import.
 """
 
+import hashlib
 import importlib.metadata
 import json
 import os
@@ -33,6 +34,9 @@ STD = "std"
 RESERVED = ("std", "core")
 BLOCK_VARIABLE = "ARMILLARY_BLOCK"
 ONLY_VARIABLE = "ARMILLARY_ONLY"
+FILES_VARIABLE = "ARMILLARY_PLUGINS"
+FILE = "file"
+"""Distribution of a plugin that is a single Python file, named by ``--plugin FILE`` or in ``ARMILLARY_PLUGINS``."""
 
 State = Literal["ok", "blocked", "incompatible", "conflict", "broken"]
 
@@ -79,15 +83,39 @@ def discover(
 
     Args:
         path: folders to search in place of ``sys.path``.
-        environ: in place of ``os.environ``; only the two switches are read.
+        environ: in place of ``os.environ``; the two switches are read, and ``ARMILLARY_PLUGINS``: Python files, each a plugin.
         core: version of the core to hold requirements against, in place of the one that is running.
     """
     core = __version__ if core is None else core
     environ = os.environ if environ is None else environ
     claims = [claim for found in _distributions(path) for claim in _claims(found, core=core)]
+    claims += [file_record(Path(file)) for file in environ.get(FILES_VARIABLE, "").split(os.pathsep) if file]
     claims.sort(key=lambda record: (record.id, record.distribution.lower()))
     records = [_standard(core), *_conflicts(claims)]
     return tuple(_switched(record, environ) for record in records)
+
+
+def file_record(path: Path) -> PluginRecord:
+    """Return the record of a Python file that is a plugin of its own; its id is its name, ``my_loss.py`` is ``my-loss``.
+
+    The version is the beginning of the file's SHA-256, so that a run records which file it used.
+    """
+    path = path.resolve()
+    id, reason = file_id(path), ""
+    if path.suffix != ".py" or not path.is_file():
+        reason = "there is no such Python file; name one with part classes"
+    elif refused := _refused(id, "file", distribution=path.name):
+        reason = f"{refused}; rename the file"
+    version = hashlib.sha256(path.read_bytes()).hexdigest()[:12] if path.is_file() else "unknown"
+    state: State = "broken" if reason else "ok"
+    return PluginRecord(
+        id=id, distribution=FILE, version=version, module=str(path), location=str(path), state=state, reason=reason
+    )
+
+
+def file_id(path: Path) -> str:
+    """Return the plugin id of a file."""
+    return path.stem.lower().replace("_", "-").strip("-")
 
 
 def switches(environ: Mapping[str, str] | None = None) -> tuple[frozenset[str], frozenset[str] | None]:
@@ -255,6 +283,6 @@ def _switched(record: PluginRecord, environ: Mapping[str, str]) -> PluginRecord:
     blocked, only = switches(environ)
     if record.id in blocked:
         return attrs.evolve(record, state="blocked", reason=f"{BLOCK_VARIABLE} names it")
-    if only is not None and record.id not in only and record.id != STD:  # every recipe needs std
+    if only is not None and record.id not in only and record.distribution != FILE and record.id != STD:  # every recipe needs std
         return attrs.evolve(record, state="blocked", reason=f"{ONLY_VARIABLE} does not name it")
     return record

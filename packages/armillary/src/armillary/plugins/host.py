@@ -7,12 +7,16 @@ was right. What fails is kept as an error of that plugin, raised when somebody a
 Targets (``"armillary_unsup3d.networks:ConvEncoder"``) stay strings until :meth:`Host.resolve`, which may import torch.
 """
 
+import builtins
 import contextlib
 import importlib
+import importlib.util
 import inspect
 import io
 import logging
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any, Self
 
@@ -23,11 +27,12 @@ from armillary.config import NoConfig
 from armillary.errors import ArmillaryError, PluginError, UnknownNameError, did_you_mean
 from armillary.plugins import hookspecs, manifest
 from armillary.plugins.catalogue import FIRST_PARTY, install_hint
-from armillary.plugins.discovery import PluginRecord, discover
+from armillary.plugins.discovery import FILE, PluginRecord, discover, file_record
 from armillary.plugins.hookspecs import COMPONENTS, OBSERVER_HOOKS, PROJECT, parts_in
 from armillary.specs import SPEC_OF, RecipeSpec
 
 KINDS = tuple(SPEC_OF)
+SESSION = "session"
 _log = logging.getLogger(__name__)
 
 
@@ -141,10 +146,43 @@ class Host:
             except PluginError as error:
                 self._errors[plugin] = (str(error), error.__cause__)
                 raise
-            self._offers[plugin] = offer
-            for specs in offer.components.values():
-                self._owners.update((id(spec), (spec, record)) for spec in specs.values())
+            self._keep(offer)
         return self._offers[plugin]
+
+    def add_file(self, path: Path) -> str:
+        """Make a Python file a plugin of this host; return its id.
+
+        Raises:
+            PluginError: there is no such file, or its name is no plugin id, or another plugin's.
+        """
+        record = file_record(path)
+        if record.state != "ok":
+            raise PluginError(f"{path}: {record.reason}")
+        self._join(record)
+        return record.id
+
+    def add_parts(self, parts: Iterable[type], *, id: str = "local") -> None:
+        """Make part classes of this process, of a notebook say, a plugin of this host.
+
+        Raises:
+            PluginError: another plugin has the id, or an item is no part.
+        """
+        items = list(parts)
+        record = PluginRecord(id=id, distribution=SESSION, version="0", module="", location="this Python session")
+        specs = [_spec(record, item) for item in items]
+        self._join(record)
+        classes = dict(zip(map(builtins.id, specs), items, strict=True))
+        self._keep(Offer.of(specs, record=record, module=None, observes=(), classes=classes))
+
+    def _join(self, record: PluginRecord) -> None:
+        if record.id in self.ids:
+            raise PluginError(f"{record}: the id is taken by {self.record(record.id)}")
+        self.records = (*self.records, record)
+
+    def _keep(self, offer: Offer) -> None:
+        self._offers[offer.record.id] = offer
+        for specs in offer.components.values():
+            self._owners.update((id(spec), (spec, offer.record)) for spec in specs.values())
 
     def classes(self, plugin: str) -> list[Any]:
         """Return the part classes and recipes of a plugin, importing it whatever its manifest says.
@@ -290,8 +328,7 @@ class Observers:
     def __init__(self, offers: Iterable[Offer], *, report: Callable[[str], None]) -> None:
         self._report = report
         self._managers = [
-            (offer.record, _manager(offer.module or importlib.import_module(offer.record.module), offer.record.id))
-            for offer in offers
+            (offer.record, _manager(offer.module or _module(offer.record), offer.record.id)) for offer in offers
         ]
 
     @property
@@ -371,17 +408,36 @@ def _guarded(what: str, printed: io.StringIO | None = None) -> Iterator[None]:
 
 def _frozen(record: PluginRecord) -> Offer | None:
     """Return what the manifest beside a plugin lists, without importing it; None without an up-to-date manifest."""
-    path = manifest.path_of(record.module)
+    path = manifest.path_of(record.module) if record.distribution != FILE else None
     found = manifest.read(path) if path and path.is_file() else None
     if found is None:
         return None
     return Offer.of(found.specs, record=record, module=None, observes=found.observes, configs=found.configs)
 
 
+def _module(record: PluginRecord) -> ModuleType:
+    """Import the module of a plugin; one that is a file under a name that nothing else has, once for each state of the file."""
+    if record.distribution != FILE:
+        return importlib.import_module(record.module)
+    name = f"armillary_file_{record.id.replace('-', '_')}_{record.version}"
+    if name not in sys.modules:
+        found = importlib.util.spec_from_file_location(name, record.module)
+        if found is None or found.loader is None:
+            raise ImportError(f"{record.module} is not a Python file")
+        module = importlib.util.module_from_spec(found)
+        sys.modules[name] = module
+        try:
+            found.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[name]
+            raise
+    return sys.modules[name]
+
+
 def _load(record: PluginRecord) -> Offer:
     printed = io.StringIO()
     with _guarded(f"{record}: cannot be imported", printed):
-        module = importlib.import_module(record.module)
+        module = _module(record)
     with _guarded(f"{record}", printed):
         specs, items, observes = _deliver(record, module, printed)
     text = printed.getvalue()

@@ -30,7 +30,7 @@ _RECORDS = {
     for name, one in vars(module).items()
     if isinstance(one, type) and attrs.has(one)
 }
-_TYPES = {"int": int, "float": float, "str": str, "bool": bool, "None": type(None)}
+_TYPES = {"any": Any, "int": int, "float": float, "str": str, "bool": bool, "None": type(None)}
 _COMPARE = {"<": validators.lt, "<=": validators.le, ">=": validators.ge, ">": validators.gt}
 
 

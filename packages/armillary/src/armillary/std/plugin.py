@@ -8,6 +8,16 @@ from armillary.plugins.hookspecs import hookimpl, parts_in
 @hookimpl
 def armillary_components() -> list[Any]:
     """Return the parts."""
-    from armillary.std import evaluators, images, keypoint_depth, losses, networks, photometric, renderers, transforms
+    from armillary.std import (
+        evaluators,
+        images,
+        keypoint_depth,
+        losses,
+        module,
+        networks,
+        photometric,
+        renderers,
+        transforms,
+    )
 
-    return parts_in(images, transforms, networks, renderers, losses, photometric, evaluators, keypoint_depth)
+    return parts_in(images, transforms, networks, module, renderers, losses, photometric, evaluators, keypoint_depth)

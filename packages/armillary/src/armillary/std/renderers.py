@@ -21,7 +21,7 @@ class DepthMesh(
     name="depth-mesh",
     source="Wu, Rupprecht, Vedaldi 2020, arXiv:1911.11130, Section 3.3 (there: Kato et al. 2018)",
 ):
-    """Depth of a canonical depth map seen from another viewpoint, by :mod:`armillary.kernels.depth_mesh`."""
+    """Depth of a canonical depth map seen from another viewpoint."""
 
     def forward(self, canonical_depth: CanonicalDepth, pose: ports.Pose, camera: ports.Camera) -> Look:
         """Return ``depth`` in the picture's frame and ``visible``; depth is 0 where nothing is seen."""

@@ -13,11 +13,14 @@ import attrs
 from armillary.config import read_toml, write_toml
 from armillary.errors import RunError
 from armillary.files import write_reason, write_text
+from armillary.plugins.discovery import file_id
+from armillary.plugins.host import Host
 from armillary.recipes.recipe import Recipe, from_table
 from armillary.recipes.stages import MAIN
 from armillary.recipes.transfer import kept
 from armillary.version import __version__
 
+PLUGIN_FILES = "plugins"
 RECIPE, PLUGINS, ENVIRONMENT, DATA, INIT = "recipe.toml", "plugins.json", "environment.json", "data.json", "init.json"
 METRICS, RESULTS, REPORT, CARD = "metrics.jsonl", "results.json", "report.html", "README.md"
 FINISHED, INTERRUPTED, FAILED = "finished", "interrupted", "failed"
@@ -71,11 +74,33 @@ class RunFolder:
         """Return where the checkpoints of another run are kept of which this one takes parts."""
         return RunFolder(self.path / "taken" / name)
 
-    def recipe(self) -> Recipe:
-        """Return the recipe with which the run was started."""
+    def recipe(self, host: Host | None = None) -> Recipe:
+        """Return the recipe with which the run was started.
+
+        Args:
+            host: source of the recipe's parts, if they are to be built.
+
+        Raises:
+            RunError: the run keeps plugin files that the host lacks. They are code, so that nobody runs them unasked.
+        """
+        lacking = [kept for kept in self.plugin_files() if host is not None and file_id(kept) not in host.ids]
+        if lacking:
+            flags = " ".join(f"--plugin {kept}" for kept in lacking)
+            raise RunError(
+                f"{self.path}: its recipe uses parts of files that the run keeps: read them, then add {flags}"
+            )
         table = read_toml(self.path / RECIPE)
         id = table.pop("id", str(self.path.name))
         return from_table(table, id=id)
+
+    def plugin_files(self) -> list[Path]:
+        """Return the copies of the plugin files that the run used."""
+        return sorted((self.path / PLUGIN_FILES).glob("*.py"))
+
+    def keep_plugin_file(self, path: Path) -> None:
+        """Copy a plugin file into the run."""
+        (self.path / PLUGIN_FILES).mkdir(exist_ok=True)
+        write_text(self.path / PLUGIN_FILES / path.name, path.read_text(encoding="utf-8"))
 
     def write_recipe(self, recipe: Recipe) -> None:
         """Write the resolved recipe."""

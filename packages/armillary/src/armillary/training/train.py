@@ -10,6 +10,7 @@ import torch
 
 from armillary.errors import ArmillaryError, DataError, RunError
 from armillary.interfaces import Dataset, Transform
+from armillary.plugins.discovery import FILE
 from armillary.plugins.host import Host
 from armillary.recipes.check import plan_recipe
 from armillary.recipes.plan import Plan, StagePlan
@@ -119,7 +120,7 @@ def resume(
         RunError: a checkpoint cannot be read, there are some and none is good, or the data is not what the run was trained
             on; nothing was changed.
     """
-    recipe = folder.recipe()
+    recipe = folder.recipe(host)
     last = list(recipe.bodies)[-1]
     budget = {name: value for name, value in (("steps", steps), ("seconds", seconds)) if value is not None}
     recipe = recipe.changed(last, budget={**recipe.bodies[last].get("budget", {}), **budget})
@@ -178,7 +179,11 @@ class _Training:
         if self.fabric.is_global_zero:
             self.others.keep(folder)
             folder.write_recipe(self.plan.recipe)
-            folder.write_json(PLUGINS, plugins_behind(self.host, self.plan))
+            behind = plugins_behind(self.host, self.plan)
+            folder.write_json(PLUGINS, behind)
+            for record in {self.host.record(id.partition(":")[0]) for id in behind}:
+                if record.distribution == FILE:
+                    folder.keep_plugin_file(Path(record.module))
             folder.write_json(DATA, {name: attrs.asdict(dataset.fingerprint()) for name, dataset in datasets.items()})
         return self._run(folder, datasets, {})
 
