@@ -30,6 +30,7 @@ VERBS = [
     ("recipes", "check"),
     ("components", "list"),
     ("components", "show"),
+    ("plugins", "freeze"),
     ("plugins", "list"),
     ("plugins", "show"),
     ("plugins", "doctor"),
@@ -112,7 +113,7 @@ def test_flags_stand_in_any_order(armillary):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["plugins", "list"], ["recipes", "check"], ["train", "--help"], ["new", "plugin", "mine"]],
+    [["--help"], ["plugins", "list"], ["train", "--help"], ["new", "plugin", "mine"]],
     ids=str,
 )
 def test_light_verbs_import_neither_torch_nor_numpy(toy, arguments, tmp_path, monkeypatch):

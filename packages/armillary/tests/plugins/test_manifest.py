@@ -1,5 +1,6 @@
 """Manifests: what is listed without importing is what importing gives, and an old manifest counts as none."""
 
+import shutil
 import subprocess
 import sys
 import typing
@@ -8,6 +9,7 @@ from pathlib import Path
 import attrs
 import pytest
 
+import armillary
 from armillary.errors import ConfigError
 from armillary.plugins import manifest
 from armillary.plugins.host import Host
@@ -142,19 +144,30 @@ def test_what_cannot_be_frozen_says_what_to_use(site):
         freeze(site)
 
 
-def test_std_is_listed_and_checked_without_torch(tmp_path):
-    """From a copy of the core with a fresh manifest, as a wheel has it."""
-    import shutil
+@pytest.mark.parametrize("command", [["components", "list"], ["recipes", "list"], ["recipes", "check"]], ids=" ".join)
+def test_listing_and_checking_need_no_torch(tmp_path, command):
+    """From a copy of the core and the toy with fresh manifests, as wheels have them."""
+    core, toy = Path(armillary.__file__).parent, Path(__file__).parents[1] / "toy/armillary_toy"
+    for folder in (core, toy):
+        shutil.copytree(folder, tmp_path / folder.name, ignore=shutil.ignore_patterns("__pycache__"))
+    info = tmp_path / "armillary_toy-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: armillary-toy\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[armillary.plugins]\ntoy = armillary_toy.plugin\n")
+    environ = {"PYTHONPATH": str(tmp_path), "ARMILLARY_ONLY": "toy", "PATH": "", "COLUMNS": "200"}
 
-    import armillary
+    def run(code: str, *arguments: str) -> str:
+        words = [sys.executable, "-c", code, *arguments]
+        done = subprocess.run(words, check=False, cwd=tmp_path, env=environ, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
-    core = Path(armillary.__file__).parent
-    shutil.copytree(core, tmp_path / "armillary", ignore=shutil.ignore_patterns("__pycache__"))
-    place = tmp_path / "armillary/std"
-    (place / manifest.NAME).write_text(manifest.freeze(place, Host(manifests=False).classes("std")))
+    written = run("import sys; from armillary.cli import main; sys.exit(main(sys.argv[1:]))", "plugins", "freeze")
+    assert sorted(Path(line).parent.name for line in written.splitlines()) == ["armillary_toy", "std"]
     code = (
-        "import sys; from armillary.plugins.host import Host; from armillary.plugins.discovery import discover; "
-        "host = Host(discover(path=[])); specs = host.components('loss'); assert specs; "
-        "[host.config(spec) for spec in specs.values()]; assert not {'torch', 'numpy'} & {*sys.modules}, sorted(sys.modules)"
+        "import sys; from armillary.cli import main; status = main(sys.argv[1:]);"
+        "print(status, [name for name in ('torch', 'numpy') if name in sys.modules])"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)})
+    *lines, last = run(code, *command).splitlines()
+    assert last == "0 []"
+    assert any("toy:" in line for line in lines)

@@ -85,9 +85,10 @@ def freeze(
     """Write the manifest of a plugin into its package, so that its components are listed without importing it."""
     from armillary.plugins import manifest
     from armillary.plugins.host import Host
+    from armillary.plugins.manifest import path_of
 
     host, status = Host(), OK
-    for id in ids or host.ids:
+    for id in ids or [record.id for record in host.records if record.state == "ok" and path_of(record.module)]:
         path = manifest.path_of(host.record(id).module)
         if path is None:
             raise UsageError(

@@ -283,6 +283,8 @@ def _switched(record: PluginRecord, environ: Mapping[str, str]) -> PluginRecord:
     blocked, only = switches(environ)
     if record.id in blocked:
         return attrs.evolve(record, state="blocked", reason=f"{BLOCK_VARIABLE} names it")
-    if only is not None and record.id not in only and record.distribution != FILE and record.id != STD:  # every recipe needs std
+    if (
+        only is not None and record.id not in only and record.distribution != FILE and record.id != STD
+    ):  # every recipe needs std
         return attrs.evolve(record, state="blocked", reason=f"{ONLY_VARIABLE} does not name it")
     return record

@@ -73,6 +73,8 @@ def path_of(module: str) -> Path | None:
 
     The built-in parts are a folder of the core; another plugin is a package of its own.
     """
+    if module.endswith(".py"):  # a plugin that is a file
+        return None
     top, _, rest = module.partition(".")
     found = importlib.util.find_spec(top)
     if found is None or not found.submodule_search_locations:
