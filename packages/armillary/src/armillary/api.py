@@ -16,7 +16,7 @@ from armillary.plugins.host import Host
 from armillary.recipes.recipe import Overrides, resolve
 from armillary.recipes.settings import DeviceConfig
 from armillary.training import train as training
-from armillary.training.folder import RunFolder, other_runs
+from armillary.training.folder import RunFolder, open_source_runs
 from armillary.training.reporter import Reporter
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def train(
         reporter: where words go; the logger ``armillary`` where none is given.
     """
     host = Host()
-    folders, tables = other_runs({name: Path(path) for name, path in (runs or {}).items()})
+    folders, tables = open_source_runs({name: Path(path) for name, path in (runs or {}).items()})
     overrides = Overrides(
         sets=tuple(f"{path}={_toml(value)}" for path, value in (sets or {}).items()),
         takes=tuple(f"{slot}={part}" for slot, part in (takes or {}).items()),
