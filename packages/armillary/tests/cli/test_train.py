@@ -53,7 +53,7 @@ def test_what_train_refuses(armillary, arguments, status, said):
 
 def test_resume_takes_a_checkpoint_by_name(armillary, run, pictures):
     typed = ("train", "--resume", "run", "--data", pictures)
-    assert "there is no such checkpoint" in armillary(*typed, "--checkpoint", "step-1", status=1).err
+    assert "no such checkpoint" in armillary(*typed, "--checkpoint", "step-1", status=1).err
     assert "step 3 of 3" in armillary(*typed, "--checkpoint", "step-2", "--steps", 3).err
 
 
@@ -92,7 +92,7 @@ def test_a_part_of_another_run_is_taken(armillary, run, pictures):
 def test_bad_files_are_named_or_refused(armillary, pictures):
     (pictures / "broken.png").write_bytes((pictures / "0.png").read_bytes()[:60])
     answer = armillary("train", "toy:smoke", "--data", pictures, "--out", "run", *FAST)
-    assert "passed over broken.png: truncated" in answer.err
+    assert "skipped broken.png: truncated" in answer.err
     assert "1 files skipped, 6 used" in answer.err
     strict = armillary("train", "toy:smoke", "--data", pictures, "--out", "other", "--strict", status=1)
     assert "broken.png" in strict.err

@@ -49,7 +49,7 @@ def test_the_stage_that_can_is_found(toy_host, folder):
 def test_a_stage_that_cannot_is_refused(toy_host, folder):
     plan = plan_recipe(toy_host, folder.recipe())
     with pytest.raises(
-        RunError, match=r"--views: stage shapes of toy:stages draws no new views: .*; --stage can be views"
+        RunError, match=r"--views: stage shapes of toy:stages draws no new views, .*; --stage can be views"
     ):
         turning_stage(plan, wanted="shapes")
     with pytest.raises(RunError, match="stage embedding"):

@@ -133,7 +133,7 @@ def test_a_run_of_stages_gives_what_serves_with_what_that_takes(toy_host, pictur
 
 
 def test_what_is_missing_or_no_run_is_refused_before_anything_is_written(toy_host, pictures, recipe, shapes, tmp_path):
-    with pytest.raises(RecipeError, match=r"slots.target: taken from another run.*--from shapes=RUN"):
+    with pytest.raises(RecipeError, match=r"slots.target: a part of another run.*--from shapes=RUN"):
         trained(toy_host, recipe, tmp_path / "run", pictures)
     with pytest.raises(RunError, match=r"--from shapes=.*not a run"):
         open_source_runs({"shapes": pictures})
@@ -148,7 +148,7 @@ def test_weights_that_do_not_fit_say_both_sides(toy_host, pictures, recipe, shap
     folders, tables = open_source_runs({"shapes": shapes.path})
     tables["shapes"]["body"]["slots"]["picture.encoder"]["settings"]["features"] = 6
     found = resolve(toy_host, recipe, Overrides(runs=tables, sets=("encoder.features=6",)))
-    with pytest.raises(RunError, match="of another model"):
+    with pytest.raises(RunError, match="do not match"):
         train(found, data=pictures, out=tmp_path / "run", host=toy_host, runs=folders)
 
 

@@ -75,11 +75,11 @@ def evaluate(
     Raises:
         RunError, DataError: no evaluator can run, or the data lacks the truth.
     """
-    say = (reporter or LogReporter()).message
+    message = (reporter or LogReporter()).message
     device = device or torch.device("cpu")
     restored = restore(folder, host=host, plan=plan, stage=stage, checkpoint=checkpoint, device=device)
     for note in restored.notes:
-        say(note)
+        message(note)
     served = restored.model.plan
     bounds = (
         _chosen(restored, only) if evaluators is None else bound_evaluators(host, restored.plan, served, evaluators)
@@ -87,7 +87,7 @@ def evaluate(
     score_split = split or _default_split(folder, host, restored, data)
     dataset = build_dataset(host, served, root=data, split=score_split)
     for line in dataset.problems:
-        say(f"skipped {line}")
+        message(f"skipped {line}")
     entry: dict[str, Any] = {
         "stage": served.name,
         "step": restored.step,
@@ -102,7 +102,7 @@ def evaluate(
         missing = missing_ports(bound, batch=measured.items.change(dataset[0]))
         if missing:
             left_out[name] = f"{entry['data']['name']} has no {', '.join(missing)}"
-            say(f"{name} ({bound.id}) skipped: {data} has no {', '.join(missing)}")
+            message(f"{name} ({bound.id}) skipped: {data} has no {', '.join(missing)}")
             continue
         members.append(measured)
     if not members:
@@ -112,7 +112,7 @@ def evaluate(
         )
     if left_out:
         entry["left_out"] = left_out
-    fitted = _fit(host, restored, members, fit_data or data, device, say)
+    fitted = _fit(host, restored, members, fit_data or data, device, message)
     shown = _score(restored, dataset, members, device)
     results = _results(members, data)
     if untrained:
@@ -125,8 +125,8 @@ def evaluate(
         sheet = _draw(folder, entry, member.name, found.points, shown)
         entry["evaluators"][member.name] = plain | ({"picture": sheet} if sheet else {})
     _store(folder, entry)
-    plugins = host.observers(restored.plan.recipe.table.get("observers", ()), report=say)
-    Audience((Trackers(plugins), *observers), folder, report=say).notify(lambda one: one.evaluated(folder, entry))
+    plugins = host.observers(restored.plan.recipe.table.get("observers", ()), report=message)
+    Audience((Trackers(plugins), *observers), folder, report=message).notify(lambda one: one.evaluated(folder, entry))
     return entry
 
 
@@ -217,7 +217,7 @@ def _default_split(folder: RunFolder, host: Host, restored: Restored, data: Path
 
 
 def _fit(
-    host: Host, restored: Restored, members: Sequence[Measured], data: Path, device: torch.device, say: Any
+    host: Host, restored: Restored, members: Sequence[Measured], data: Path, device: torch.device, message: Any
 ) -> dict[str, str]:
     """Run the fit passes; return the data on which each evaluator was fitted."""
     wanted: dict[str, list[Measured]] = {}
@@ -230,7 +230,7 @@ def _fit(
         dataset = build_dataset(host, restored.model.plan, root=data, split=split)
         able = [m for m in all_members if not missing_ports(m.bound, batch=m.items.change(dataset[0]))]
         if not able:
-            say(f"fit pass skipped: the {split} split of {data} has no truth")
+            message(f"fit pass skipped: the {split} split of {data} has no truth")
             continue
         _pass(FIT, restored, dataset, able, device)
         fitted |= {member.name: f"{dataset.fingerprint().name}, {split}, {len(dataset)} items" for member in able}

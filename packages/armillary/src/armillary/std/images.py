@@ -284,19 +284,19 @@ class Images(Dataset, name="images", source="ours"):
     # --- what is there ---------------------------------------------------------------------------------------------
 
     def _choose_ports(self, entries: Sequence[Entry]) -> set[str]:
-        asked = self.ports
-        if asked is not None:
-            for port in asked:
+        requested = self.ports
+        if requested is not None:
+            for port in requested:
                 if port not in PORTS:
                     raise DataError(
                         f"ports: a data folder has no {port!r};{did_you_mean(port, PORTS) or ' it has: ' + ', '.join(PORTS)}"
                     )
         ports = {"image"}
-        for port in PORTS[1:] if asked is None else asked:
+        for port in PORTS[1:] if requested is None else requested:
             count = sum(self._has(port, entry.id) for entry in entries)
-            if count == len(entries) or (asked is not None and count):
+            if count == len(entries) or (requested is not None and count):
                 ports.add(port)
-            elif asked is not None and port != "image":
+            elif requested is not None and port != "image":
                 raise DataError(
                     f"{self._folder.root}: no picture has {port}; add it as {_place_of(port)}, or remove it from data.ports"
                 )
@@ -411,12 +411,12 @@ class Images(Dataset, name="images", source="ours"):
         good = {entry.id for entry in self._entries}
         bad = {entry.id for entry in entries} - good
         self._partners = {x: partner for x, partner in self._partners.items() if x in good and partner.id not in bad}
-        count, asked = len(self._partners), self.ports is not None
+        count, requested = len(self._partners), self.ports is not None
         pairs = self._truth.pairs
         if pairs and self._ports & set(PAIR_PORTS) and count < len(good & {*pairs.partner, *pairs.unknown}):
-            used = "only these are used" if asked else "training on pairs uses only these"
+            used = "only these are used" if requested else "training on pairs uses only these"
             self._problems.append(f"partner_image: {count} of {len(good)} pictures have a partner to use; {used}")
-        if asked and self._ports & set(PAIR_PORTS):  # a port named in data.ports: pictures without it are skipped
+        if requested and self._ports & set(PAIR_PORTS):  # a port named in data.ports: pictures without it are skipped
             self._keep_pairs()
         elif count == 0:
             self._ports -= set(PAIR_PORTS)

@@ -3,7 +3,7 @@
 The measure of a point is the correlation, over pictures, of the predicted depth at the point's true position with its true z. The
 published figure is the sum over points of the absolute values: K for the truth with K points. Both depths increase away from the
 viewer, so a correct depth correlates positively. The absolute value is the same for a face and its hollow mould, so the sum with
-signs is given too.
+signs is a figure too.
 """
 
 from typing import Annotated, Self

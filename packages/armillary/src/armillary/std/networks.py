@@ -71,5 +71,5 @@ class PlainEncoder(
         self.layers = nn.Sequential(*layers)
 
     def forward(self, image: ports.Image) -> Encoded:
-        """Return ``feature``. The image lies in [0, 1]."""
+        """Return ``feature``. The image is in [0, 1]."""
         return {"feature": self.layers(2 * image - 1).flatten(1)}

@@ -268,10 +268,10 @@ def call_method(
 ) -> dict[str, Tensor]:
     """Call the method with the ports that it trains on or predicts from."""
     ports = model.plan.method.predicts_from if predict else model.plan.method.trains_on
-    given = {port.name: batch[port.name] for port in ports if port.name in batch or not port.optional}
+    arguments = {port.name: batch[port.name] for port in ports if port.name in batch or not port.optional}
     if predict:
-        return model.method.predict(**given)
-    return (module or model.method)(**given)
+        return model.method.predict(**arguments)
+    return (module or model.method)(**arguments)
 
 
 def loss_terms(
@@ -347,8 +347,8 @@ def _unwrapped(module: torch.nn.Module) -> torch.nn.Module:
 def _loss(host: Host, name: str, bound: BoundPlan, assets: Mapping[str, Path]) -> torch.nn.Module:
     resolved = host.resolve(bound.spec)
     config = structure(bound.settings, resolved.config, path=f"losses.{name}")
-    given = {asset: assets[asset] for asset in bound.spec.assets if asset in assets}
-    loss = _guard(f"losses.{name}: {bound.id}", lambda: resolved.cls.build(config, inputs=bound.inputs, assets=given))
+    files = {asset: assets[asset] for asset in bound.spec.assets if asset in assets}
+    loss = _guard(f"losses.{name}: {bound.id}", lambda: resolved.cls.build(config, inputs=bound.inputs, assets=files))
     if not isinstance(loss, torch.nn.Module) or not isinstance(loss, Loss):
         raise PluginError(f"losses.{name}: {bound.id}: build returned {type(loss).__name__}, not a torch.nn.Module")
     return loss
