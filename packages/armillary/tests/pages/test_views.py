@@ -55,7 +55,7 @@ def test_a_stage_that_cannot_is_refused(toy_host, folder):
     with pytest.raises(RunError, match="stage embedding"):
         ViewMaker(restore(folder, host=toy_host), toy_host)
     alone = attrs.evolve(plan, stages={"shapes": plan.stages["shapes"]}, serves="shapes")
-    with pytest.raises(RunError, match=r"toy:stages draws no new views: .* gives a picture$"):
+    with pytest.raises(RunError, match=r"toy:stages draws no new views, .*; type the command without --views$"):
         turning_stage(alone)
 
 
