@@ -81,7 +81,7 @@ def train(
         sets: settings by path: ``{"optimiser.lr": 1e-4}``.
         assets: files that parts ask for, by name.
         init: a run whose trained weights are the start.
-        runs: other runs of which parts are taken, by name: ``{"labels": "runs/labels"}``.
+        runs: source runs of transferred parts, by name: ``{"labels": "runs/labels"}``.
         takes: slots that trained parts of these fill: ``{"features": "labels:encoder"}``.
         device: where to compute.
         observers: ids of plugins to notify.
