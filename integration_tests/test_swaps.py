@@ -31,5 +31,5 @@ def test_a_run_goes_on_with_other_pictures(armillary, globe, heads):
     """Fine-tuning: flow of the globe first, then warps of pictures that have none."""
     armillary("train", "labelling:smoke", "--data", globe, "--out", "first", "--steps", 2)
     said = armillary("train", "labelling:smoke", "--data", heads, "--out", "second", "--steps", 2, "--init", "first")
-    assert "begins from first, step 2" in said.stderr
-    assert "begin anew" not in said.stderr
+    assert "starts from first, step 2" in said.stderr
+    assert "start untrained" not in said.stderr

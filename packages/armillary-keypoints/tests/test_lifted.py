@@ -11,7 +11,7 @@ from armillary.kernels.cameras import intrinsics
 from armillary.plugins.host import Host
 from armillary.recipes.check import check
 from armillary.recipes.recipe import Overrides, complete, resolve
-from armillary.recipes.transfer import kept
+from armillary.recipes.transfer import source_entry
 from armillary_keypoints.lifted import Lifted, lift, resized
 
 
@@ -116,7 +116,7 @@ def test_the_recipe_is_checked_without_the_runs_and_refuses_what_gives_no_points
     assert plan.missing == {"points": ("slots.points",), "depth": ("slots.depth",)}
     assert plan.stages["main"].body["budget"]["steps"] == 0
     done = complete(host, resolve(host, "keypoints:smoke"))
-    run = kept(done.table, run="smoke", recipe=done.id)
+    run = source_entry(done.table, run="smoke", recipe=done.id)
     small = ("data.size=32", "settings.points_size=32")
     fits = resolve(host, "keypoints:lifted", Overrides(sets=small, runs={"points": run}))
     part = check(host, complete(host, fits)).stages["main"].slots["points"]

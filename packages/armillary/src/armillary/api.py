@@ -16,7 +16,7 @@ from armillary.plugins.host import Host
 from armillary.recipes.recipe import Overrides, resolve
 from armillary.recipes.settings import DeviceConfig
 from armillary.training import train as training
-from armillary.training.folder import RunFolder, other_runs
+from armillary.training.folder import RunFolder, open_source_runs
 from armillary.training.reporter import Reporter
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def train(
         sets: settings by path: ``{"optimiser.lr": 1e-4}``.
         assets: files that parts ask for, by name.
         init: a run whose trained weights are the start.
-        runs: other runs of which parts are taken, by name: ``{"labels": "runs/labels"}``.
+        runs: source runs of transferred parts, by name: ``{"labels": "runs/labels"}``.
         takes: slots that trained parts of these fill: ``{"features": "labels:encoder"}``.
         device: where to compute.
         observers: ids of plugins to notify.
@@ -92,7 +92,7 @@ def train(
         reporter: where words go; the logger ``armillary`` where none is given.
     """
     host = _host(plugins, parts)
-    folders, tables = other_runs({name: Path(path) for name, path in (runs or {}).items()})
+    folders, tables = open_source_runs({name: Path(path) for name, path in (runs or {}).items()})
     overrides = Overrides(
         sets=tuple(f"{path}={_toml(value)}" for path, value in (sets or {}).items()),
         takes=tuple(f"{slot}={part}" for slot, part in (takes or {}).items()),

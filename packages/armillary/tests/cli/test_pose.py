@@ -4,7 +4,7 @@
 def test_a_method_that_tells_no_orientation_is_named(run, pictures, armillary):
     first, second = sorted(pictures.iterdir())[:2]
     said = armillary("pose", "run", str(first), str(second), status=1)
-    assert "finds nothing that tells how an object is turned" in said.err
+    assert "has no output with an orientation" in said.err
     assert "sphere_signal, rotation, pose" in said.err
 
 

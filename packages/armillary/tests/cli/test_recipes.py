@@ -84,7 +84,7 @@ def test_a_dropped_setting_is_said(armillary, tmp_path):
     patch = tmp_path / "patch.toml"
     patch.write_text("[slots.'picture.encoder']\nuse = 'toy:picture'\n")
     answer = armillary("recipes", "show", "toy:paper", "--recipe", patch)
-    assert "note: slots.picture.encoder: toy:picture has no features; left out" in answer.err
+    assert "note: slots.picture.encoder: toy:picture has no setting features; dropped" in answer.err
 
 
 def test_unknown_recipes_and_settings_get_a_suggestion(armillary):

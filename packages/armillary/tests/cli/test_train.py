@@ -34,14 +34,14 @@ def test_a_training_says_what_to_type_next(run, pictures, armillary):
         (
             ("toy:smoke", "--data", "x", "--out", "new", "--from", "a=nosuch"),
             1,
-            "--from a=nosuch: there is no such run",
+            "--from a=nosuch: no such run",
         ),
         (
             ("toy:smoke", "--data", "x", "--out", "new", "--take", "picture.encoder=a:picture.encoder"),
             2,
             "slots.picture.encoder: taken from another run: --from a=RUN",
         ),
-        (("--resume", "nosuch", "--data", "x"), 1, "nosuch: there is no such run"),
+        (("--resume", "nosuch", "--data", "x"), 1, "nosuch: no such run"),
         (("toy:smoke", "--data", "x", "--out", "new", "--checkpoint", "step-2"), 2, "--resume RUN --checkpoint step-N"),
         (("toy:smoke", "--resume", "run", "--data", "x"), 2, "toy:smoke cannot be given with --resume"),
         (("--resume", "run", "--data", "x", "--set", "a=1", "--seed", "2", "--strict"), 2, "--set, --seed, --strict"),
@@ -53,7 +53,7 @@ def test_what_train_refuses(armillary, arguments, status, said):
 
 def test_resume_takes_a_checkpoint_by_name(armillary, run, pictures):
     typed = ("train", "--resume", "run", "--data", pictures)
-    assert "there is no such checkpoint" in armillary(*typed, "--checkpoint", "step-1", status=1).err
+    assert "no such checkpoint" in armillary(*typed, "--checkpoint", "step-1", status=1).err
     assert "step 3 of 3" in armillary(*typed, "--checkpoint", "step-2", "--steps", 3).err
 
 
@@ -92,8 +92,8 @@ def test_a_part_of_another_run_is_taken(armillary, run, pictures):
 def test_bad_files_are_named_or_refused(armillary, pictures):
     (pictures / "broken.png").write_bytes((pictures / "0.png").read_bytes()[:60])
     answer = armillary("train", "toy:smoke", "--data", pictures, "--out", "run", *FAST)
-    assert "passed over broken.png: truncated" in answer.err
-    assert "1 files passed over, 6 used" in answer.err
+    assert "skipped broken.png: truncated" in answer.err
+    assert "1 files skipped, 6 used" in answer.err
     strict = armillary("train", "toy:smoke", "--data", pictures, "--out", "other", "--strict", status=1)
     assert "broken.png" in strict.err
     assert not (pictures.parent / "work" / "other").exists()

@@ -111,7 +111,7 @@ def test_slope_is_the_tangent_to_the_line_of_sight(tangent):
     depth = (1.0 / (1.0 - tangent * x)).expand(1, 3, 3)
     kept = [mesh_from_depth(depth, torch.zeros(3, 3, 3), camera, max_slope=tangent * 1.01)]
     assert len(kept[0].faces) == 8
-    with pytest.raises(ValueError, match="nothing is left"):
+    with pytest.raises(ValueError, match="the mesh is empty"):
         mesh_from_depth(depth, torch.zeros(3, 3, 3), camera, max_slope=tangent * 0.99)
 
 
@@ -131,7 +131,7 @@ def test_other_shapes_are_refused(depth, texture):
 
 
 def test_nothing_left_is_refused():
-    with pytest.raises(ValueError, match="nothing is left of the surface"):
+    with pytest.raises(ValueError, match="the mesh is empty"):
         mesh_from_depth(PLANE, torch.zeros(3, 2, 2), UNIT, mask=torch.zeros(1, 2, 2))
 
 

@@ -71,5 +71,5 @@ def test_it_is_drawn_for_pictures_and_for_meshes(monkeypatch, image):
 
 
 def test_what_tells_no_orientation_is_refused(monkeypatch):
-    with pytest.raises(RunError, match="toy:toy finds nothing that tells how an object is turned: it predicts x"):
+    with pytest.raises(RunError, match="toy:toy has no output with an orientation: it predicts x"):
         found(monkeypatch, "depth", torch.zeros(1, 8, 8), torch.zeros(1, 8, 8))

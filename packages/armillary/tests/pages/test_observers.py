@@ -78,9 +78,12 @@ def test_a_run_that_used_up_its_seconds_has_finished(run, toy_host):
 @pytest.mark.parametrize(
     ("broken", "said"),
     [
-        ("preview", "preview: RuntimeError: broken; the run goes on"),
-        ("write_run_report", "report: RuntimeError: broken; the run goes on; to repeat it: armillary report {run}"),
-        ("write_run_card", "card: RuntimeError: broken; the run goes on; to repeat it: armillary report {run}"),
+        ("preview", "preview: RuntimeError: broken; the run continues"),
+        (
+            "write_run_report",
+            "report: RuntimeError: broken; the run continues; to repeat it, type: armillary report {run}",
+        ),
+        ("write_run_card", "card: RuntimeError: broken; the run continues; to repeat it, type: armillary report {run}"),
     ],
 )
 def test_what_cannot_be_drawn_does_not_stop_the_training(run, tmp_path, monkeypatch, caplog, broken, said):

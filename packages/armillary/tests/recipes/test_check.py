@@ -135,7 +135,7 @@ def test_what_fits_a_slot_is_found(toy_host):
     [
         ((), {"uses": ("picture.encoder=toy:vectr",)}, "did you mean 'toy:vector'?"),
         ((), {"uses": ("picture.encoder=toy:picture",)}, "'toy:picture' is of kind head, not encoder"),
-        (("losses.l1.bind.reconstruction=bright",), {}, "which nothing gives as 'bright'"),
+        (("losses.l1.bind.reconstruction=bright",), {}, "but 'bright' is missing"),
         (("losses.l1.bind.reconstruktion=feature",), {}, "did you mean 'reconstruction'?"),
         (("losses.l1.bind.reconstruction=feature",), {}, "kind feature_vector is not image"),
         (("transforms.0.rename.image=picture",), {}, "has no port 'image'"),

@@ -81,7 +81,7 @@ def test_use_keeps_the_settings_that_the_new_part_has_and_says_what_it_drops(toy
     assert recipe.written["slots"]["picture.encoder"] == {"use": "toy:map", "settings": {"features": 5}}
     recipe = resolve(toy_host, "toy:paper", Overrides(uses=("picture.encoder=toy:picture",)))
     assert recipe.written["slots"]["picture.encoder"] == {"use": "toy:picture", "settings": {}}
-    assert recipe.notes == ("slots.picture.encoder: toy:picture has no features; left out",)
+    assert recipe.notes == ("slots.picture.encoder: toy:picture has no setting features; dropped",)
 
 
 def test_use_fills_an_empty_optional_slot(toy_host):
@@ -129,10 +129,13 @@ def test_a_stage_is_patched_by_key(toy_host):
     ("overrides", "words"),
     [
         ({"sets": ("budgte.steps=1",)}, "did you mean 'budget'?"),
-        ({"sets": ("losses.l2.weight=1",)}, "there is no 'l2'; there are: l1"),
+        ({"sets": ("losses.l2.weight=1",)}, "no 'l2'; there are: l1"),
         ({"sets": ("transforms.7.probability=1",)}, "transforms has 2 entries"),
         ({"sets": ("seed",)}, "--set 'seed': write it as path=value"),
-        ({"uses": ("picture.encodr=toy:map",)}, "there is no slot 'picture.encodr'; did you mean 'picture.encoder'?"),
+        (
+            {"uses": ("picture.encodr=toy:map",)},
+            "the recipe has no slot 'picture.encodr'; did you mean 'picture.encoder'?",
+        ),
         ({"weights": ("l2=1",)}, "--weight l2=1: the recipe has no loss 'l2'"),
         ({"drops": ("l2",)}, "--drop l2: the recipe has no loss 'l2'"),
     ],
@@ -148,7 +151,7 @@ def test_a_wrong_override_says_what_was_meant(toy_host, overrides, words):
     [
         ({"uses": ("picture.encoder=toy:map",)}, "no slot 'picture.encoder'; did you mean 'shapes.picture.encoder'?"),
         ({"uses": ("nowhere=toy:map",)}, "no slot 'nowhere'; slots: shapes.picture.encoder, "),
-        ({"takes": ("shapes.x=other:x",)}, "--take shapes.x=other:x: there is no slot 'shapes.x'"),
+        ({"takes": ("shapes.x=other:x",)}, "--take shapes.x=other:x: the recipe has no slot 'shapes.x'"),
         ({"weights": ("l1=1",)}, "has no loss 'l1'; losses: shapes.l1, embedding.near"),
         ({"drops": ("shapes.l2",)}, "has no loss 'shapes.l2'; did you mean 'shapes.l1'?"),
     ],
@@ -168,8 +171,8 @@ def test_a_name_without_its_stage_says_what_was_meant(toy_host, overrides, words
         ("[losses.l1]\nwieght = 1\n", "losses.l1.wieght: unknown; did you mean 'weight'?"),
         ("[losses]\nl1 = 3\n", "losses.l1: needs a table, got 3"),
         ("transforms = 3\n", "transforms: needs a list of tables, got 3"),
-        ('remove = ["losses.l7"]\n', "remove 'losses.l7': there is no such entry"),
-        ('extends = "toy:paper"\n', "patches toy:smoke"),
+        ('remove = ["losses.l7"]\n', "remove 'losses.l7': no such entry"),
+        ('extends = "toy:paper"\n', "a patch of toy:smoke cannot have extends"),
         ("x = \n", "not a TOML file"),
     ],
 )
@@ -218,5 +221,5 @@ def test_a_loss_or_evaluator_is_added_by_its_use(toy_host):
     added = table(toy_host, "evaluators.depth.use=std:side-mad/1", "losses.again.use=toy:l1", "losses.again.weight=2")
     assert added["evaluators"] == {"depth": {"use": "std:side-mad/1"}}
     assert added["losses"]["again"] == {"use": "toy:l1", "weight": 2}
-    with pytest.raises(RecipeError, match="there is no 'agian'; did you mean 'again'"):
+    with pytest.raises(RecipeError, match="no 'agian'; did you mean 'again'"):
         table(toy_host, "losses.again.use=toy:l1", "losses.agian.weight=2")

@@ -48,7 +48,9 @@ def test_a_short_path_names_its_setting_as_the_long_one_does(toy_host):
 )
 def test_a_body_at_the_root_beside_other_stages_is_refused(toy_host, overrides):
     """It would change nothing: no stage reads it."""
-    with pytest.raises(RecipeError, match=r"of which stage\? write stages\.NAME\..*; stages: shapes, embedding, views"):
+    with pytest.raises(
+        RecipeError, match=r"this recipe has several stages; type stages\.NAME\..*; stages: shapes, embedding, views"
+    ):
         resolve(toy_host, "toy:stages", Overrides(**overrides))
 
 

@@ -5,7 +5,7 @@ import pytest
 from armillary.errors import ArmillaryError, RecipeError
 from armillary.recipes.check import check
 from armillary.recipes.recipe import Overrides, complete, from_table, resolve
-from armillary.recipes.transfer import from_words, kept, places
+from armillary.recipes.transfer import parse_take, slots_by_run, source_entry
 from armillary.specs import Take
 
 RECIPE = """
@@ -36,7 +36,7 @@ def recipe(tmp_path):
 def other(host, *sets, name="toy:paper"):
     """Return what a recipe keeps of a run of that recipe."""
     done = complete(host, resolve(host, name, Overrides(sets=sets)))
-    return kept(done.table, run="my-shapes", recipe=done.id)
+    return source_entry(done.table, run="my-shapes", recipe=done.id)
 
 
 def plan(host, name, **overrides):
@@ -78,10 +78,10 @@ def test_a_misfit_says_both_sides(toy_host, recipe):
             "stage main has no slot 'picture.encodr'; did you mean 'picture.encoder'?",
         ),
         (("target.take.slot=x",), "slots: picture.encoder, picture.head"),
-        (("target.take.stage=first",), "run shapes: there is no stage 'first'; stages: main"),
+        (("target.take.stage=first",), "run shapes: no stage 'first'; stages: main"),
         (
             ("target.take.rename.featre=feature",),
-            "the part that is taken has no port 'featre'; did you mean 'feature'?",
+            "the transferred part has no port 'featre'; did you mean 'feature'?",
         ),
         (("target.take.slott=x",), "take.slott: unknown; did you mean 'slot'?"),
     ],
@@ -160,7 +160,7 @@ def test_what_is_kept_has_nothing_of_training(toy_host):
         for stage in body.get("stages", {"": body}).values():
             assert not {"losses", "optimiser", "budget", "evaluators"} & set(stage)
             assert {"method", "slots", "data"} <= set(stage)
-    assert from_words("a:b", "") == {"run": "a", "slot": "b"}
+    assert parse_take("a:b", "") == {"run": "a", "slot": "b"}
     slots = {"x": {"take": {"run": "a", "slot": "b"}}, "y": {"take": {"stage": "s", "slot": "b"}}}
-    assert places({"stages": {"main": {"slots": slots}}}) == {"a": ("slots.x",)}
-    assert places({"stages": {"later": {"slots": slots}}}) == {"a": ("stages.later.slots.x",)}
+    assert slots_by_run({"stages": {"main": {"slots": slots}}}) == {"a": ("slots.x",)}
+    assert slots_by_run({"stages": {"later": {"slots": slots}}}) == {"a": ("stages.later.slots.x",)}

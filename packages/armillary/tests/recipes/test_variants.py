@@ -113,10 +113,10 @@ def test_a_file_whose_name_has_a_plus_is_a_file(tmp_path):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("toy:paper+pairs", "+toy:pairs: no variant of toy:paper: there is no recipe that both extend"),
-        ("toy:smoke+paper", "+toy:paper: changes nothing of toy:smoke"),
+        ("toy:paper+pairs", "+toy:pairs: not a variant of toy:paper, since they extend no common recipe"),
+        ("toy:smoke+paper", "+toy:paper: no effect: toy:smoke does not have"),
         ("toy:paper+smok", "did you mean 'toy:smoke'"),
-        ("toy:paper+losses.l2.weight=1", "+losses.l2.weight=1: 'losses.l2.weight': there is no 'l2'; there are: l1"),
+        ("toy:paper+losses.l2.weight=1", "+losses.l2.weight=1: 'losses.l2.weight': no 'l2'; there are: l1"),
         ("toy:paper+missing.toml", "missing.toml"),
     ],
 )

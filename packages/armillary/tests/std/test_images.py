@@ -384,8 +384,8 @@ def test_a_folder_that_is_not_finished(tmp_path):
     ("ports", "message"),
     [
         (("true_dept",), "a data folder has no 'true_dept'; did you mean 'true_depth'"),
-        (("true_depth",), r"no picture has true_depth; it would stand in depth/ID.npy"),
-        (("camera",), r"no picture has camera; it would stand in generator.json or cameras.csv"),
+        (("true_depth",), r"no picture has true_depth; add it as depth/ID.npy"),
+        (("camera",), r"no picture has camera; add it as generator.json or cameras.csv"),
     ],
 )
 def test_ports_that_are_not_there(tmp_path, ports, message):
@@ -549,7 +549,7 @@ def test_few_flow_files_are_named_and_not_read(tmp_path):
 
 def test_pairs_that_were_asked_for_and_are_not_there(tmp_path):
     picture(tmp_path / "images/a.png")
-    with pytest.raises(DataError, match=r"no picture has partner_grid; it would stand in flow/ID.npy or flow/ID.flo"):
+    with pytest.raises(DataError, match=r"no picture has partner_grid; add it as flow/ID.npy or flow/ID.flo"):
         build(tmp_path, ports=("partner_grid",))
 
 

@@ -102,7 +102,7 @@ def test_one_that_raises_is_reported_once_and_the_run_goes_on(trained):
 
     other = Listening()
     run = trained(Failing(), other, reporter=Reporter())
-    told = f"fails: ValueError: the same each time; the run goes on; to repeat it: type {run.folder.path}"
+    told = f"fails: ValueError: the same each time; the run continues; to repeat it, type: type {run.folder.path}"
     assert [line for line in lines if "fails" in line] == [told]
     assert "2" in other.events
     assert run.outcome == "finished"
@@ -115,7 +115,7 @@ def test_what_ends_the_program_is_not_held_back(tmp_path):
 
     audience = Audience([Ending()], tmp_path, report=print)
     with pytest.raises(KeyboardInterrupt):
-        audience.tell(lambda one: one.run_finished(tmp_path, "failed"))
+        audience.notify(lambda one: one.run_finished(tmp_path, "failed"))
 
 
 def test_weights_are_the_same_with_and_without_observers(trained):

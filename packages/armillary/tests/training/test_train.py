@@ -197,7 +197,7 @@ def test_other_data_is_refused_on_resume(toy_host, pictures, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(pictures, other)
     (other / "0.png").unlink()
-    with pytest.raises(RunError, match=r"not the data of this run: it was .* with 10 items, this is other with 9"):
+    with pytest.raises(RunError, match=r"differ from the data of this run: .* with 10 items, this is other with 9"):
         resume(run.folder, data=other, host=toy_host)
 
 
@@ -338,7 +338,7 @@ def test_weights_of_another_method_are_refused(toy_host, pictures, tmp_path):
     shutil.copytree(other.folder.path / "checkpoints/step-4", one.folder.path / "checkpoints/step-4")
     with pytest.raises(RunError) as caught:
         restore(one.folder, host=toy_host)
-    assert "weights are of another model than toy:autoencoder" in str(caught.value)
+    assert "weights do not match toy:autoencoder" in str(caught.value)
     assert "missing: 5 tensors, in method, picture.encoder, picture.head" in str(caught.value)
 
 
@@ -377,7 +377,7 @@ def test_a_part_that_returns_another_shape_is_refused_before_anything_is_written
 
 def test_an_existing_run_is_not_written_over(toy_host, pictures, tmp_path):
     run = train(recipe_of(toy_host, "toy:smoke"), data=pictures, out=tmp_path / "run", host=toy_host)
-    with pytest.raises(RunError, match="holds a run already: go on with it by --resume"):
+    with pytest.raises(RunError, match="contains a run already: continue it with --resume"):
         train(recipe_of(toy_host, "toy:smoke"), data=pictures, out=run.folder.path, host=toy_host)
 
 

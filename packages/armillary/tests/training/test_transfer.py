@@ -13,7 +13,7 @@ from armillary.inference.restore import restore
 from armillary.pages.summary import write_run_card
 from armillary.recipes.recipe import Overrides, resolve
 from armillary.training import checkpoint as checkpoints
-from armillary.training.folder import RunFolder, other_runs
+from armillary.training.folder import RunFolder, open_source_runs
 from armillary.training.train import resume, train
 
 RECIPE = """
@@ -50,7 +50,7 @@ def recipe(tmp_path):
 
 
 def trained(host, recipe, out, pictures, *sets, **runs):
-    folders, tables = other_runs({name: folder.path for name, folder in runs.items()})
+    folders, tables = open_source_runs({name: folder.path for name, folder in runs.items()})
     found = resolve(host, recipe, Overrides(sets=sets, runs=tables))
     return train(found, data=pictures, out=out, host=host, runs=folders).folder
 
@@ -114,7 +114,8 @@ def test_a_run_that_took_may_be_taken_from(toy_host, pictures, recipe, shapes, t
     shutil.rmtree(first.path)
     method = restore(second, host=toy_host).model.parts["target"].part
     assert torch.equal(
-        method.target.linear.weight, weights(second.taken("near").taken("shapes"))["picture.encoder.linear.weight"]
+        method.target.linear.weight,
+        weights(second.source_run("near").source_run("shapes"))["picture.encoder.linear.weight"],
     )
     assert not any(parameter.requires_grad for parameter in method.parameters())
 
@@ -123,7 +124,7 @@ def test_a_run_of_stages_gives_what_serves_with_what_that_takes(toy_host, pictur
     staged = train(resolve(toy_host, "toy:stages"), data=pictures, out=tmp_path / "staged", host=toy_host).folder
     sets = ("target.take.slot=target",)
     run = trained(toy_host, recipe, tmp_path / "run", pictures, *sets, shapes=staged)
-    assert sorted(path.name for path in run.taken("shapes").path.joinpath("checkpoints").iterdir()) == [
+    assert sorted(path.name for path in run.source_run("shapes").path.joinpath("checkpoints").iterdir()) == [
         "embedding",
         "shapes",
     ]
@@ -132,10 +133,10 @@ def test_a_run_of_stages_gives_what_serves_with_what_that_takes(toy_host, pictur
 
 
 def test_what_is_missing_or_no_run_is_refused_before_anything_is_written(toy_host, pictures, recipe, shapes, tmp_path):
-    with pytest.raises(RecipeError, match=r"slots.target: taken from another run.*--from shapes=RUN"):
+    with pytest.raises(RecipeError, match=r"slots.target: a part of another run.*--from shapes=RUN"):
         trained(toy_host, recipe, tmp_path / "run", pictures)
     with pytest.raises(RunError, match=r"--from shapes=.*not a run"):
-        other_runs({"shapes": pictures})
+        open_source_runs({"shapes": pictures})
     for each in checkpoints.found(shapes.checkpoints("main")):
         (each.path / "weights.safetensors").write_bytes(b"")
     with pytest.raises(RunError, match=r"--from shapes=.*its stage main has no good checkpoint: .*corrupted"):
@@ -144,10 +145,10 @@ def test_what_is_missing_or_no_run_is_refused_before_anything_is_written(toy_hos
 
 
 def test_weights_that_do_not_fit_say_both_sides(toy_host, pictures, recipe, shapes, tmp_path):
-    folders, tables = other_runs({"shapes": shapes.path})
+    folders, tables = open_source_runs({"shapes": shapes.path})
     tables["shapes"]["body"]["slots"]["picture.encoder"]["settings"]["features"] = 6
     found = resolve(toy_host, recipe, Overrides(runs=tables, sets=("encoder.features=6",)))
-    with pytest.raises(RunError, match="of another model"):
+    with pytest.raises(RunError, match="do not match"):
         train(found, data=pictures, out=tmp_path / "run", host=toy_host, runs=folders)
 
 

@@ -91,7 +91,7 @@ class RecipeFlags:
             UsageError: not written as NAME=RUN, or one name twice.
             RunError: a path that is no run.
         """
-        from armillary.training.folder import other_runs
+        from armillary.training.folder import open_source_runs
 
         paths: dict[str, Path] = {}
         for text in self.named_runs:
@@ -101,7 +101,7 @@ class RecipeFlags:
             if name in paths:
                 raise UsageError(f"--from {text}: {name} is given twice")
             paths[name] = Path(path)
-        return other_runs(paths) if paths else ({}, {})
+        return open_source_runs(paths) if paths else ({}, {})
 
     def _short(self, recipe: "Recipe", *, strict: bool) -> list[str]:
         """Return the settings behind the short flags; those of a stage hold for each stage."""

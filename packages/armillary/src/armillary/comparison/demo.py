@@ -22,7 +22,7 @@ from armillary.inference.predict import Geometry, predict, write_prediction
 from armillary.inference.restore import restore
 from armillary.pages.observers import built_in
 from armillary.pages.relight import TITLE, film
-from armillary.pages.report import Figure, Part, Section, Table, write_report
+from armillary.pages.report import Panel, Part, Section, Table, write_report
 from armillary.pages.summary import page_parts, result_tables
 from armillary.plugins.host import Host
 from armillary.recipes.check import plan_recipe
@@ -274,7 +274,7 @@ class _Method:
         self.reporter.message(f"exported {made.path}")
         return made.path, ""
 
-    def _figures(self, geometries: Sequence[Geometry]) -> list[Figure]:
+    def _figures(self, geometries: Sequence[Geometry]) -> list[Panel]:
         """Return a film of the surfaces, turned and lit again, where the method makes surfaces."""
         frames = film(geometries)
         if not frames:
@@ -293,7 +293,7 @@ class _Method:
         one: Shown,
         folder: RunFolder,
         plan: Plan,
-        pictures: Sequence[Figure],
+        pictures: Sequence[Panel],
         train_data: Path,
         fresh_data: Path,
     ) -> Part:

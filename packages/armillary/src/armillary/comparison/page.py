@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from armillary.comparison.plan import Contestant
 from armillary.comparison.table import Cell, Comparison, Row, Tried
-from armillary.pages.report import Figure, Part, Section, Spread, Table, write_report
+from armillary.pages.report import Panel, Part, Section, Spread, Table, write_report
 from armillary.training.folder import environment
 
 _SHOWN = 180  # letters of a remark in the table; all of them stand in the recipe's part
@@ -86,7 +86,7 @@ def _sections(made: Comparison) -> list[Section]:
 def _part(each: Contestant, row: Row, out: Path, trials: Sequence[Placed]) -> Part:
     """Return what one recipe made of its pictures: the last preview of its first run."""
     own = [trial for trial in trials if trial.contestant is each and trial.place.is_dir()]
-    figures: list[Figure] = []
+    figures: list[Panel] = []
     for trial in own:
         previews = sorted((trial.place / "previews").glob("*.png"))
         if previews:

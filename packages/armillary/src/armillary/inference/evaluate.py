@@ -1,4 +1,4 @@
-"""A run's evaluators over some data: each pass in order, the trivial baselines in the same passes."""
+"""Evaluation of a run: passes of its evaluators over a data set, with trivial baselines in the same passes."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -53,33 +53,33 @@ def evaluate(
     """Measure a run and write the figures into its ``results.json``.
 
     Args:
-        folder: of the run.
+        folder: folder of the run.
         data: folder of pictures with the truth that the evaluators need.
-        host: where parts come from.
-        plan: of the run's recipe; default: made from the folder.
-        stage: whose evaluators; of the stage that serves where it is not given.
-        split: which part of the data; where it is not given: ``test`` if the data has a split of its own or is what the run
-            was trained on, otherwise all of it.
-        fit_data: where a fit pass (the average depth) takes its training split from; ``data`` where it is not given.
-        checkpoint: which; the newest where it is not given.
-        only: names of evaluators in the recipe; all where empty.
+        host: source of parts.
+        plan: plan of the run's recipe; default: made from the folder.
+        stage: stage of the evaluators; default: the serving stage.
+        split: split of the data; default: ``test`` if the data has fixed splits or is the training data of the run, otherwise
+            all items.
+        fit_data: data for fit passes (the average depth), which use its training split; default: ``data``.
+        checkpoint: ``step-500`` or ``500``; default: the newest.
+        only: names of evaluators in the recipe; default: all.
         untrained: measure the same networks before their first step too, as one more baseline.
-        evaluators: entries as a recipe has them, by name, in place of the recipe's own.
-        device: where to compute.
-        observers: called when the evaluation is done, after the plugins that the recipe names.
-        reporter: where words go.
+        evaluators: entries as in a recipe, by name, in place of the recipe's own.
+        device: device of the networks.
+        observers: called after the evaluation, after the plugins that the recipe names.
+        reporter: receiver of messages.
 
     Returns:
-        The entry that was added to ``results.json``; ``left_out``, where there is any, says why an evaluator was.
+        The entry that was added to ``results.json``; its ``left_out``, if present, has the reason per skipped evaluator.
 
     Raises:
-        RunError, DataError: there is nothing to evaluate, or the data lacks the truth.
+        RunError, DataError: no evaluator can run, or the data lacks the truth.
     """
-    say = (reporter or LogReporter()).message
+    message = (reporter or LogReporter()).message
     device = device or torch.device("cpu")
     restored = restore(folder, host=host, plan=plan, stage=stage, checkpoint=checkpoint, device=device)
     for note in restored.notes:
-        say(note)
+        message(note)
     served = restored.model.plan
     bounds = (
         _chosen(restored, only) if evaluators is None else bound_evaluators(host, restored.plan, served, evaluators)
@@ -87,7 +87,7 @@ def evaluate(
     score_split = split or _default_split(folder, host, restored, data)
     dataset = build_dataset(host, served, root=data, split=score_split)
     for line in dataset.problems:
-        say(f"passed over {line}")
+        message(f"skipped {line}")
     entry: dict[str, Any] = {
         "stage": served.name,
         "step": restored.step,
@@ -102,15 +102,17 @@ def evaluate(
         missing = missing_ports(bound, batch=measured.items.change(dataset[0]))
         if missing:
             left_out[name] = f"{entry['data']['name']} has no {', '.join(missing)}"
-            say(f"{name} ({bound.id}) left out: {data} has no {', '.join(missing)}")
+            message(f"{name} ({bound.id}) skipped: {data} has no {', '.join(missing)}")
             continue
         members.append(measured)
     if not members:
         reasons = ", ".join(f"{name} needs {', '.join(_truths(bound))}" for name, bound in bounds.items())
-        raise DataError(f"--data {data}: nothing can be measured on this folder: {reasons}")
+        raise DataError(
+            f"--data {data}: no evaluator can run on this folder: {reasons}; type --data with a folder that has one of these"
+        )
     if left_out:
         entry["left_out"] = left_out
-    fitted = _fit(host, restored, members, fit_data or data, device, say)
+    fitted = _fit(host, restored, members, fit_data or data, device, message)
     shown = _score(restored, dataset, members, device)
     results = _results(members, data)
     if untrained:
@@ -123,8 +125,8 @@ def evaluate(
         sheet = _draw(folder, entry, member.name, found.points, shown)
         entry["evaluators"][member.name] = plain | ({"picture": sheet} if sheet else {})
     _store(folder, entry)
-    plugins = host.observers(restored.plan.recipe.table.get("observers", ()), report=say)
-    Audience((Trackers(plugins), *observers), folder, report=say).tell(lambda one: one.evaluated(folder, entry))
+    plugins = host.observers(restored.plan.recipe.table.get("observers", ()), report=message)
+    Audience((Trackers(plugins), *observers), folder, report=message).notify(lambda one: one.evaluated(folder, entry))
     return entry
 
 
@@ -156,17 +158,17 @@ def _untrained(
 def bound_evaluators(
     host: Host, plan: Plan, stage: StagePlan, entries: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, BoundPlan]:
-    """Return the plans of evaluators that a recipe does not name itself, bound to what one of its stages gives.
+    """Return the plans of evaluators that are not in the recipe, bound to the ports of one of its stages.
 
     Raises:
-        RecipeError, ConfigError: they do not fit.
+        RecipeError, ConfigError: an evaluator does not fit.
     """
     recipe = plan.recipe.changed(stage.name, evaluators=dict(entries))
     return dict(plan_recipe(host, recipe).stages[stage.name].evaluators)
 
 
 class _Items:
-    """What the items of one evaluator go through before the method sees them."""
+    """Preparation of items for one evaluator: its transforms, and the method's call that it uses."""
 
     def __init__(self, host: Host, bound: BoundPlan) -> None:
         self.key = (bound.spec.calls, tuple((part.id, repr(part.settings)) for part in bound.transforms))
@@ -175,7 +177,7 @@ class _Items:
         self.transforms = [build_transform(host, part) for part in bound.transforms]
 
     def change(self, sample: dict[str, Any], phase: str = SCORE) -> dict[str, Any]:
-        """Return an item as this evaluator wants it; its draws depend on its id and the pass alone."""
+        """Return an item after the evaluator's transforms; their draws depend on the item's id and the pass alone."""
         if self.transforms:
             generator = torch.Generator().manual_seed(seed_for(0, "evaluate", phase, sample["id"]))
             for transform in self.transforms:
@@ -185,7 +187,7 @@ class _Items:
 
 @attrs.frozen
 class Measured:
-    """An evaluator at work: its name in the recipe, what it is bound to, and what its items go through."""
+    """An evaluator in use, with its name in the recipe, its bound ports and the preparation of its items."""
 
     name: str
     bound: BoundPlan
@@ -199,9 +201,7 @@ def _chosen(restored: Restored, only: Sequence[str]) -> dict[str, BoundPlan]:
         others = ", ".join(name for name, stage in stages.items() if stage.evaluators)
         what = f"stage {restored.model.plan.name} of this recipe" if len(stages) > 1 else "this recipe"
         elsewhere = f"; --stage can be {others}" if others else ""
-        raise RunError(
-            f"{what} has no evaluators: add one with --set evaluators.NAME.use=std:side-mad/1 and train again{elsewhere}"
-        )
+        raise RunError(f"{what} has no evaluators; train with one: --set evaluators.NAME.use=std:side-mad/1{elsewhere}")
     for name in only:
         if name not in evaluators:
             hint = did_you_mean(name, evaluators) or f" there are: {', '.join(evaluators)}"
@@ -217,9 +217,9 @@ def _default_split(folder: RunFolder, host: Host, restored: Restored, data: Path
 
 
 def _fit(
-    host: Host, restored: Restored, members: Sequence[Measured], data: Path, device: torch.device, say: Any
+    host: Host, restored: Restored, members: Sequence[Measured], data: Path, device: torch.device, message: Any
 ) -> dict[str, str]:
-    """Run the fit passes; return which data each evaluator was fitted on."""
+    """Run the fit passes; return the data on which each evaluator was fitted."""
     wanted: dict[str, list[Measured]] = {}
     for member in members:
         for phase, split in member.bound.spec.passes:
@@ -230,7 +230,7 @@ def _fit(
         dataset = build_dataset(host, restored.model.plan, root=data, split=split)
         able = [m for m in all_members if not missing_ports(m.bound, batch=m.items.change(dataset[0]))]
         if not able:
-            say(f"no fit pass: the {split} split of {data} has no truth")
+            message(f"fit pass skipped: the {split} split of {data} has no truth")
             continue
         _pass(FIT, restored, dataset, able, device)
         fitted |= {member.name: f"{dataset.fingerprint().name}, {split}, {len(dataset)} items" for member in able}
@@ -240,7 +240,7 @@ def _fit(
 def _score(
     restored: Restored, dataset: Dataset, members: Sequence[Measured], device: torch.device
 ) -> dict[str, torch.Tensor]:
-    """Run every pass but the fits, all on the data that is scored; return the first few pictures by id."""
+    """Run all passes except fit on the scored data; return the first few pictures by id."""
     phases = dict.fromkeys(phase for m in members for phase, _ in m.bound.spec.passes if phase != FIT)
     for phase in phases:
         able = [member for member in members if phase in dict(member.bound.spec.passes)]
@@ -250,7 +250,7 @@ def _score(
 
 
 def _pass(phase: str, restored: Restored, dataset: Dataset, members: Sequence[Measured], device: torch.device) -> None:
-    """Give every item to every evaluator; the method is called once for all that want the same of it."""
+    """Update every evaluator with every item; evaluators with equal preparation share one call of the method."""
     groups: dict[Any, list[Measured]] = {}
     for member in members:
         groups.setdefault(member.items.key, []).append(member)
@@ -264,15 +264,15 @@ def _pass(phase: str, restored: Restored, dataset: Dataset, members: Sequence[Me
                 with torch.no_grad():
                     outputs = call_method(restored.model, batch, predict=items.calls == "predict")
             for member in group:
-                given = outputs if phase != FIT or member.bound.spec.fit_outputs else {}
-                ports = bound_ports(member.bound, batch=batch, outputs=given)
+                visible = outputs if phase != FIT or member.bound.spec.fit_outputs else {}
+                ports = bound_ports(member.bound, batch=batch, outputs=visible)
                 member.evaluator.update(phase, ids=batch["id"], ports=ports)
 
 
 def _draw(
     folder: RunFolder, entry: dict[str, Any], name: str, points: Any, images: dict[str, torch.Tensor]
 ) -> str | None:
-    """Draw found points over the first few pictures; return the file's place in the run."""
+    """Draw predicted points over the first few pictures; return the file's path in the run."""
     from armillary.drawing.point_pictures import landmarks_over
     from armillary.drawing.sheets import contact_sheet, write_png
 
@@ -313,7 +313,7 @@ def _figure(figure: Figure) -> dict[str, Any]:
 
 
 def _store(folder: RunFolder, entry: dict[str, Any]) -> None:
-    """Keep the entries of other data, splits and steps; replace this one's predecessor."""
+    """Add an entry to ``results.json``, in place of an older one of the same stage, step, split and data."""
     key = ("stage", "step", "split")
     kept = [
         old

@@ -6,8 +6,8 @@
 | ``.ply`` | binary little-endian: positions, normals, a colour at each vertex, triangles |
 | ``.obj`` | text; beside it ``NAME.mtl`` and ``NAME_texture.png`` |
 
-The files are written into a hidden folder beside their place, read again with trimesh, compared number for number with
-the mesh, and only then moved. So a file that is there is right, and a failure leaves what was there before.
+The files are written to a hidden folder, read again with trimesh, compared number for number with the mesh, and only then
+moved. So a visible file is correct, and a failure does not change older files.
 """
 
 import json
@@ -31,7 +31,7 @@ from armillary.errors import ArmillaryError
 
 @attrs.frozen(kw_only=True, eq=False)
 class Mesh:
-    """Triangles with one normal and one texture coordinate a vertex.
+    """Triangles with one normal and one texture coordinate per vertex.
 
     Args:
         vertices: x right, y up, z towards the viewer, scene units.
@@ -39,7 +39,7 @@ class Mesh:
         normals: unit length, outward.
         uv: (0, 0) is the upper left corner of the upper left texel, (1, 1) the lower right corner of the lower right one.
         texture: sRGB, row 0 at the top.
-        lit: the texture is an albedo, to be lit by the viewer; otherwise it holds its shading and is shown as it is.
+        lit: the texture is an albedo, which the viewer shades; otherwise it includes shading and is shown unchanged.
     """
 
     vertices: Float32[np.ndarray, "vertices 3"]
@@ -54,7 +54,7 @@ class Mesh:
         return export_mesh(self, path)
 
     def vertex_colours(self) -> UInt8[np.ndarray, "vertices 3"]:
-        """The texture at the vertices, linear between texel centres."""
+        """Return the colour of the texture at each vertex, interpolated linearly between texel centres."""
         height, width = self.texture.shape[:2]
         at = self.uv.astype(np.float64) * (width, height) - 0.5
         low = np.floor(at).astype(np.intp)
@@ -70,20 +70,20 @@ class Mesh:
 
 
 class ExportError(ArmillaryError, ValueError):
-    """A mesh that cannot be written, or that did not come back from its file as it was."""
+    """Mesh that cannot be written, or that differs from the mesh written when read again."""
 
 
 @attrs.frozen(kw_only=True)
 class Exported:
-    """What was written, after it was read again and found equal.
+    """Files of an exported mesh that was read again and is equal.
 
     Args:
         path: the mesh file.
-        files: all files of it: an OBJ has three.
-        vertices: how many.
-        faces: how many triangles.
+        files: all files of the mesh; an OBJ has three.
+        vertices: number of vertices.
+        faces: number of triangles.
         size: bytes of all files.
-        checked: what was compared.
+        checked: names of the compared arrays.
     """
 
     path: Path
@@ -95,11 +95,11 @@ class Exported:
 
 
 def export_mesh(mesh: Mesh, path: Path | str) -> Exported:
-    """Write ``mesh`` in the format that the suffix of ``path`` names; the folder is made where it is missing.
+    """Write ``mesh`` in the format of the suffix of ``path``; a missing folder is created.
 
     Raises:
-        ExportError: the suffix is none of these, or what was read again differs from the mesh.
-        OSError: the disk is full, or the place cannot be written.
+        ExportError: the suffix is unknown, or the file differs from the mesh when read again.
+        OSError: the disk is full, or the path cannot be written.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -114,7 +114,9 @@ def export_mesh(mesh: Mesh, path: Path | str) -> Exported:
         for name, content in _WRITERS[suffix](mesh, path.name).items():
             (room / name).write_bytes(content)
         checked = compare(mesh, room / path.name)
-        written = sorted(room.iterdir(), key=lambda file: file.name == path.name)  # what it refers to comes first
+        written = sorted(
+            room.iterdir(), key=lambda file: file.name == path.name
+        )  # files that the mesh refers to come first
         size = sum(file.stat().st_size for file in written)
         files = tuple(file.replace(path.parent / file.name) for file in written)
     finally:
@@ -125,10 +127,10 @@ def export_mesh(mesh: Mesh, path: Path | str) -> Exported:
 
 
 def compare(mesh: Mesh, path: Path) -> tuple[str, ...]:
-    """Read a mesh file and hold it against ``mesh``; return what was compared.
+    """Read a mesh file and compare it with ``mesh``; return the names of the compared arrays.
 
     Raises:
-        ExportError: names what differs, and by how much.
+        ExportError: an array differs; the message has its name and the difference.
     """
     read = _read(path)
     visual: Any = read.visual  # its class depends on the file
@@ -156,7 +158,7 @@ _FLOAT = float(np.finfo(np.float32).eps)
 
 
 def _read(path: Path) -> trimesh.Trimesh:
-    """The one mesh of a file, as it stands there: as a scene, for trimesh recomputes the normals when it joins meshes."""
+    """Return the only mesh of a file. It is loaded as a scene, since trimesh recomputes normals when it joins meshes."""
     scene = trimesh.load_scene(path, process=False, maintain_order=True)
     meshes = [mesh for mesh in scene.geometry.values() if isinstance(mesh, trimesh.Trimesh)]
     if len(meshes) != 1:
@@ -246,7 +248,7 @@ def _ply(mesh: Mesh, name: str) -> Mapping[str, bytes]:
 
 
 def _obj(mesh: Mesh, name: str) -> Mapping[str, bytes]:
-    """Wavefront, with v of the texture counted from the bottom, as the format has it."""
+    """Return the files of a Wavefront OBJ, whose texture coordinate v counts from the bottom."""
     stem = re.sub(r"[^\w.+-]", "_", Path(name).stem)  # readers split the names of material and texture at blanks
     lines = ["# armillary: x right, y up, z towards the viewer", f"mtllib {stem}.mtl", "usemtl surface"]
     lines += ["v {:.9g} {:.9g} {:.9g}".format(*row) for row in mesh.vertices.tolist()]

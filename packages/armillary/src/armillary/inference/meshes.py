@@ -1,9 +1,9 @@
-"""Textured meshes made from a depth map and a picture.
+"""Textured meshes from a depth map and a picture.
 
-A mesh lies in the frame that viewers of meshes expect, glTF's: x right, y up, z *towards* the viewer, right-handed,
-triangles counter-clockwise seen from outside. A camera has x right, y down, z forward, so the change is half a turn about
-x: (x, y, z) -> (x, -y, -z). Scene units are kept. Texture coordinates (u, v) are glTF's too: (0, 0) is the upper left
-corner of the upper left texel, (1, 1) the lower right corner of the lower right one.
+The frame of a mesh is glTF's: x right, y up, z *towards* the viewer, right-handed, triangles counter-clockwise seen from
+outside. A camera has x right, y down, z forward, so the conversion is a rotation by 180 degrees about x:
+(x, y, z) -> (x, -y, -z). Scene units are unchanged. Texture coordinates (u, v) are glTF's too: (0, 0) is the upper left corner
+of the upper left texel, (1, 1) the lower right corner of the lower right one.
 """
 
 import numpy as np
@@ -15,10 +15,12 @@ from armillary.inference.export import Mesh
 from armillary.kernels.cameras import back_project
 
 CAMERA_TO_MESH = np.array([1.0, -1.0, -1.0])
-"""Signs of (x, y, z) on the way from a camera's frame to a mesh's, and back."""
+"""Factors of (x, y, z) that convert from a camera's frame to a mesh's, and back."""
 
 MAX_SLOPE = 10.0
-"""Tangent of the angle to the line of sight, about 84 degrees, beyond which a triangle is a tear between two surfaces."""
+"""Tangent of the largest angle, about 84 degrees, between a triangle's normal and the line of sight.
+
+Steeper triangles join two separate surfaces."""
 
 
 def mesh_from_depth(
@@ -31,21 +33,21 @@ def mesh_from_depth(
     centre: tuple[float, float, float] | None = None,
     lit: bool = True,
 ) -> Mesh:
-    """The surface of a depth map as a mesh: one vertex a pixel, two triangles a cell.
+    """Return the surface of a depth map as a mesh: one vertex per pixel, two triangles per cell of four pixels.
 
     Args:
-        depth: scene units; where it is not finite or not positive there is no surface.
-        texture: sRGB in [0, 1], of the depth's size or a multiple of it: it covers the same picture.
+        depth: scene units; pixels that are not finite or not positive are holes.
+        texture: sRGB in [0, 1], of the depth's size or a multiple of it, over the same picture.
         camera: intrinsics of the depth map, pixel centres at integers.
-        mask: where the surface counts. A triangle needs all three of its pixels.
-        max_slope: triangles that are steeper, seen from the camera, are left out, so that a silhouette is open and not a
-            curtain; tangent of the angle between the triangle's normal and the line of sight. None keeps all.
-        centre: the point, in the camera's frame, that becomes the origin: the rotation centre of the method. By default
-            the middle of the surface's bounding box, at (0, 0) across the view.
+        mask: pixels of the surface. A triangle needs all three of its pixels.
+        max_slope: triangles that are steeper, seen from the camera, are removed, so that the surface is open at silhouettes;
+            tangent of the angle between the triangle's normal and the line of sight. None removes none.
+        centre: the point, in the camera's frame, that becomes the origin: the rotation centre of the method. Default: on the
+            camera's axis, at the middle of the surface's range of depth.
         lit: see ``Mesh``.
 
     Raises:
-        ValueError: a shape does not fit, or nothing is left of the surface.
+        ValueError: a shape does not fit, or no triangle is left.
     """
     depth, texture, camera = (value.detach().cpu().to(torch.float64) for value in (depth, texture, camera))
     if depth.ndim != 3 or depth.shape[0] != 1 or texture.ndim != 3 or texture.shape[0] != 3:
@@ -63,7 +65,7 @@ def mesh_from_depth(
         faces = faces[_slopes(points.reshape(-1, 3), faces) <= max_slope]
     if not len(faces):
         raise ValueError(
-            "nothing is left of the surface: no triangle of the depth map lies inside the mask and the slope"
+            "the mesh is empty: no triangle of the depth map is inside the mask and below max_slope; use a larger mask or slope"
         )
     height, width = counts.shape
     used, faces = np.unique(faces, return_inverse=True)
@@ -86,7 +88,7 @@ def mesh_from_depth(
 def vertex_normals(
     vertices: Shaped[np.ndarray, "vertices 3"], faces: Shaped[np.ndarray, "faces 3"]
 ) -> Shaped[np.ndarray, "vertices 3"]:
-    """Unit normals: those of the triangles around a vertex, weighted by area. (0, 0, 1) where they cancel."""
+    """Return unit normals: means over the triangles around a vertex, weighted by area; (0, 0, 1) where the sum is zero."""
     a, b, c = vertices[faces].transpose(1, 0, 2)
     around = np.cross(b - a, c - a)
     total = np.zeros_like(vertices)
@@ -97,7 +99,7 @@ def vertex_normals(
 
 
 def _grid_faces(height: int, width: int) -> Shaped[np.ndarray, "faces 3"]:
-    """Two triangles a cell, counter-clockwise as seen by the viewer once y points up."""
+    """Return two triangles per cell, counter-clockwise as seen by the viewer after y points up."""
     index = np.arange(height * width).reshape(height, width)
     upper_left, upper_right = index[:-1, :-1].ravel(), index[:-1, 1:].ravel()
     lower_left, lower_right = index[1:, :-1].ravel(), index[1:, 1:].ravel()
@@ -109,7 +111,7 @@ def _grid_faces(height: int, width: int) -> Shaped[np.ndarray, "faces 3"]:
 def _slopes(
     points: Shaped[np.ndarray, "vertices 3"], faces: Shaped[np.ndarray, "faces 3"]
 ) -> Shaped[np.ndarray, " faces"]:
-    """Tangent of the angle between each triangle's normal and the line of sight to its middle."""
+    """Return the tangent of the angle between each triangle's normal and the line of sight to its middle."""
     corners = points[faces]
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     toward = corners.mean(axis=1)

@@ -1,10 +1,10 @@
-"""Key points of a prediction in pixels of the files that were read: as a table, and in the form of COCO.
+"""Key points of a prediction in pixels of the input files, as a CSV table and as COCO annotations.
 
 Pixels have their centres at integers, the upper left one at (0, 0). ``keypoints.csv`` (id, point, x, y, visible) can be used
-as the ``landmarks.csv`` of a data folder with the same pictures. It has no z: there z is a depth along the rays of a camera,
-which key points in space do not claim to be; those have a table of their own. ``keypoints.json`` holds the same points as
-COCO annotates key points: ``keypoints`` are x, y, v of each point, v = 2 (nothing is known of what is hidden); ``bbox`` and
-``area`` are those of the points; the ``skeleton`` holds the edges that matter, the strongest first, points counted from 1.
+as the ``landmarks.csv`` of a data folder with the same pictures. It has no z, since z of ``landmarks.csv`` is a depth in a
+camera's frame; key points in space have a table of their own. ``keypoints.json`` has the same points as COCO key points:
+``keypoints`` are x, y, v of each point, with v = 2 (visible) for all, since occlusion is unknown; ``bbox`` and ``area`` are those
+of the points; ``skeleton`` has the strong edges, the strongest first, points counted from 1.
 
 Source: https://cocodataset.org/#format-data.
 """
@@ -27,11 +27,11 @@ from armillary.kernels.sampling import grid_to_pixels
 _KIND = "keypoints2d"
 _SEEN = 2  # v of COCO: labelled and visible
 _CATEGORY = 1
-_DIGITS = 4  # behind the point: a pixel's ten-thousandth
+_DIGITS = 4  # decimal places of pixels
 
 
 class PointFiles:
-    """Gathers the key points of predictions, and writes both files; nothing where there were none."""
+    """Writer of both files from the key points of predictions; without key points it writes no file."""
 
     def __init__(self) -> None:
         self._rows: list[list[str]] = []
@@ -81,20 +81,20 @@ class PointFiles:
 
 
 def found_points(geometry: Geometry) -> Tensor | None:
-    """The key points of a picture: the output ``keypoints2d``, or the first of its kind; None where there are none."""
+    """Return the key points of a picture: the output ``keypoints2d``, or the first of its kind; None without one."""
     names = [name for name in geometry.outputs if geometry.kinds.get(name) == _KIND]
     return geometry.outputs[_KIND if _KIND in names else names[0]] if names else None
 
 
 def file_size(geometry: Geometry) -> tuple[int, int] | None:
-    """Width and height of the picture in the file, of what the method saw where nobody says; None without a picture."""
+    """Return width and height of the picture in the file, or of the method's input if unknown; None without a picture."""
     if geometry.window is not None:
         return geometry.window.source
     return None if geometry.image is None else (geometry.image.shape[-1], geometry.image.shape[-2])
 
 
 def file_pixels(points: Float[Tensor, "*batch 2"], geometry: Geometry) -> Float[Tensor, "*batch 2"]:
-    """Positions in [-1, 1] of the picture that a method saw as pixels of the file that it was made from."""
+    """Convert positions in [-1, 1] of the method's input to pixels of the file."""
     width, height = geometry.window.target if geometry.window is not None else file_size(geometry) or (1, 1)
     pixels = grid_to_pixels(points[..., :2].to(torch.float64), height=height, width=width)
     return pixels if geometry.window is None else geometry.window.inverse().pixels(pixels)

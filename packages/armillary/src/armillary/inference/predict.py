@@ -28,15 +28,15 @@ from armillary.training.build import Model, build_transform, call_method
 
 @attrs.frozen(kw_only=True, eq=False)
 class Geometry:
-    """What a run finds in one picture; each output of the method is an attribute: ``geometry.depth``.
+    """Prediction for one picture. Each output of the method is an attribute: ``geometry.depth``.
 
     Args:
         id: the picture's name.
-        image: as the method saw it; None where it was given something else, a mesh say.
+        image: input picture of the method; None if its input is something else, such as a mesh.
         outputs: tensors by port name, without the batch axis, on the CPU.
-        kinds: kind of each.
-        file: where the picture came from.
-        window: from pixels of the file to those of the image; None where it is no picture, or nobody says.
+        kinds: kind of each port.
+        file: file of the picture.
+        window: conversion from pixels of the file to those of the image; None if the input is not a picture, or if unknown.
     """
 
     id: str
@@ -53,13 +53,13 @@ class Geometry:
         raise AttributeError(f"this method produces no {name!r}; it produces {', '.join(outputs)}")
 
     def mesh(self, *, texture: str = "") -> Mesh:
-        """Return the surface with its texture: of the canonical view where the method has one, else of the picture.
+        """Return the surface with its texture, from the canonical view if the method has one, else from the picture's.
 
         Args:
-            texture: output to paint it with; where it is not given the canonical image, the albedo, or the picture.
+            texture: output to use as texture; default: the canonical image, the albedo, or the picture.
 
         Raises:
-            RunError: the method produces no depth, or no such output.
+            RunError: the method produces no depth, or has no such output.
         """
         canonical = "canonical_depth" in self.outputs
         depth = self.outputs.get("canonical_depth", self.outputs.get("depth"))
@@ -73,7 +73,9 @@ class Geometry:
                 paint = everything[name].clamp(0.0, 1.0)
                 if paint.shape != (3, *depth.shape[-2:]):
                     shown = [key for key, value in everything.items() if value.shape == (3, *depth.shape[-2:])]
-                    raise RunError(f"--texture {name}: it is no picture; those that are: {', '.join(shown)}")
+                    raise RunError(
+                        f"--texture {name}: not a picture of the depth's size; type one of: {', '.join(shown)}"
+                    )
                 return mesh_from_depth(depth, paint, camera, lit=name == "albedo")
         hint = did_you_mean(texture, everything) or f" there are {', '.join(everything)}"
         raise RunError(f"--texture {texture}: no such output;{hint}")
@@ -85,22 +87,22 @@ class Geometry:
 
 
 def picture_files(paths: Sequence[Path]) -> list[Path]:
-    """Return the files among ``paths``, and the pictures of the data folders among them, as ``armillary data check`` finds them.
+    """Return the files among ``paths``, and the pictures of the data folders among them.
 
     Raises:
-        DataError: a path that does not exist, or a folder without pictures.
+        DataError: a path does not exist, or a folder has no pictures.
     """
     files: list[Path] = []
     for path in paths:
         if path.is_dir():
             inside = [path / entry.path for entry in scan(path).entries]
             if not inside:
-                raise DataError(f"{path}: no picture is finished yet; make the rest with armillary data make")
+                raise DataError(f"{path}: no picture is finished yet; to make the rest, type: armillary data make")
             files += inside
         elif path.is_file():
             files.append(path)
         else:
-            raise DataError(f"{path}: there is no such file or folder")
+            raise DataError(f"{path}: no such file or folder; type a picture or a folder of pictures")
     return files
 
 
@@ -112,17 +114,17 @@ def predict(
     device: torch.device | None = None,
     refused: Callable[[Path, DataError], None] | None = None,
 ) -> Iterator[Geometry]:
-    """Yield one result a picture, in order, under names that differ (see :func:`distinct_names`).
+    """Yield one result per picture, in order, with distinct names (see :func:`distinct_names`).
 
     Args:
-        restored: the run.
+        restored: stage of a run.
         files: pictures.
-        host: where parts come from.
-        device: where to compute.
-        refused: called with a file that cannot be read, which is then passed over; without it the error is raised.
+        host: source of parts.
+        device: device of the networks.
+        refused: called with a file that cannot be read, which is then skipped; by default the error is raised.
 
     Raises:
-        DataError: a file cannot be read; the method needs more than a picture.
+        DataError: a file cannot be read, or the method needs more than a picture.
     """
     reader = FileReader(restored, host)
     size = reader.stage.body.get("batch_size", 1)
@@ -143,11 +145,11 @@ def predict(
 
 
 class FileReader:
-    """Files that a user names, as a stage's data set reads them and its method predicts from them.
+    """Reader of single files, by a stage's data set and transforms, into inputs of its method.
 
     Args:
         restored: the stage.
-        host: where its data set and transforms come from.
+        host: source of its data set and transforms.
 
     Raises:
         RunError: the stage has no data set.
@@ -156,22 +158,26 @@ class FileReader:
     def __init__(self, restored: Restored, host: Host) -> None:
         self.stage = stage = restored.model.plan
         if stage.data is None:
-            raise RunError(f"stage {stage.name} has no data set, so it does not say how a picture is read")
+            raise RunError(
+                f"stage {stage.name} has no data set to read pictures with; train with: --set data.use=std:images"
+            )
         resolved = host.resolve(stage.data.spec)
         self._config = structure(stage.data.settings, resolved.config)
         self._dataset: type[Dataset] = resolved.cls
         self._makers = [(part, build_transform(host, part)) for part in stage.transforms if part.spec.per == "item"]
 
     def read(self, file: Path, *, name: str) -> dict[str, Any]:
-        """Return the item that a file is.
+        """Return a file as an item of the data set.
 
         Raises:
-            DataError: it cannot be read.
+            DataError: the file cannot be read.
         """
         return {**self._dataset.read_file(self._config, file), "id": name, "file": file}
 
     def ready(self, sample: dict[str, Any], *, file: Path) -> dict[str, Any]:
-        """Return an item from which the method predicts: a mesh, say, is cast to the sphere, but never turned.
+        """Return an item with the method's input ports, by transforms that make them (a mesh is cast to the sphere).
+
+        Transforms that only augment are not applied: an item with an input port already is returned unchanged.
 
         Raises:
             DataError: the method needs more than the file has.
@@ -181,8 +187,8 @@ class FileReader:
         needs = [port.name for port in ports if not port.optional and port.name not in sample]
         if needs or not any(port.name in sample for port in ports):
             raise DataError(
-                f"{file}: {self.stage.method_id} predicts from {', '.join(needs or [port.name for port in ports])}; this "
-                "file alone is not enough"
+                f"{file}: {self.stage.method_id} predicts from {', '.join(needs or [port.name for port in ports])}, which is not in "
+                "this file; type a file that has it"
             )
         return sample
 
@@ -199,13 +205,13 @@ def _made(sample: dict[str, Any], stage: StagePlan, makers: Sequence[tuple[PartP
 
 
 def _alike(samples: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    """Yield neighbours that have the same ports: a picture and a mesh do not share a batch."""
+    """Yield runs of neighbours with equal ports, since a picture and a mesh cannot be in one batch."""
     for _, group in itertools.groupby(samples, key=lambda sample: sorted(map(str, sample))):
         yield list(group)
 
 
 def distinct_names(files: Sequence[Path]) -> list[str]:
-    """Return a name for each file, all different: its stem; with its folder, or a number, where several have that stem."""
+    """Return a distinct name per file: its stem, with its folder or a number if several files have that stem."""
     names: dict[str, None] = {}
     stems = Counter(file.stem for file in files)
     for file in files:
@@ -218,7 +224,7 @@ def distinct_names(files: Sequence[Path]) -> list[str]:
 
 
 def geometries(model: Model, batch: dict[str, Any], *, device: torch.device) -> Iterator[Geometry]:
-    """Yield what a model, in eval mode, predicts of each item of a batch."""
+    """Yield the prediction of a model, in eval mode, for each item of a batch."""
     batch = to_device(batch, device)
     with torch.no_grad():
         outputs = call_method(model, batch, predict=True)
@@ -235,7 +241,7 @@ def geometries(model: Model, batch: dict[str, Any], *, device: torch.device) -> 
 
 
 def write_prediction(geometry: Geometry, out: Path) -> list[Path]:
-    """Write one picture's results: ``ID.npz`` with every output, and a PNG of each that has a picture, or several.
+    """Write one picture's results: ``ID.npz`` with every output, and PNG files of the outputs that can be drawn.
 
     Raises:
         RunError: the disk is full or cannot be written.

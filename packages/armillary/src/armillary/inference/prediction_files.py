@@ -1,6 +1,6 @@
-"""What a prediction leaves on the disk: for each picture what :func:`armillary.inference.predict.write_prediction` writes, and tables.
+"""Files of a prediction: per picture those of :func:`armillary.inference.predict.write_prediction`, and tables over all pictures.
 
-A table is a CSV file for each output that is a few numbers a picture, named after the output:
+A table is a CSV file per output with a few numbers per picture, named after the output:
 
 ===================  ============================================================================================
 kind                 columns
@@ -12,7 +12,7 @@ key points           id, point, x, y in [-1, 1], or x, y, z in scene units
 scalar, class        id, value
 ===================  ============================================================================================
 
-Key points stand besides in pixels of the files that were read, as :mod:`armillary.inference.point_files` tells.
+Key points are also written in pixels of the input files; see :mod:`armillary.inference.point_files`.
 """
 
 import csv
@@ -44,7 +44,7 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
 
 
 def write_predictions(found: Iterable[Geometry], out: Path) -> Iterator[list[Path]]:
-    """Write each result as it comes and yield its files; the tables follow at the end, whatever ended it.
+    """Write each result and yield its files; the tables are written at the end, also after an exception.
 
     Raises:
         RunError: the disk is full or cannot be written.
@@ -70,7 +70,7 @@ def write_predictions(found: Iterable[Geometry], out: Path) -> Iterator[list[Pat
 
 
 def table_rows(kind: str, value: Tensor) -> list[list[str]]:
-    """Return the cells of one picture's output after its id: one row, or one a point."""
+    """Return the cells of one picture's output after its id: one row, or one row per point."""
     if kind.endswith(("2d", "3d")):
         return [[str(index), *map(_text, point)] for index, point in enumerate(value.tolist())]
     if kind in ("pose", "rotation"):
@@ -82,4 +82,4 @@ def table_rows(kind: str, value: Tensor) -> list[list[str]]:
 
 
 def _text(number: float) -> str:
-    return format(number, ".9g")  # nine digits bring a float32 back
+    return format(number, ".9g")  # nine digits are enough to restore a float32 exactly

@@ -1,8 +1,8 @@
-"""The rotation that takes the object of one picture, or mesh, to that of another.
+"""Relative rotation between the objects of two pictures or meshes.
 
-Whatever a method finds of an object's orientation serves: a signal on the sphere, which is correlated over all rotations; a
-rotation; or a pose. The rotation acts on columns in the frame in which the method finds it, the camera's or that of its
-signals: ``x_second = R @ x_first`` for each point of the object about its centre.
+It is computed from one of three outputs of the method: a signal on the sphere, which is correlated over all rotations; a
+rotation; or a pose. The rotation acts on columns in the frame of that output, the camera's or that of the signals:
+``x_second = R @ x_first`` for each point of the object about its centre.
 """
 
 import math
@@ -27,19 +27,19 @@ from armillary.nn.spheres.transforms import coefficients_from_signal
 from armillary.plugins.host import Host
 
 KINDS = ("sphere_signal", "rotation", "pose")
-"""Kinds of output from which a rotation can be told, the first that both have is taken."""
+"""Kinds of output with an orientation, in order of preference."""
 
 _PEAKS = 4
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class Candidate:
-    """One rotation.
+    """A rotation with its score.
 
     Args:
         rotation: ``x_second = R @ x_first``.
-        score: normalised correlation in [-1, 1], 1 where the turned signals are equal up to a factor; nan where a method
-            gives a rotation without a score.
+        score: normalised correlation in [-1, 1], 1 if the rotated signals are equal up to a factor; nan for methods that
+            output a rotation without a score.
     """
 
     rotation: Float[Tensor, "3 3"]
@@ -47,7 +47,7 @@ class Candidate:
 
     @property
     def degrees(self) -> float:
-        """Angle of the rotation."""
+        """Angle of the rotation in degrees."""
         return float(torch.rad2deg(geodesic_angle(self.rotation, torch.eye(3, dtype=self.rotation.dtype))))
 
     @property
@@ -58,14 +58,14 @@ class Candidate:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Relation:
-    """How two objects are turned against each other.
+    """Relative rotation of two objects.
 
     Args:
-        first: what was found in the first file.
-        second: what was found in the second.
-        outputs: of which output of each it was told.
+        first: prediction for the first file.
+        second: prediction for the second file.
+        outputs: name of the output of each from which the rotation was computed.
         best: the rotation.
-        others: runner-up peaks, best first: of a symmetric object there are several.
+        others: further peaks, best first; a symmetric object has several.
     """
 
     first: Geometry
@@ -78,18 +78,18 @@ class Relation:
 def relate(
     restored: Restored, first: Path, second: Path, *, host: Host, device: torch.device | None = None
 ) -> Relation:
-    """Return the rotation that takes the object of ``first`` to that of ``second``.
+    """Return the rotation from the object of ``first`` to that of ``second``.
 
     Args:
-        restored: the run.
-        first: picture, or mesh where the method takes meshes.
+        restored: stage of a run.
+        first: picture, or mesh if the method supports meshes.
         second: the same.
-        host: where parts come from.
-        device: where the networks run.
+        host: source of parts.
+        device: device of the networks.
 
     Raises:
         DataError: a file cannot be read.
-        RunError: the method finds nothing that tells an orientation.
+        RunError: the method has no output with an orientation.
     """
     one, two = predict(restored, [first, second], host=host, device=device)
     names = {}
@@ -101,8 +101,8 @@ def relate(
     if not names:
         stage = restored.model.plan
         raise RunError(
-            f"{stage.method_id} finds nothing that tells how an object is turned: it predicts "
-            f"{', '.join(stage.predictions)}; a pose needs an output of kind {', '.join(KINDS)}"
+            f"{stage.method_id} has no output with an orientation: it predicts {', '.join(stage.predictions)}; type a run of "
+            f"a method with an output of kind {', '.join(KINDS)}"
         )
     a, b = one.outputs[names["first"]].double(), two.outputs[names["second"]].double()
     if names["kind"] == "sphere_signal":
@@ -113,7 +113,7 @@ def relate(
 
 
 def relation_picture(relation: Relation, *, size: int = 192) -> Picture:
-    """Both pictures, the rotation as the first one's axes seen after it, and the runners-up; a mesh as its signal."""
+    """Draw both pictures (a mesh as its signal), and the axes of the first object after each rotation."""
     shown = [_seen(relation.first, relation.outputs[0]), _seen(relation.second, relation.outputs[1])]
     headers = [relation.first.id, relation.second.id]
     for number, candidate in enumerate((relation.best, *relation.others)):
@@ -136,7 +136,7 @@ def _of_kind(geometry: Geometry, kind: str) -> str:
 
 
 def _correlated(first: Tensor, second: Tensor) -> list[Candidate]:
-    """Return the rotations that carry the first signal onto the second, the best first."""
+    """Return the rotations from the first signal to the second, the best first."""
     if first.shape != second.shape:
         raise RunError(f"signals of {list(first.shape)} and {list(second.shape)} cannot be compared")
     grid = soft(first.shape[-1] // 2)

@@ -1,4 +1,4 @@
-"""A trained run, read back: its plan, its modules with the weights of a checkpoint."""
+"""Restoration of a trained run: its plan, and its modules with the weights of a checkpoint."""
 
 from collections.abc import Mapping
 
@@ -12,19 +12,19 @@ from armillary.recipes.plan import Plan
 from armillary.training import checkpoint as checkpoints
 from armillary.training.build import Model, build
 from armillary.training.folder import RunFolder
-from armillary.training.transfer import kept_in
+from armillary.training.transfer import saved_source_runs
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class Restored:
-    """One stage of a run: the one that serves, or another that was asked for.
+    """A restored stage of a run.
 
     Args:
-        folder: of the run.
-        plan: of the whole recipe.
-        model: of the stage, in eval mode.
-        step: of its checkpoint.
-        notes: what a person should know: newer checkpoints that were passed over.
+        folder: folder of the run.
+        plan: plan of the whole recipe.
+        model: model of the stage, in eval mode.
+        step: step of its checkpoint.
+        notes: messages for the user about newer checkpoints that were skipped.
     """
 
     folder: RunFolder
@@ -47,28 +47,30 @@ def restore(
     """Return a stage of a run with its weights.
 
     Args:
-        folder: of the run.
-        host: where parts come from.
-        plan: of the run's recipe; default: made from the folder.
-        stage: its name; the one that serves where it is not given.
-        checkpoint: ``step-500`` or ``500``; the newest good one where it is not given.
-        device: where the modules go.
-        trained: False leaves this stage as it was before its first step, by the recipe's seed; stages before it are trained.
+        folder: folder of the run.
+        host: source of parts.
+        plan: plan of the run's recipe; default: made from the folder.
+        stage: name of the stage; default: the serving stage.
+        checkpoint: ``step-500`` or ``500``; default: the newest good one.
+        device: device of the modules.
+        trained: False restores this stage as before its first step, by the recipe's seed; stages before it are trained.
 
     Raises:
-        RunError: there is no such stage or checkpoint, it is corrupted, or its weights are of another method.
+        RunError: the stage or checkpoint is missing or corrupted, or its weights are of another method.
     """
     plan = plan or plan_recipe(host, folder.recipe(host))
     wanted = stage or plan.serves
     if wanted not in plan.stages:
         hint = did_you_mean(wanted, plan.stages) or f" there are: {', '.join(plan.stages)}"
         raise RunError(f"--stage {wanted}: {plan.recipe.id} has no such stage;{hint}")
-    taken = kept_in(folder, host, plan).models
+    transferred = saved_source_runs(folder, host, plan).models
     models: dict[str, Model] = {}
     notes: list[str] = []
     step = 0
     for name, stage_plan in plan.stages.items():
-        models[name] = build(host, stage_plan, seed=plan.recipe.seed, earlier={**taken, **models}, with_losses=False)
+        models[name] = build(
+            host, stage_plan, seed=plan.recipe.seed, earlier={**transferred, **models}, with_losses=False
+        )
         if name == wanted and not trained:
             break
         chosen = checkpoint if name == wanted else None
@@ -79,7 +81,7 @@ def restore(
             models[name].load(found.weights(), where=str(found.path))
             step = found.step
         elif stage_plan.body["budget"]["steps"] > 0 or chosen:
-            why = f": {'; '.join(passed)}" if passed else f" yet: train on with --resume {folder.path}"
+            why = f": {'; '.join(passed)}" if passed else f" yet; type: armillary train --resume {folder.path}"
             raise RunError(f"{folder.path}: stage {name} has no good checkpoint{why}")
         if name == wanted:
             break

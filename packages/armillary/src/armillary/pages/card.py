@@ -1,7 +1,7 @@
 """The README of a run: a model card in Markdown, from plain data.
 
-It says what was trained on what, how good it came out and by which protocol, how to use it, and what it is not good for.
-Of the data it holds name, count and hash, never a place. The head between ``---`` is the one that model hubs read.
+It has the method and data of the training, results with their protocols, commands to use the run, and its limits. Data appear
+by name, count and hash, never by path. The head between ``---`` is the format of model hubs.
 """
 
 import json
@@ -16,7 +16,7 @@ Value = object
 
 
 class Metric(TypedDict):
-    """One figure with what it takes to read it.
+    """A measured figure with its protocol and baselines.
 
     ``protocol`` names the evaluator and its version; ``better`` is ``"low"`` or ``"high"``; ``baselines`` maps each trivial
     answer to its figure under the same protocol; ``spread`` is a standard deviation over the items.
@@ -32,7 +32,7 @@ class Metric(TypedDict):
 
 
 class LossUsed(TypedDict):
-    """A term of the loss: its name in the recipe, the part, its weight, and what a reader must know (which weights of VGG)."""
+    """A term of the loss: its name in the recipe, the part, its weight, and a note (for example, the weights of VGG)."""
 
     name: str
     use: str
@@ -41,7 +41,7 @@ class LossUsed(TypedDict):
 
 
 class DataUsed(TypedDict):
-    """Data by name, count and hash: no place."""
+    """Data by name, count and hash, without a path."""
 
     name: str
     count: int
@@ -67,24 +67,24 @@ def write_card(
     licences: Mapping[str, str] | None = None,
     tags: Sequence[str] = (),
 ) -> Path:
-    """Write the card, whole or not at all.
+    """Write the card atomically.
 
     Args:
         path: the Markdown file.
-        title: what the run is called.
-        summary: one or two sentences: what goes in, what comes out.
+        title: name of the run.
+        summary: one or two sentences on input and output.
         method: component id of the method.
         recipe: id of the recipe.
-        papers: what is reproduced, as a reader would cite it.
-        data: by role (train, test).
+        papers: citations of the reproduced papers.
+        data: data sets by role (train, test).
         training: steps, time, machine, precision and seed, by name; in the order of the page.
-        metrics: see ``Metric``; none is said aloud.
+        metrics: see ``Metric``; if empty, the card has a line that the run was not evaluated.
         losses: see ``LossUsed``.
-        changes: where the run departs from its recipe or the recipe from the paper, a sentence each.
-        commands: how to use the run.
-        limitations: what it is not good for, a sentence each.
-        licences: of the code, of the data, of weights: what to whose terms.
-        tags: further words for a model hub.
+        changes: deviations of the run from its recipe, or of the recipe from the paper, in one sentence each.
+        commands: commands to use the run.
+        limitations: limits of the method, in one sentence each.
+        licences: code, data or weights to their licence.
+        tags: further tags for a model hub.
     """
     facts = {"Method": f"`{method}`", "Recipe": f"`{recipe}`"} | {k: _cell(v) for k, v in (training or {}).items()}
     blocks = [
@@ -149,7 +149,7 @@ def _losses(losses: Sequence[LossUsed]) -> str:
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table without the columns that are empty in every row; nothing without rows."""
+    """Return a Markdown table without columns that are empty in every row; empty text without rows."""
     kept = [c for c in range(len(head)) if any(row[c] for row in rows)]
     lines = [[head[c] for c in kept], ["---"] * len(kept), *([row[c] for c in kept] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) if rows else ""
@@ -178,5 +178,5 @@ def _cell(value: Value) -> str:
 
 
 def _text(text: str) -> str:
-    """Text of one line in which nothing is taken for a tag, a cell or emphasis."""
+    """Return the text in one line, with Markdown and HTML escaped."""
     return " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|").replace("*", "\\*")

@@ -1,4 +1,4 @@
-"""Pictures that a method draws of itself (:meth:`armillary.interfaces.method.Method.illustrate`), from what it found in several pictures."""
+"""Illustrations that a method draws from its outputs for several pictures; see :meth:`armillary.interfaces.method.Method.illustrate`."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -14,24 +14,24 @@ from armillary.interfaces import Illustration, Method
 from armillary.training.folder import RunFolder
 
 INDEX = "illustrations.json"
-"""Of a run: file, title and caption of each of its illustrations."""
+"""File of a run with path, title and caption of each of its illustrations."""
 
 PICTURES = 64
-"""Of the training split, from which a run is illustrated."""
+"""Number of training pictures from which the illustrations of a run are drawn."""
 
 _KINDS = frozenset({"feature_vector", "keypoints2d", "keypoints3d", "scalar", "pose", "rotation"})
 
 
 def illustrates(method: Any) -> bool:
-    """Return whether a method draws pictures of itself."""
+    """Return whether a method draws illustrations."""
     return getattr(type(method), "illustrate", Method.illustrate) is not Method.illustrate
 
 
 class Found:
-    """Outputs for several pictures, kept until a method is illustrated: its points, poses and vectors, no pictures.
+    """Collection of a method's outputs for several pictures, for illustrations: points, poses and vectors, no pictures.
 
     Args:
-        method: a method; nothing is kept if it draws no pictures of itself.
+        method: a method; if it draws no illustrations, no output is stored.
     """
 
     def __init__(self, method: Any) -> None:
@@ -44,7 +44,7 @@ class Found:
             self._found.append({name: x.cpu() for name, x in outputs.items() if kinds.get(name) in _KINDS})
 
     def illustrations(self) -> dict[str, Illustration]:
-        """Return the method's pictures by name; none from fewer than two pictures."""
+        """Return the method's illustrations by name; empty for fewer than two pictures."""
         if self._method is None or len(self._found) < 2:
             return {}
         found = {name: torch.stack([each[name] for each in self._found]) for name in self._found[0]}
@@ -53,7 +53,7 @@ class Found:
 
 
 def illustrated(found: Iterable[Geometry], out: Path, *, method: Any) -> Iterator[Geometry]:
-    """Yield each result; after the last, whatever ended it, write ``NAME.png`` for each picture that the method draws of itself.
+    """Yield each result; at the end, also after an exception, write ``NAME.png`` for each illustration of the method.
 
     Raises:
         RunError: the disk is full or cannot be written.
@@ -69,7 +69,7 @@ def illustrated(found: Iterable[Geometry], out: Path, *, method: Any) -> Iterato
 
 
 def write_illustrations(run: RunFolder, pictures: Mapping[str, Illustration]) -> None:
-    """Write illustrations into a run, and into its :data:`INDEX`; those of the same name are replaced.
+    """Write illustrations into a run, and into its :data:`INDEX`; illustrations of the same name are replaced.
 
     Raises:
         RunError: the disk is full or cannot be written.
@@ -84,7 +84,7 @@ def write_illustrations(run: RunFolder, pictures: Mapping[str, Illustration]) ->
 
 
 def prefixed(pictures: Mapping[str, Illustration], prefix: str) -> dict[str, Illustration]:
-    """Return illustrations whose names and titles begin with those of their stage; as they are for an empty prefix."""
+    """Return illustrations with the prefix of their stage in names and titles; unchanged for an empty prefix."""
     if not prefix:
         return dict(pictures)
     stage = prefix.rstrip("-")

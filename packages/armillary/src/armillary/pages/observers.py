@@ -21,7 +21,7 @@ _REPEAT = "armillary report {run}"
 
 
 def built_in(host: Host) -> tuple[Observer, ...]:
-    """Return the observers that every run has, pictures before the pages that show them.
+    """Return the observers of every run; those that write pictures come before the pages that show the pictures.
 
     Args:
         host: source of parts, for the pages.
@@ -70,12 +70,12 @@ class Previews(Observer):
 
 
 class Illustrations(Observer):
-    """Pictures that a method draws of itself, after a stage has finished."""
+    """Illustrations of a method, drawn after a stage has finished."""
 
     title = "illustrations"
 
     def stage_ended(self, stage: StageRun, step: int, *, finished: bool) -> None:
-        """Predict from training items one by one, and draw from what was found in them."""
+        """Predict from training items one by one, and draw the illustrations from these predictions."""
         del step
         if not finished or not illustrates(stage.model.method):
             return
@@ -90,7 +90,7 @@ class Illustrations(Observer):
 
 
 class Films(Observer):
-    """Surfaces of the previewed pictures, turned and in new light, after a stage that predicts some has finished."""
+    """Films of the surfaces of the previewed pictures, turned and relit, after a stage that predicts surfaces has finished."""
 
     title = "film"
 
@@ -106,7 +106,7 @@ class Films(Observer):
 
 
 class _Page(Observer):
-    """A page of the run, written after training, unless that failed, and after each evaluation."""
+    """A page of the run, written after each evaluation and after a training that did not fail."""
 
     cure = _REPEAT
 
@@ -115,7 +115,7 @@ class _Page(Observer):
         self._plan: Plan | None = None
 
     def run_started(self, run: RunFolder, plan: Plan) -> None:
-        """Keep the plan, which need not be made again."""
+        """Store the plan, to avoid a second check of the recipe."""
         del run
         self._plan = plan
 
@@ -134,7 +134,7 @@ class _Page(Observer):
 
 
 class Report(_Page):
-    """``report.html``."""
+    """The report (``report.html``)."""
 
     title = "report"
 

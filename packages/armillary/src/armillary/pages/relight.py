@@ -1,9 +1,9 @@
-"""A prediction from new sides and in new light, as animations.
+"""Animations of a predicted surface, turned and under a moving light.
 
-Any method takes part that gives a depth map with its camera: of the canonical view where it has one, else of the picture. The
-surface is turned there and back about its own middle. The light goes around the viewer, half way to the side, while the view
-stays; its strength is the same for all methods (:func:`armillary.pages.turntable.relit`), so that films can be compared. What the
-light falls on is the albedo where the method gives one of that view, and plain grey in any case, which shows the shape alone.
+They need a depth map with its camera, from the canonical view if the method has one, else from the picture's. The surface is
+turned to both sides about its own middle. The light circles around the viewer, at 45 degrees to the view, while the view is fixed;
+its strength is the same for all methods (:func:`armillary.pages.turntable.relit`), so that films can be compared. The surface is
+lit in plain grey, which shows the shape alone, and with its albedo if the method predicts one for that view.
 """
 
 import math
@@ -23,24 +23,24 @@ from armillary.pages.turntable import relit, swing, turntable
 from armillary.recipes.plan import StagePlan
 
 FILM = "surfaces.webp"
-"""Of a run, over a few pictures, in the folder :data:`FILMS`."""
+"""File of a run's film of a few pictures, in the folder :data:`FILMS`."""
 
 FILMS = "films"
 TITLE = "From new sides and in new light"
 _VIEWS = (("canonical_depth", "canonical_camera", True), ("depth", "camera", False))  # as Geometry.mesh has it
 _FRAMES, _CELL, _DRAWN, _GREY = 16, 128, 96, 0.75
-_OWN_FRAMES, _OWN_CELL = 24, 192  # of one picture's films
+_OWN_FRAMES, _OWN_CELL = 24, 192  # frames and pixels of a film of one picture
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class Surface:
-    """What can be turned and lit.
+    """A surface that can be turned and lit.
 
     Args:
         depth: scene units.
-        camera: of the view in which it is given.
-        paint: what it looks like, in [0, 1].
-        albedo: without light; None where the method gives none of this view.
+        camera: intrinsics of the depth map.
+        paint: colours with their shading, in [0, 1].
+        albedo: colours without shading; None if the method predicts no albedo for this view.
     """
 
     depth: Float[Tensor, "1 height width"]
@@ -56,20 +56,20 @@ def animates(stage: StagePlan) -> bool:
 
 
 def need_surface(stage: StagePlan) -> None:
-    """Raise RunError where there is nothing to turn and to light."""
+    """Raise RunError if a stage predicts no surface."""
     if not animates(stage):
         raise RunError(
-            f"--animate: {stage.method_id} predicts no depth with its camera, so there is nothing to turn and to light"
+            f"--animate: {stage.method_id} predicts no depth with its camera; type the command without --animate"
         )
 
 
 def surface_of(outputs: Mapping[str, Tensor], kinds: Mapping[str, str], image: Tensor | None) -> Surface | None:
-    """Return the surface that one picture's outputs hold; None where they hold none.
+    """Return the surface in one picture's outputs; None if there is none.
 
     Args:
-        outputs: by port name, without the batch axis.
-        kinds: kind of each.
-        image: the picture itself, which a surface in its view wears.
+        outputs: tensors by port name, without the batch axis.
+        kinds: kind of each port.
+        image: the picture, as colours of a surface in its view.
     """
     for name, eye, canonical in _VIEWS:
         if name not in outputs or eye not in outputs:
@@ -88,19 +88,19 @@ def surface_of(outputs: Mapping[str, Tensor], kinds: Mapping[str, str], image: T
 
 
 def turned(surface: Surface, *, frames: int = _OWN_FRAMES, size: int = _DRAWN) -> list[Picture]:
-    """Return the surface as it looks while it is turned there and back."""
+    """Return frames of the surface while it turns to both sides."""
     return turntable(surface.depth, surface.paint, surface.camera, angles=swing(frames), size=size)
 
 
 def lit(surface: Surface, *, frames: int = _OWN_FRAMES) -> list[tuple[Picture, ...]]:
-    """Return the surface in grey, and with its albedo where it has one, while the light goes once around."""
+    """Return frames of the surface in grey, and with its albedo if it has one, for one circle of the light."""
     angles = [2.0 * math.pi * k / frames for k in range(frames)]
     paints = [torch.full_like(surface.paint, _GREY), *([] if surface.albedo is None else [surface.albedo])]
     return list(zip(*(relit(surface.depth, paint, surface.camera, angles=angles) for paint in paints), strict=True))
 
 
 def film(geometries: Sequence[Geometry], *, frames: int = _FRAMES, cell: int = _CELL) -> list[Picture]:
-    """Return frames with a row for each picture: itself, turned, and under a light that goes around; none without surfaces."""
+    """Return frames with one row per picture: the picture, its surface turned, and relit; empty without surfaces."""
     rows: list[list[list[Picture | None]]] = []
     albedo = False
     for geometry in geometries:
@@ -124,7 +124,7 @@ def film(geometries: Sequence[Geometry], *, frames: int = _FRAMES, cell: int = _
 
 
 def write_animations(geometry: Geometry, out: Path) -> list[Path]:
-    """Write ``ID-turned.webp`` and ``ID-relit.webp`` of one picture; nothing where it has no surface.
+    """Write ``ID-turned.webp`` and ``ID-relit.webp`` of one picture; no files if it has no surface.
 
     Raises:
         RunError: the disk is full or cannot be written.
@@ -142,13 +142,13 @@ def write_animations(geometry: Geometry, out: Path) -> list[Path]:
 
 
 def animated(found: Iterable[Geometry], out: Path) -> Iterator[Geometry]:
-    """Yield each result after its animations were written."""
+    """Write the animations of each result, then yield it."""
     for geometry in found:
         write_animations(geometry, out)
         yield geometry
 
 
 def write_film(place: Path, geometries: Sequence[Geometry]) -> Path | None:
-    """Write the film of a few pictures; nothing where they have no surfaces."""
+    """Write the film of a few pictures; no file if they have no surfaces."""
     frames = film(geometries)
     return write_webp(place, frames, milliseconds=100) if frames else None

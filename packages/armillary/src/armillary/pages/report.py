@@ -1,7 +1,7 @@
-"""The page of a run, and of a demo: one HTML file that needs nothing else.
+"""Page of a run or of a demo: one self-contained HTML file.
 
-Everything is plain data: strings, numbers, dicts, bytes of pictures. All text is escaped; pictures are embedded; the
-page's own security policy forbids scripts and anything from elsewhere, so a page can be sent around and opened safely.
+The input is plain data: strings, numbers, dicts, bytes of pictures. All text is escaped; pictures are embedded; the page's
+security policy forbids scripts and external content, so that a page can be shared and opened safely.
 """
 
 import base64
@@ -19,11 +19,11 @@ from armillary.drawing.charts import MINUS, line_chart, number
 from armillary.drawing.sheets import write_whole
 
 Value = object
-"""What a table or a list of settings may hold: text, numbers, None, and mappings and lists of these."""
+"""A value in a table or a list of settings: text, a number, None, or a mapping or list of these."""
 
 
 class Spread(float):
-    """A number with its spread: ``1.23 ± 0.04`` in a table, in which it counts as the number."""
+    """A number with its spread: shown as ``1.23 ± 0.04`` in a table, compared as the number."""
 
     def __new__(cls, value: float, spread: float) -> "Spread":
         """Return ``value`` with its ``spread``."""
@@ -34,11 +34,11 @@ class Spread(float):
     spread: float
 
 
-class Figure(TypedDict):
-    """A picture with its words.
+class Panel(TypedDict):
+    """A picture with title and caption.
 
-    ``picture`` holds the bytes of a PNG, WebP (also animated), JPEG or GIF file. Figures with a ``step`` are shown
-    together, as what training looked like over time. ``wide`` gives a figure a line of its own.
+    ``picture`` has the bytes of a PNG, WebP (also animated), JPEG or GIF file. Panels with a ``step`` are shown together, as
+    the progress of training. ``wide`` puts a panel on a line of its own.
     """
 
     title: str
@@ -63,7 +63,7 @@ class Curve(TypedDict):
 
 
 class Table(TypedDict):
-    """Rows of values under columns. Numbers stand right; the rows named in ``muted`` (by index) are baselines."""
+    """Rows of values under columns. Numbers are aligned right; the rows with an index in ``muted`` are baselines."""
 
     title: str
     columns: Sequence[str]
@@ -74,9 +74,9 @@ class Table(TypedDict):
 
 
 class Section(TypedDict):
-    """Words under a title: paragraphs of ``text``, ``items`` by name, ``commands`` to type. Closed at first if ``closed``.
+    """Text under a title: paragraphs of ``text``, ``items`` by name, ``commands`` to type. ``closed`` folds the section.
 
-    Items may be nested; they are shown with dotted names and every digit, as settings are typed.
+    Items may be nested; they are shown with dotted names and every digit, in the form of ``--set``.
     """
 
     title: str
@@ -87,12 +87,12 @@ class Section(TypedDict):
 
 
 class Part(TypedDict):
-    """One method's share of a page that compares several."""
+    """The part of one method in a page that compares several."""
 
     title: str
     summary: NotRequired[str]
     facts: NotRequired[Mapping[str, Value]]
-    figures: NotRequired[Sequence[Figure]]
+    figures: NotRequired[Sequence[Panel]]
     curves: NotRequired[Sequence[Curve]]
     tables: NotRequired[Sequence[Table]]
     sections: NotRequired[Sequence[Section]]
@@ -104,27 +104,27 @@ def write_report(
     title: str,
     summary: str = "",
     facts: Mapping[str, Value] | None = None,
-    figures: Sequence[Figure] = (),
+    figures: Sequence[Panel] = (),
     curves: Sequence[Curve] = (),
     tables: Sequence[Table] = (),
     sections: Sequence[Section] = (),
     parts: Sequence[Part] = (),
 ) -> Path:
-    """Write the page, whole or not at all.
+    """Write the page atomically.
 
     Args:
         path: the HTML file.
-        title: what the page is called.
-        summary: one or two sentences under the title; blank lines part paragraphs.
-        facts: few words each, shown as tiles under the summary.
-        figures: results first, then those with a ``step``, in order of step.
+        title: title of the page.
+        summary: one or two sentences under the title; blank lines separate paragraphs.
+        facts: short values by name, shown as tiles under the summary.
+        figures: pictures; those without a ``step`` are shown first, the others in order of step.
         curves: losses and metrics over steps.
         tables: metrics beside their baselines.
         sections: settings, environment, commands.
-        parts: for a page on several methods: a part each, after all of the above.
+        parts: one part per method of a page on several methods, after all of the above.
 
     Raises:
-        ValueError: a picture in none of the formats.
+        ValueError: a picture has an unknown format.
     """
     whole: Part = {
         "title": title,
@@ -199,19 +199,19 @@ def _part(part: Part) -> str:
 
 # --- figures -------------------------------------------------------------------------------------------------------
 
-_COLUMN = 1040  # pixels, as the style sheet has it
-_SMALLEST = 0.55  # of its own width: a picture scrolls on a screen that is narrower
+_COLUMN = 1040  # pixels, equal to the width in the style sheet
+_SMALLEST = 0.55  # share of a picture's width below which it scrolls instead of shrinking
 
 
-def _framed(figure: Figure, words: str, *, kind: str = "") -> str:
-    """The figure with its words; one that is wider than the column of text may go beyond it."""
+def _framed(figure: Panel, words: str, *, kind: str = "") -> str:
+    """Return the HTML of a panel; a picture wider than the column of text may extend beyond it."""
     content = figure["picture"]
     try:
         with Image.open(io.BytesIO(content), formats=("PNG", "WEBP", "JPEG", "GIF")) as picture:
             (width, height), form = picture.size, str(picture.format).lower()
     except UnidentifiedImageError:
         raise ValueError(
-            f"{figure['title']!r}: a picture is the bytes of a PNG, WebP, JPEG or GIF file, but these begin with {content[:8]!r}"
+            f"{figure['title']!r}: needs the bytes of a PNG, WebP, JPEG or GIF file, got bytes that begin with {content[:8]!r}"
         ) from None
     size = f'width="{width}" height="{height}" style="min-width:{round(_SMALLEST * width)}px"'
     source = f"data:image/{form};base64,{base64.b64encode(content).decode()}"
@@ -221,13 +221,13 @@ def _framed(figure: Figure, words: str, *, kind: str = "") -> str:
     return f"{opening}{image}<figcaption>{words}</figcaption></figure>"
 
 
-def _figure(figure: Figure) -> str:
+def _figure(figure: Panel) -> str:
     words = f"<b>{escape(figure['title'])}</b> {escape(figure.get('caption', ''))}"
     return _framed(figure, words, kind="wide" if figure.get("wide") else "")
 
 
-def _stages(figures: Sequence[Figure]) -> str:
-    """The first and the last preview in the open, those between behind a line that opens."""
+def _stages(figures: Sequence[Panel]) -> str:
+    """Return the HTML of previews: the first and the last are visible, those between are folded."""
     shown = [_framed(f, f"<b>Step {f.get('step', 0):,}</b> {escape(f.get('caption', ''))}") for f in figures]
     between = "".join(shown[1:-1])
     if between:
@@ -252,10 +252,10 @@ def _curve(curve: Curve) -> str:
 
 
 def loss_curves(rows: Sequence[Mapping[str, Value]], *, terms: Mapping[str, str], total: str = "loss") -> list[Curve]:
-    """The total and each term in a chart of its own: terms have scales of their own.
+    """Return one chart for the total and one per term, since the scales of terms differ.
 
     Args:
-        rows: one a step, as ``metrics.jsonl`` has them.
+        rows: rows of ``metrics.jsonl``.
         terms: key in the rows to the name of the term.
         total: key of the total.
     """
@@ -329,7 +329,7 @@ def _paragraphs(text: str) -> str:
 
 
 def _flat(items: Mapping[str, Value], prefix: str = "") -> list[tuple[str, Value]]:
-    """Nested settings as a list with dotted names; those in a list are counted from 0."""
+    """Return nested settings as a list with dotted names; entries of a list are counted from 0."""
     pairs: list[tuple[str, Value]] = []
     for name, value in items.items():
         if isinstance(value, list | tuple) and any(isinstance(one, Mapping) for one in value):
@@ -342,7 +342,7 @@ def _flat(items: Mapping[str, Value], prefix: str = "") -> list[tuple[str, Value
 
 
 def _exact(value: Value) -> str:
-    """A setting as it is typed: every digit of a number."""
+    """Return a setting in the form of ``--set``, with every digit of a number."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):
@@ -353,7 +353,7 @@ def _exact(value: Value) -> str:
 
 
 def _broken(text: str) -> str:
-    """Escaped text that may be broken after the signs that join words of ours."""
+    """Return escaped text with line-break opportunities after the punctuation of ids and paths."""
     return re.sub("([:/._])", r"\1<wbr>", escape(text, quote=False))
 
 

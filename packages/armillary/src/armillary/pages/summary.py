@@ -11,7 +11,7 @@ from armillary.errors import ArmillaryError
 from armillary.pages.card import DataUsed, LossUsed, Metric, write_card
 from armillary.pages.illustrations import INDEX
 from armillary.pages.relight import FILMS, TITLE
-from armillary.pages.report import Curve, Figure, Section, Table, loss_curves, write_report
+from armillary.pages.report import Curve, Panel, Section, Table, loss_curves, write_report
 from armillary.plugins.host import Host
 from armillary.recipes.check import plan_recipe
 from armillary.recipes.plan import Plan
@@ -62,7 +62,7 @@ def outcome_of(folder: RunFolder, plan: Plan) -> str:
 
 
 def page_parts(folder: RunFolder, plan: Plan) -> dict[str, Any]:
-    """Return figures, curves, tables and sections of a run's page."""
+    """Return pictures, curves, tables and sections of a run's page."""
     rows = folder.metrics()
     curves: list[Curve] = []
     for name, stage in plan.stages.items():
@@ -70,14 +70,14 @@ def page_parts(folder: RunFolder, plan: Plan) -> dict[str, Any]:
         terms = {f"losses.{loss}": loss for loss in stage.losses}
         for curve in loss_curves(mine, terms=terms) if len(mine) > 1 else []:
             curves.append(curve if len(plan.stages) == 1 else {**curve, "title": f"{name}: {curve['title']}"})
-    figures: list[Figure] = []
+    figures: list[Panel] = []
     previews = sorted((folder.path / "previews").glob("*.png"))
     if previews:
         figures.append(
             {
                 "title": "After training",
                 "picture": previews[-1].read_bytes(),
-                "caption": f"What the run makes of the same pictures each time; here at {_step(previews[-1].stem)}.",
+                "caption": f"Predictions for the pictures of all previews, at {_step(previews[-1].stem)}.",
                 "wide": True,
             }
         )
@@ -86,8 +86,8 @@ def page_parts(folder: RunFolder, plan: Plan) -> dict[str, Any]:
             {
                 "title": TITLE,
                 "picture": film.read_bytes(),
-                "caption": "What the run finds in each picture alone, turned there and back, and under a light that goes around "
-                "while the view stays.",
+                "caption": "Surface predicted from each single picture, turned to both sides, and under a circling light with a "
+                "fixed view.",
                 "wide": True,
             }
         )
@@ -119,7 +119,7 @@ def page_parts(folder: RunFolder, plan: Plan) -> dict[str, Any]:
 
 
 def result_tables(folder: RunFolder) -> Iterator[Table]:
-    """Yield one table an evaluator and data set: the method's row, then the trivial baselines'."""
+    """Yield one table per evaluator and data set: the method's row, then those of the trivial baselines."""
     for entry in folder.read_json(RESULTS, []):
         for name, result in entry["evaluators"].items():
             measures = list(result["figures"])
@@ -140,7 +140,7 @@ def result_tables(folder: RunFolder) -> Iterator[Table]:
 
 
 def commands(folder: RunFolder, plan: Plan) -> list[str]:
-    """Return what to type next, for this run."""
+    """Return useful next commands for this run."""
     run = folder.path.name
     return [
         f"armillary evaluate {run} --data DIR",
@@ -232,7 +232,7 @@ def write_run_card(folder: RunFolder, host: Host, plan: Plan | None = None) -> P
 
 
 def _licences(host: Host, plan: Plan) -> dict[str, str]:
-    """Return whose terms hold: the code's as its metadata says; data and weights have terms of their own."""
+    """Return licences: of the code by its metadata, and a line on data and weights."""
     import importlib.metadata
 
     terms = {}

@@ -1,6 +1,6 @@
-"""Views that nobody took: a depth map and its picture, turned and drawn again, or lit again.
+"""New views of a depth map with its picture, turned or relit.
 
-The renderer is the core's own depth mesh; nothing here needs a graphics card or a display.
+The renderer is the core's depth mesh, which needs neither a graphics card nor a display.
 """
 
 import math
@@ -25,12 +25,12 @@ BACKGROUND = 0.91
 
 
 def swing(count: int, *, degrees: float = 60.0) -> list[float]:
-    """``count`` angles in radians, there and back like a pendulum, for a film without an end."""
+    """Return ``count`` angles in radians of one period of a pendulum, for a film that repeats without a jump."""
     return [math.radians(degrees) * math.sin(2.0 * math.pi * k / count) for k in range(count)]
 
 
 def sweep(count: int, *, degrees: float = 60.0) -> list[float]:
-    """``count`` angles in radians, evenly from one side to the other, for a strip."""
+    """Return ``count`` equally spaced angles in radians from one side to the other, for a strip of pictures."""
     return [math.radians(degrees) * (2.0 * k / max(count - 1, 1) - 1.0) for k in range(count)]
 
 
@@ -47,17 +47,17 @@ def turntable(
     max_slope: float | None = MAX_SLOPE,
     size: int = 160,
 ) -> list[Picture]:
-    """One picture for each yaw of the surface, on light grey.
+    """Draw one picture per yaw of the surface, on light grey.
 
     Args:
         depth: canonical depth, scene units.
-        image: what lies on the surface, in [0, 1], seen in the same view.
+        image: colours of the surface in the same view, in [0, 1].
         camera: intrinsics of both.
         angles: yaw in radians; positive turns the front of the object to the right of the picture.
         pitch: radians; positive turns the front upward.
-        centre: what the surface turns about, in the camera's frame; by default on the axis, at the middle of its depth.
-        mask: where the surface counts.
-        max_slope: steeper parts of the surface are tears and left open; see ``mesh_from_depth``.
+        centre: centre of rotation in the camera's frame; default: on the axis, at the middle of the surface's depth.
+        mask: pixels of the surface.
+        max_slope: steeper parts of the surface join separate surfaces and are removed; see ``mesh_from_depth``.
         size: height of the pictures; the surface is interpolated to it first.
     """
     depth, image, camera, keep = _prepared(depth, image, camera, mask, size=size, max_slope=max_slope)
@@ -79,9 +79,9 @@ def relit(
     ambient: float = 0.25,
     diffuse: float = 0.75,
 ) -> list[Picture]:
-    """One picture for each place of a light that goes around the viewer, half way to the side; angles in radians.
+    """Draw one picture per position of a light that circles around the viewer, at 45 degrees to the view; angles in radians.
 
-    At angle 0 the light stands above, at a quarter turn to the right.
+    At angle 0 the light comes from above, at pi/2 from the right.
     """
     depth, albedo, camera = _plain(depth), _plain(albedo), _plain(camera)
     normals = normals_from_depth(depth, camera)
@@ -94,7 +94,7 @@ def relit(
 
 
 def _view(depth: Tensor, surface: Tensor, camera: Tensor, pose: Tensor) -> Picture:
-    """The surface (three colours, and whether it counts) after it was moved."""
+    """Draw the surface (three colours and a mask) after a motion."""
     height, width = depth.shape[-2:]
     seen, visible = render_depth(depth, pose, camera)
     points = transform_points(invert_pose(pose), back_project(torch.where(visible, seen, 1.0), camera))
@@ -106,10 +106,10 @@ def _view(depth: Tensor, surface: Tensor, camera: Tensor, pose: Tensor) -> Pictu
 def _prepared(
     depth: Tensor, image: Tensor, camera: Tensor, mask: Tensor | None, *, size: int, max_slope: float | None
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Depth, image and camera at a height of ``size``, and where the surface counts.
+    """Return depth, image and camera at a height of ``size``, and the mask of the surface.
 
-    What counts is decided at the depth's own size; then the surface is carried on a little beyond its rim, so that
-    nothing foreign is mixed in when it is enlarged.
+    The mask is computed at the depth's own size; then the surface is extended a few pixels beyond its rim, so that the
+    interpolation mixes in no values from outside.
     """
     depth, image, camera = _plain(depth), _plain(image), _plain(camera)
     keep = torch.isfinite(depth) & (depth > 0)
@@ -133,7 +133,7 @@ def _prepared(
 
 
 def _spread(values: Tensor, keep: Tensor, *, steps: int = 3) -> Tensor:
-    """The values, carried on for a few pixels beyond where they count, by the mean of their neighbours."""
+    """Return the values, extended a few pixels beyond the mask by means of their neighbours."""
     known = keep.float()
     values = torch.where(keep, values, 0.0)
     for _ in range(steps):
@@ -146,7 +146,7 @@ def _spread(values: Tensor, keep: Tensor, *, steps: int = 3) -> Tensor:
 
 
 def _steepest(depth: Tensor, camera: Tensor) -> Float[Tensor, "1 rows columns"]:
-    """Tangent of the steepest step from a pixel to one of its four neighbours, near the axis of the camera."""
+    """Return the tangent of the steepest step from a pixel to one of its four neighbours, near the axis of the camera."""
     right = (depth[..., 1:] - depth[..., :-1]).abs() / (depth[..., 1:] + depth[..., :-1]) * 2.0 * camera[0, 0]
     down = (
         (depth[..., 1:, :] - depth[..., :-1, :]).abs() / (depth[..., 1:, :] + depth[..., :-1, :]) * 2.0 * camera[1, 1]

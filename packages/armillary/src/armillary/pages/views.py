@@ -1,11 +1,11 @@
-"""New views of a picture's object, from a method that turns it: a grid of elevations and azimuths, and an animation.
+"""New views of a picture's object, from a method that rotates it: a grid of elevations and azimuths, and an animation.
 
-A method turns what a picture shows where it predicts from ``image`` and an optional port of kind ``rotation``, and gives a picture. The rotation
-acts on the object as it stands in the picture, in the port's frame: in ``world``, z is up and the camera looks along y; in
-``camera``, y is down and the camera looks along z. Views are turned as
-:func:`~armillary.kernels.mesh_pictures.rotation_of_view` has it: first about the vertical of the picture, then towards the viewer.
+Such a method predicts a picture from ``image`` and an optional port of kind ``rotation``. The rotation acts on the object in its
+pose in the picture, in the port's frame: in ``world``, z is up and the camera looks along y; in ``camera``, y is down and the
+camera looks along z. :func:`~armillary.kernels.mesh_pictures.rotation_of_view` defines the views: a rotation first about the
+vertical of the picture, then towards the viewer.
 
-Where the file is a mesh, the same views are rendered of the mesh itself, as the stage's transforms render it.
+If the file is a mesh, the same views of the mesh are rendered too, by the stage's transforms.
 """
 
 import math
@@ -42,11 +42,11 @@ _CELL, _FRAME = 96, 192  # pixels
 
 @attrs.frozen
 class Turn:
-    """How a method turns an object.
+    """Ports by which a method rotates an object.
 
     Args:
-        rotation: port that takes the rotation.
-        view: output that is the new view.
+        rotation: input port of the rotation.
+        view: output with the new view.
     """
 
     rotation: Port
@@ -55,13 +55,13 @@ class Turn:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Views:
-    """An object seen anew.
+    """New views of one object.
 
     Args:
-        id: of the picture.
-        image: as the method saw it.
-        drawn: what the method draws of the turned object.
-        true: the same of the turned mesh; None where the file is a picture.
+        id: name of the picture.
+        image: input picture of the method.
+        drawn: views that the method predicts.
+        true: views rendered from the mesh; None if the file is a picture.
     """
 
     id: str
@@ -71,7 +71,7 @@ class Views:
 
 
 def turn_of(stage: StagePlan) -> Turn | None:
-    """Return how the method of a stage turns an object; None where it does not."""
+    """Return the ports by which the method of a stage rotates an object; None if it has none."""
     ports = stage.method.predicts_from
     takes = [port for port in ports if port.kind == "rotation" and port.optional and "image" in {p.name for p in ports}]
     gives = [name for name, port in stage.predictions.items() if port.kind == "image"]
@@ -79,10 +79,10 @@ def turn_of(stage: StagePlan) -> Turn | None:
 
 
 def turning_stage(plan: Plan, *, wanted: str | None = None) -> str:
-    """Return the stage that draws new views: the last that can, or the one that is asked for.
+    """Return the stage that draws new views: ``wanted``, or by default the last that can.
 
     Raises:
-        RunError: it cannot, or none can.
+        RunError: the wanted stage, or every stage, cannot draw new views.
     """
     able = [name for name, stage in plan.stages.items() if turn_of(stage)]
     if wanted in able or (able and wanted is None):
@@ -90,21 +90,21 @@ def turning_stage(plan: Plan, *, wanted: str | None = None) -> str:
     what = f"stage {wanted} of {plan.recipe.id}" if wanted else plan.recipe.id
     instead = f"; --stage can be {', '.join(able)}" if able else ""
     raise RunError(
-        f"--views: {what} draws no new views: for these a method predicts from an optional rotation and gives a "
-        f"picture{instead}"
+        f"--views: {what} draws no new views, which needs a method with an optional input rotation and an output "
+        f"picture{instead or '; type the command without --views'}"
     )
 
 
 class ViewMaker:
-    """Draws new views of files.
+    """Maker of new views of files.
 
     Args:
-        restored: a stage that can (:func:`turning_stage`).
-        host: where its parts come from.
-        device: where the networks run.
+        restored: a stage that draws new views (:func:`turning_stage`).
+        host: source of its parts.
+        device: device of the networks.
 
     Raises:
-        RunError: the stage cannot.
+        RunError: the stage draws no new views.
     """
 
     def __init__(self, restored: Restored, host: Host, *, device: torch.device | None = None) -> None:
@@ -117,10 +117,10 @@ class ViewMaker:
         self._meshes = [port.name for port in produced if port.kind == "mesh"]
 
     def views(self, file: Path, *, name: str, rotations: Float[np.ndarray, "view 3 3"]) -> Views:
-        """Return what a file's object looks like after each rotation of the world (z up, the camera looks along y).
+        """Return views of a file's object after each rotation in the world frame (z up, the camera looks along y).
 
         Raises:
-            DataError: the file cannot be read, or is not enough.
+            DataError: the file cannot be read, or lacks an input of the method.
         """
         raw = self.reader.read(file, name=name)
         sample = self.reader.ready(raw, file=file)
@@ -147,14 +147,14 @@ class ViewMaker:
 def grid_rotations(
     *, elevations: Sequence[float] = ELEVATIONS, azimuths: Sequence[float] = AZIMUTHS
 ) -> Float[np.ndarray, "view 3 3"]:
-    """Return the rotations of a grid, a row after the other; degrees."""
+    """Return the rotations of a grid of angles in degrees, row by row."""
     return np.stack(
         [rotation_of_view(math.radians(azimuth), math.radians(up)) for up in elevations for azimuth in azimuths]
     )
 
 
 def circle_rotations(frames: int = _FRAMES) -> Float[np.ndarray, "view 3 3"]:
-    """Return the rotations of one turn about the vertical."""
+    """Return the rotations of one full turn about the vertical."""
     return np.stack([rotation_of_view(2.0 * math.pi * k / frames, 0.0) for k in range(frames)])
 
 
@@ -165,7 +165,7 @@ def views_grid(
     azimuths: Sequence[float] = AZIMUTHS,
     cell: int = _CELL,
 ) -> Picture:
-    """The views in rows of one elevation and columns of one azimuth, the picture itself first, true ones under each row."""
+    """Draw views in one row per elevation and one column per azimuth, after the picture; true views are below each row."""
     columns = len(azimuths)
     rows: list[list[Picture | None]] = []
     captions = []
@@ -181,7 +181,7 @@ def views_grid(
 
 
 def views_frames(views: Views, *, size: int = _FRAME) -> list[Picture]:
-    """The picture, each view and, of a mesh, the true one, side by side: frames of an animation."""
+    """Draw frames of an animation: the picture, one view and, for a mesh, the true view, side by side."""
     image = image_picture(views.image)
     true: Iterable[Tensor | None] = [None] * len(views.drawn) if views.true is None else views.true
     return [

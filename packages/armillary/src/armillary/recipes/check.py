@@ -1,8 +1,8 @@
-"""The static check: whether the parts of a recipe fit, over the declared ports alone. Light.
+"""Static check of a recipe: the parts must fit by their declared ports. Light.
 
-Names connect, after the recipe's explicit ``rename`` and ``bind``; kind, unit, frame and shape must agree. What does not fit is
-reported with both sides and with the installed components that would fit. The dry run of a real forward comes after this one,
-in :mod:`armillary.training.build`.
+Ports connect by name, after the recipe's explicit ``rename`` and ``bind``; kind, unit, frame and shape must agree. A misfit is
+reported with both sides and with the installed components that would fit. The dry run of a forward pass comes later, in
+:mod:`armillary.training.build`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,20 +16,20 @@ from armillary.ports import Axis, Port, Shape, Shapes, misfit
 from armillary.recipes.plan import BoundPlan, PartPlan, Plan, StagePlan
 from armillary.recipes.recipe import Recipe, complete
 from armillary.recipes.stages import prefix
-from armillary.recipes.transfer import TAKE_KEYS, places
+from armillary.recipes.transfer import TAKE_KEYS, slots_by_run
 from armillary.specs import ComponentSpec, EvaluatorSpec, LossSpec, MethodSpec, Slot, TransformSpec, Use
 
 
 def plan_recipe(host: Host, recipe: Recipe) -> Plan:
-    """Return the plan of a recipe that can be built here, with all settings written out: once per command.
+    """Complete and check a recipe, once per command, and return its plan with all settings.
 
     Raises:
-        ConfigError, RecipeError, UnknownNameError, PluginError: it cannot be built; before torch is needed.
+        ConfigError, RecipeError, UnknownNameError, PluginError: the recipe cannot be built; raised without an import of torch.
     """
     plan = check(host, complete(host, recipe))
     if plan.missing:
         raise RecipeError(
-            Misfit(where=", ".join(slots), reason=f"taken from another run, which is missing: type --from {name}=RUN")
+            Misfit(where=", ".join(slots), reason=f"a part of another run, which is missing: type --from {name}=RUN")
             for name, slots in plan.missing.items()
         )
     return plan
@@ -38,10 +38,10 @@ def plan_recipe(host: Host, recipe: Recipe) -> Plan:
 def check(host: Host, recipe: Recipe) -> Plan:
     """Return the plan of a completed recipe (:func:`armillary.recipes.recipe.complete`).
 
-    A part of another run that is missing is taken to be what its slot asks for; the plan lists it under ``missing``.
+    A part of a missing source run is assumed to have the ports of its slot; the plan lists it under ``missing``.
 
     Raises:
-        RecipeError: what does not fit, all of it, each with both sides and what would fit.
+        RecipeError: all misfits at once, each with both sides and with components that would fit.
     """
     runs: dict[str, Plan] = {}
     misfits: list[Misfit] = []
@@ -51,7 +51,7 @@ def check(host: Host, recipe: Recipe) -> Plan:
         except ArmillaryError as error:
             reason = f"the run {run['run']} cannot be built here: {error}"
             misfits.append(Misfit(where=f"runs.{name}", reason=reason))
-    if misfits:  # what is taken from these runs is unknown: the rest cannot be checked
+    if misfits:  # the parts of these runs are unknown, so the rest cannot be checked
         raise RecipeError(misfits, recipe=recipe.id)
     stages: dict[str, StagePlan] = {}
     for name, body in recipe.bodies.items():
@@ -62,15 +62,15 @@ def check(host: Host, recipe: Recipe) -> Plan:
             stages[name] = plan
     if recipe.serves not in recipe.bodies:
         hint = did_you_mean(recipe.serves, recipe.bodies)
-        misfits.append(Misfit(where="serves", reason=f"there is no stage {recipe.serves!r}", hint=hint))
+        misfits.append(Misfit(where="serves", reason=f"no stage {recipe.serves!r}", hint=hint))
     if misfits:
         raise RecipeError(misfits, recipe=recipe.id)
-    missing = {name: slots for name, slots in places(recipe.table).items() if name not in runs}
+    missing = {name: slots for name, slots in slots_by_run(recipe.table).items() if name not in runs}
     return Plan(recipe=recipe, stages=stages, serves=recipe.serves, runs=runs, missing=missing)
 
 
 def fitting(host: Host, slot: Slot) -> list[str]:
-    """Return the ids of the installed components whose ports fit ``slot``, leaving shapes that are not yet known open."""
+    """Return the ids of the installed components whose ports fit ``slot``; unknown shapes count as fitting."""
     found = []
     for id, spec in host.components(slot.kind).items():
         shapes = Shapes()
@@ -85,7 +85,7 @@ def fitting(host: Host, slot: Slot) -> list[str]:
 
 
 class _Ports:
-    """A component's ports under the names that they have outside, with their axes."""
+    """Ports of a component by their names after ``rename``, with their axes."""
 
     def __init__(
         self,
@@ -114,16 +114,16 @@ class _Ports:
 
 
 def _slot_misfits(slot: Slot, part: _Ports, shapes: Shapes, *, scope: str) -> Iterator[tuple[str, str]]:
-    """Yield the name of each port of the slot or the part that does not fit, and why."""
-    given = {port.name: port for port in slot.consumes}
+    """Yield the name of each port of the slot or the part that does not fit, and the reason."""
+    offered = {port.name: port for port in slot.consumes}
     for name, (port, axes) in part.consumes.items():
-        if name not in given:
+        if name not in offered:
             if not port.optional:
                 yield name, f"the part needs {port}, the slot gives {_list(slot.consumes)}"
             continue
-        reason = misfit(given[name], port) or shapes.unify(shapes.bind(given[name], scope, {}), axes)
+        reason = misfit(offered[name], port) or shapes.unify(shapes.bind(offered[name], scope, {}), axes)
         if reason:
-            yield name, f"the slot gives {given[name]}, the part takes {port}: {reason}"
+            yield name, f"the slot gives {offered[name]}, the part takes {port}: {reason}"
     for wanted in slot.produces:
         if wanted.name not in part.produces:
             if not wanted.optional:
@@ -137,7 +137,7 @@ def _slot_misfits(slot: Slot, part: _Ports, shapes: Shapes, *, scope: str) -> It
 
 
 class _Stage:
-    """One stage being checked; its misfits are collected, so that all are reported at once."""
+    """Check of one stage; misfits are collected and reported together."""
 
     def __init__(
         self,
@@ -156,9 +156,11 @@ class _Stage:
         self.predictions: dict[str, tuple[Port, tuple[Axis, ...]]] = {}
 
     def plan(self) -> StagePlan | None:
-        """Return the plan; None, with misfits, where the stage does not fit."""
+        """Return the plan, or None with misfits if the stage does not fit."""
         if not self.body.get("method"):
-            self._refuse("method", "required: which method does this recipe train?")
+            self._refuse(
+                "method", "required, but missing: type --set method=PLUGIN:METHOD; armillary list method shows them"
+            )
             return None
         try:
             method = self.host.component("method", self.body["method"]).sized(self.body.get("settings", {}))
@@ -202,7 +204,7 @@ class _Stage:
         self.misfits.append(Misfit(where=path, reason=reason, **about))
 
     def _weighed(self, path: str, weight: Any) -> None:
-        """Refuse what is neither a number nor a list of [step, value] with rising steps."""
+        """Refuse a weight that is neither a number nor a list of [step, value] with rising steps."""
         pairs = weight if isinstance(weight, list) else [[0, weight]]
         numbers = bool(pairs) and all(
             isinstance(pair, list) and len(pair) == 2 and all(type(n) in (int, float) for n in pair) for pair in pairs
@@ -248,10 +250,10 @@ class _Stage:
                         there = f"the batch has {_list(p for p, _ in self.batch.values())}"
                         self._refuse(path, f"it needs {port}, {there}", part=plan.id, port=name, missing=True)
                     continue
-                given, given_axes = self.batch[name]
-                reason = misfit(given, port) or self.shapes.unify(given_axes, axes)
+                present, present_axes = self.batch[name]
+                reason = misfit(present, port) or self.shapes.unify(present_axes, axes)
                 if reason:
-                    both = f"the batch has {given}, it takes {port}"
+                    both = f"the batch has {present}, it takes {port}"
                     self._refuse(path, f"{both}: {reason}", part=plan.id, port=name)
             self._moved(plan.spec, ports)
             self.batch.update(ports.produces)
@@ -259,7 +261,7 @@ class _Stage:
         return plans
 
     def _moved(self, spec: TransformSpec, ports: _Ports) -> None:
-        """A geometric transform that changes the size of the picture changes that of every map of the same size."""
+        """Give every map of the picture's size the new size, if a geometric transform changes the picture's."""
         if not spec.moves or "image" not in ports.produces or "image" not in self.batch:
             return
         before = self.shapes.resolve(self.batch["image"][1])[-2:]
@@ -273,16 +275,16 @@ class _Stage:
     def _feed(self, method: MethodSpec) -> None:
         for port in method.trains_on:
             if port.name not in self.batch:
-                if port.optional:  # a method may predict from a picture or from a shape
+                if port.optional:  # for example, a method that predicts from a picture or from a shape
                     continue
                 there = _list(p for p, _ in self.batch.values())
                 reason = f"{method.name} trains on {port}, the batch has {there}"
                 self._refuse("data", reason, port=port.name, missing=True)
                 continue
-            given, axes = self.batch[port.name]
-            reason = misfit(given, port) or self.shapes.unify(axes, self.shapes.bind(port, "method", {}))
+            present, axes = self.batch[port.name]
+            reason = misfit(present, port) or self.shapes.unify(axes, self.shapes.bind(port, "method", {}))
             if reason:
-                both = f"the batch has {given}, {method.name} trains on {port}"
+                both = f"the batch has {present}, {method.name} trains on {port}"
                 self._refuse("data", f"{both}: {reason}", port=port.name)
 
     def _slots(self, method: MethodSpec) -> dict[str, tuple[PartPlan, _Ports]]:
@@ -308,10 +310,10 @@ class _Stage:
         return filled
 
     def _filled(self, name: str, slot: Slot, entries: Mapping[str, Any]) -> tuple[PartPlan, _Ports] | None:
-        """Return what fills a slot: a part, the part of another slot, or one of another stage or run."""
+        """Return the part of a slot: its own, that of another slot, or one of another stage or run."""
         entry = entries[name]
         if "take" in entry:
-            return self._taken(name, entry, slot)
+            return self._transferred(name, entry, slot)
         if "same_as" not in entry:
             return self._part(slot.kind, entry, f"slots.{name}")
         owner = entry["same_as"]
@@ -322,7 +324,7 @@ class _Stage:
         part = self._part(slot.kind, entries[owner], f"slots.{owner}")
         return (attrs.evolve(part[0], shares=owner), part[1]) if part else None
 
-    def _taken(self, name: str, entry: Mapping[str, Any], wanted: Slot) -> tuple[PartPlan, _Ports] | None:
+    def _transferred(self, name: str, entry: Mapping[str, Any], wanted: Slot) -> tuple[PartPlan, _Ports] | None:
         path, take = f"slots.{name}", entry["take"]
         run, stage, slot = take.get("run", ""), take.get("stage", ""), take.get("slot", "")
         for key in take:
@@ -330,11 +332,11 @@ class _Stage:
                 self._refuse(path, f"take.{key}: unknown", hint=did_you_mean(key, TAKE_KEYS))
         frozen = take.get("frozen", True)
         if run and run not in self.runs:
-            # Without its run the part is unknown. It counts as what the slot asks for, so that the rest of the recipe is
+            # Without its run the part is unknown. It is assumed to have the slot's ports, so that the rest of the recipe is
             # checked before the run exists; the plan lists it under ``missing``, and training refuses it.
             interface = f"armillary.interfaces:{wanted.kind.capitalize()}"
             spec: Any = ComponentSpec(
-                name="taken", target=interface, consumes=wanted.consumes, produces=wanted.produces
+                name="transferred", target=interface, consumes=wanted.consumes, produces=wanted.produces
             )
             plan = PartPlan(id="", spec=spec, takes=(f"{run}:{stage}", slot, frozen))
             return plan, _Ports(self.shapes, spec, {}, {}, scope=path)
@@ -343,7 +345,7 @@ class _Stage:
         if stage not in stages:
             which = "stage" if run else "earlier stage"
             hint = f"{'stages' if run else 'earlier'}: {', '.join(stages) or 'none'}"
-            self._refuse(path, f"take: {whose}there is no {which} {stage!r}", hint=hint)
+            self._refuse(path, f"take: {whose}no {which} {stage!r}", hint=hint)
             return None
         source = stages[stage]
         if slot != "*" and slot not in source.slots:
@@ -359,16 +361,16 @@ class _Stage:
         return plan, _Ports(self.shapes, part.spec, part.settings, rename, scope=path)
 
     def _renamed(self, path: str, part: PartPlan, further: Mapping[str, str]) -> dict[str, str] | None:
-        """Return own port name to name outside for a part that is taken; None, with a misfit, if a port is unknown."""
-        # Two renamings follow each other: the stage that the part is taken from may have renamed its ports, and this stage
-        # renames the names that they have there. A port that ends under its own name needs no entry.
+        """Return the part's port name to its name in this stage; None, with a misfit, if a port is unknown."""
+        # Two renamings follow each other: the source stage may have renamed the ports of the transferred part, and this stage
+        # renames the names that they have there. A port that ends with its original name needs no entry.
         there = {
             port.name: part.rename.get(port.name, port.name) for port in (*part.spec.consumes, *part.spec.produces)
         }
         for port in further:
             if port not in there.values():
                 hint = did_you_mean(port, there.values()) or f"ports: {', '.join(there.values())}"
-                self._refuse(path, f"rename: the part that is taken has no port {port!r}", hint=hint)
+                self._refuse(path, f"rename: the transferred part has no port {port!r}", hint=hint)
                 return None
         rename = {own: further.get(name, name) for own, name in there.items()}
         return {own: name for own, name in rename.items() if own != name}
@@ -391,7 +393,7 @@ class _Stage:
                     self._refuse(path, f"bind: {entry['use']} has no port {port_name!r}", hint=hint)
             bound = {}
             changed = isinstance(spec, EvaluatorSpec) and (spec.transforms or spec.calls == "forward")
-            for port in () if changed else spec.consumes:  # what is changed first is bound by _measured
+            for port in () if changed else spec.consumes:  # an evaluator with transforms is bound by _measured
                 found = self._look_up(path, entry["use"], port, bind, part[1], outputs)
                 if found:
                     bound[port.name] = found
@@ -406,9 +408,11 @@ class _Stage:
         return plans
 
     def _measured(self, method: MethodSpec, name: str, bound: BoundPlan) -> BoundPlan:
-        """Return the plan of an evaluator with what its items go through; a stage of its own, since sizes may differ."""
+        """Return the plan of an evaluator with its own transforms of items."""
         spec: EvaluatorSpec = bound.spec
-        if (not spec.transforms and spec.calls == "predict") or self.misfits:  # they would only be repeated
+        # Its items may have another size than those of training, so the evaluator is checked as a stage of its own, with its
+        # transforms in place of the recipe's. Misfits of this stage would only be repeated there.
+        if (not spec.transforms and spec.calls == "predict") or self.misfits:
             return bound
         uses = [{"use": use.id, "settings": self._chosen(use, spec), "rename": use.rename} for use in spec.transforms]
         body = {**self.body, "transforms": uses}
@@ -434,18 +438,18 @@ class _Stage:
             bind={port: place for port, place in found.items() if place},
             inputs=ports.resolved()[0],
             transforms=tuple(stage._resolve(plan, own) for plan, own in transforms),
-            kinds={port: given.kind for port, (given, _) in stage.batch.items()},
+            kinds={name: port.kind for name, (port, _) in stage.batch.items()},
         )
 
     def _chosen(self, use: Use, spec: EvaluatorSpec) -> dict[str, Any]:
-        """Return the settings of a transform that an evaluator names: over the recipe's own where it wants those."""
+        """Return the settings of an evaluator's transform, over those of the recipe's equal transform if it uses them."""
         same = [entry for entry in self.body.get("transforms", []) if entry.get("use") == use.id]
         if spec.recipe_settings and same:
             return {**same[0].get("settings", {}), **use.settings}
         return self._defaults(use)
 
     def _defaults(self, use: Use) -> dict[str, Any]:
-        """Return the settings of a transform that an evaluator names, with the defaults that its ports may need."""
+        """Return the settings of an evaluator's transform, with the defaults that its ports may need."""
         try:
             fields = attrs.fields_dict(self.host.config(self.host.component("transform", use.id)))
         except ArmillaryError:
@@ -469,19 +473,18 @@ class _Stage:
             if not port.optional or port.name in bind:
                 everything = [p for p, _ in (*outputs.values(), *self.batch.values())]
                 hint = f"{did_you_mean(name, [p.name for p in everything])} there are {_list(everything)}"
-                self._refuse(
-                    path, f"it needs {port}, which nothing gives as {name!r}", hint=hint, missing=True, **about
-                )
+                self._refuse(path, f"it needs {port}, but {name!r} is missing", hint=hint, missing=True, **about)
             return None
         if len(places) == 2:
+            # Two ports of one name: no order of precedence, since either could be meant.
             reason = f"{name!r} is both an output of the method and a port of the batch: rename one"
             self._refuse(path, reason, **about)
             return None
-        given, axes = (outputs if places[0] == "outputs" else self.batch)[name]
+        present, axes = (outputs if places[0] == "outputs" else self.batch)[name]
         own_axes = next(own for p, own in part.consumes.values() if p.name == port.name)
-        reason = misfit(given, port) or self.shapes.unify(axes, own_axes)
+        reason = misfit(present, port) or self.shapes.unify(axes, own_axes)
         if reason:
-            self._refuse(path, f"{places[0]} give {given}, it takes {port}: {reason}", **about)
+            self._refuse(path, f"{places[0]} give {present}, it takes {port}: {reason}", **about)
             return None
         return places[0], name
 
@@ -499,7 +502,7 @@ def _whole_method(source: StagePlan) -> PartPlan:
 
 
 def _fixed(port: Port, shape: Shape | None) -> Port:
-    """Return ``port`` with the numbers that its shape has in a method that is trained already."""
+    """Return ``port`` with the resolved sizes of a trained method in its shape."""
     if shape is None:
         return port
     tokens = [token if size is None else str(size) for token, size in zip(port.shape.split(), shape, strict=True)]

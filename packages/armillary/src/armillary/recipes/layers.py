@@ -1,6 +1,6 @@
-"""Layers of a recipe: plain tables, each over those before it, merged into one. Light.
+"""Layers of a recipe: plain tables, merged in order into one. Light.
 
-Tables merge by key, lists and scalars replace, ``remove`` deletes. Paths are dotted; names in them may hold dots themselves.
+Tables merge by key, lists and scalars replace, ``remove`` deletes. Paths are dotted; names in them may contain dots too.
 """
 
 import copy
@@ -35,11 +35,11 @@ Layer = tuple[str, dict[str, Any], dict[str, str]]
 
 
 def chain(host: Host, name: str, seen: tuple[str, ...] = ()) -> Iterator[Layer]:
-    """Yield the layers of a recipe, the one that everything extends first.
+    """Yield the layers of a recipe, from the innermost recipe that it extends to its own.
 
     Raises:
         UnknownNameError: no such recipe.
-        RecipeError: a circle.
+        RecipeError: recipes extend each other in a circle.
     """
     if name in seen:
         raise RecipeError([f"recipes extend each other in a circle: {' -> '.join((*seen, name))}"])
@@ -69,7 +69,7 @@ class Merger:
     """The layers merged so far.
 
     Args:
-        host: where parts come from; a swapped part keeps the settings that the new one has too.
+        host: source of parts; settings of a swapped part stay if the new part has them too.
     """
 
     def __init__(self, host: Host) -> None:
@@ -80,28 +80,29 @@ class Merger:
         self.notes: list[str] = []
 
     def merge(self, layers: Iterable[Layer]) -> "Merger":
-        """Apply one layer after the other; return this merger."""
+        """Apply the layers in order; return this merger."""
         for layer, table, sources in layers:
             self.apply(layer, table, sources)
         return self
 
     def apply(self, layer: str, table: Mapping[str, Any], sources: Mapping[str, str]) -> None:
-        """Put one layer on top; ``remove`` comes first."""
+        """Apply one layer; its ``remove`` comes first, so that a patch can remove an entry and write it anew."""
         check_keys(table, layer)
         for path in table.get("remove", []):
             self.remove(path, layer)
         for key in table:
             self._need_main(key, layer, and_in=table.get("stages", {}))
         self._merge(self.table, staged(table), "", layer)
+        # A source belongs to one value: if this layer set the value anew, only a source of this layer still holds.
         for path in [p for p in self.sources if self.origins.get(p) == layer]:
             del self.sources[path]
         self.sources.update({full(path): source for path, source in sources.items()})
 
     def remove(self, path: str, layer: str) -> None:
-        """Delete what stands at a path."""
+        """Delete the entry at a path."""
         parent, key, there = self.find(path, layer)
         if key not in parent:
-            raise RecipeError([f"{layer}: remove {path!r}: there is no such entry;{did_you_mean(key, parent)}"])
+            raise RecipeError([f"{layer}: remove {path!r}: no such entry;{did_you_mean(key, parent)}"])
         del parent[key]
         for known in [p for p in (*self.origins, *self.sources) if p == there or p.startswith(f"{there}.")]:
             self.origins.pop(known, None)
@@ -126,7 +127,7 @@ class Merger:
         """
         node, rest = self.table, self._rooted(path, layer)
         keys: list[str] = []
-        instances = False  # is the node a table of losses or evaluators, to which one may be added by its ``use``?
+        instances = False  # the node is a table of losses or evaluators: a path to ``use`` adds a new one
         while True:
             key = _longest_key(node, rest)
             keys.append(key)
@@ -144,7 +145,7 @@ class Merger:
                 known = node.setdefault(key, {})
             if not isinstance(known, dict):
                 hint = did_you_mean(key, node) or f" there are: {', '.join(node)}"
-                raise RecipeError([f"{layer}: {path!r}: there is no {key!r};{hint}"])
+                raise RecipeError([f"{layer}: {path!r}: no {key!r};{hint}"])
             first = tail.split(".")[0]
             if "use" in known and first not in _ENTRY_WORDS and key not in ("optimiser", "schedule"):
                 known = known.setdefault("settings", {})
@@ -164,24 +165,28 @@ class Merger:
             for name in stages[MAIN].get(section, {}):
                 if path == name or path.startswith(f"{name}."):
                     return full(f"{section}.{path}")
-        return f"stages.{MAIN}.{path}"  # unknown: the walk says what is there
+        return f"stages.{MAIN}.{path}"  # unknown: find() raises with the existing names
 
     def _need_main(self, key: str, layer: str, *, and_in: Mapping[str, Any] = MappingProxyType({})) -> None:
-        """Refuse a key of a body at the root of a recipe whose stages have other names."""
+        """Refuse a body's key at the root of a recipe without the stage ``main``."""
         stages = {**self.table.get("stages", {}), **and_in}
         if key in BODY_KEYS and stages and MAIN not in stages:
-            raise RecipeError([f"{layer}: {key} of which stage? write stages.NAME.{key}; stages: {', '.join(stages)}"])
+            raise RecipeError(
+                [f"{layer}: {key}: this recipe has several stages; type stages.NAME.{key}; stages: {', '.join(stages)}"]
+            )
 
     def _merge(self, base: dict[str, Any], patch: Mapping[str, Any], path: str, layer: str) -> None:
+        # Another part at the same place: the old part's settings stay as far as the new one has them, and are checked again.
+        # Optimisers and schedules have one config class for all their kinds, so that every setting stays.
         swapped = "use" in patch and "use" in base and patch["use"] != base["use"]
         if swapped and not path.endswith(("optimiser", "schedule")):
             self._swap(base, str(patch["use"]), path)
-        # A slot is filled in one of three ways: a part, a part of another stage or run, the module of another slot. A patch
-        # that names one way replaces the other two; merging by key alone would leave a slot with two.
+        # A slot has one of three sources: a part, a part of another stage or run, the module of another slot. A patch with one
+        # of them replaces the other two; merging by key alone would leave a slot with two sources.
         for replaced, by in (("use", ("take", "same_as")), ("take", ("use", "same_as")), ("same_as", ("use", "take"))):
             if any(key in patch for key in by) and "slots" in path.split(".")[:-1]:
                 base.pop(replaced, None)
-                if "use" not in patch:  # settings and renamed ports were of the part that is gone
+                if "use" not in patch:  # settings and renamed ports belong to the part that was replaced
                     base.pop("settings", None)
                     base.pop("rename", None)
         for key, value in patch.items():
@@ -203,7 +208,7 @@ class Merger:
             self.sources.pop(path, None)
 
     def _swap(self, base: dict[str, Any], use: str, path: str) -> None:
-        """Keep the settings that the new part has too, and say which are dropped."""
+        """Keep the settings that the new part has too, and note which are dropped."""
         if not base.get("settings"):
             return
         has: set[str] = set()
@@ -219,7 +224,7 @@ class Merger:
         for key in dropped:
             del base["settings"][key]
         if dropped:
-            self.notes.append(f"{short(path)}: {use} has no {', '.join(dropped)}; left out")
+            self.notes.append(f"{short(path)}: {use} has no setting {', '.join(dropped)}; dropped")
 
 
 def _longest_key(node: Mapping[str, Any], rest: str) -> str:
@@ -231,7 +236,7 @@ def pair(text: str, flag: str, form: str) -> tuple[str, str]:
     """Return both sides of ``left=right``.
 
     Raises:
-        ConfigError: one is missing.
+        ConfigError: a side is missing.
     """
     left, equals, right = text.partition("=")
     if not equals or not left.strip() or not right.strip():
@@ -240,7 +245,7 @@ def pair(text: str, flag: str, form: str) -> tuple[str, str]:
 
 
 def value_of(text: str, known: Any) -> Any:
-    """Return the TOML value that ``text`` is; a word that is none is a text."""
+    """Return ``text`` as a TOML value, or unchanged if it is not one or if the value before is a string."""
     if isinstance(known, str):
         return text.strip("\"'")
     try:
@@ -250,7 +255,7 @@ def value_of(text: str, known: Any) -> Any:
 
 
 def check_keys(table: Mapping[str, Any], layer: str) -> None:
-    """Raise RecipeError where a layer has keys that no recipe has; all of them at once."""
+    """Raise RecipeError with all unknown keys and invalid names of a layer."""
     problems: list[str] = []
 
     def unknown(node: Any, allowed: tuple[str, ...], path: str) -> None:

@@ -1,6 +1,7 @@
-"""What a recipe that fits comes to: each part with the shapes that it is built for, each loss with where its ports come from.
+"""Plan of a recipe: its checked, shape-resolved form, with the shapes of each part and the sources of each loss's ports. Light.
 
-Made by :mod:`armillary.recipes.check`, read by :mod:`armillary.run`. Light.
+Made by :mod:`armillary.recipes.check`, used by :mod:`armillary.training`, :mod:`armillary.inference` and
+:mod:`armillary.pages`.
 """
 
 from collections.abc import Mapping
@@ -15,17 +16,17 @@ from armillary.specs import MethodSpec
 
 @attrs.frozen(kw_only=True)
 class PartPlan:
-    """A part and the shapes that it is built for.
+    """A part and the shapes for which it is built.
 
     Args:
-        id: ``plugin:component``; of a whole taken method, the method's.
-        spec: what it declares.
+        id: ``plugin:component``; the method's id if a whole method is transferred.
+        spec: declaration of the part.
         settings: all of its settings.
-        rename: its own port name to the name outside.
-        inputs: resolved shape of each consumed port, by its own name.
+        rename: the part's port name to its name in the recipe.
+        inputs: resolved shape of each consumed port, by the part's name.
         outputs: the same for each produced port.
-        shares: slot whose module this is.
-        takes: (stage, slot, frozen) of a part of an earlier stage; of another run, its stage is ``run:stage``.
+        shares: slot with the same module, empty if the module is its own.
+        takes: source of a transferred part: (stage, slot, frozen). The stage of a source run is ``run:stage``.
     """
 
     id: str
@@ -39,33 +40,33 @@ class PartPlan:
 
     @property
     def run(self) -> str:
-        """Name of the other run that this part is taken from; empty where it is taken from none."""
+        """Name of the source run of a transferred part; empty for other parts."""
         return self.takes[0].partition(":")[0] if self.takes and ":" in self.takes[0] else ""
 
     @property
     def gives(self) -> frozenset[str]:
-        """Names, outside, of the ports that it produces."""
+        """Names, in the recipe, of the produced ports."""
         return frozenset(self.rename.get(name, name) for name in self.outputs)
 
     @property
     def needs(self) -> frozenset[str]:
-        """Names, outside, of the ports that it cannot do without."""
+        """Names, in the recipe, of the required ports."""
         return frozenset(self.rename.get(port.name, port.name) for port in self.spec.consumes if not port.optional)
 
 
 @attrs.frozen(kw_only=True)
 class BoundPlan:
-    """A loss or evaluator, and where each of its ports comes from.
+    """A loss or evaluator, and the source of each of its ports.
 
     Args:
         id: ``plugin:component``.
-        spec: what it declares.
+        spec: its declaration.
         settings: all of its settings.
-        bind: its port to (``outputs`` or ``batch``, name); a missing optional port is not in it.
+        bind: its port to (``outputs`` or ``batch``, name), without missing optional ports.
         inputs: resolved shapes, by its own port names.
-        weight: of a loss.
-        transforms: of an evaluator, in order.
-        kinds: of the ports of its batch after these, by name; empty where there are none.
+        weight: weight of a loss.
+        transforms: transforms of an evaluator's items, in order.
+        kinds: kind of each port of an evaluator's batch after its transforms, by name; empty without transforms.
     """
 
     id: str
@@ -80,18 +81,18 @@ class BoundPlan:
 
 @attrs.frozen(kw_only=True)
 class StagePlan:
-    """A stage that fits.
+    """The plan of one stage.
 
     Args:
-        name: of the stage.
-        body: its tables.
-        method: its method's spec.
-        slots: slot to part, without empty optional ones.
-        data: the data set's part, None where the stage has none.
-        transforms: in order.
+        name: name of the stage.
+        body: tables of the stage.
+        method: spec of its method.
+        slots: slot to part, without empty optional slots.
+        data: the data set as a part; None if the stage has none.
+        transforms: transforms in order.
         batch: ports of a batch after the transforms, by name.
         outputs: ports of the method's forward, without those of empty optional slots.
-        predictions: the same of its predict.
+        predictions: the same for its predict.
         shapes: resolved shapes of ``batch`` and ``outputs`` ports, by name.
         losses: instance name to loss.
         evaluators: name to evaluator.
@@ -114,14 +115,14 @@ class StagePlan:
 
 @attrs.frozen(kw_only=True)
 class Plan:
-    """A recipe that fits.
+    """The plan of a recipe.
 
     Args:
-        recipe: with all settings.
+        recipe: recipe with all settings.
         stages: name to stage, in order.
         serves: the stage that predict and evaluate use.
-        runs: other runs of which parts are taken, by the name that ``--from`` gives them.
-        missing: other runs that parts are taken from and that are not given: name to places.
+        runs: plans of the source runs of transferred parts, by their name in ``--from``.
+        missing: source runs without ``--from``: name to the paths of their slots.
     """
 
     recipe: Recipe
@@ -131,7 +132,7 @@ class Plan:
     missing: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
 
     def borrowed(self) -> list[str]:
-        """Return a line for each part that is taken from another run."""
+        """Return one line per part of a source run."""
         lines = []
         for stage in self.stages.values():
             for slot, part in stage.slots.items():
@@ -145,7 +146,7 @@ class Plan:
         return lines
 
     def needed(self, run: str) -> tuple[str, ...]:
-        """Return the stages of another run that have to be built, in order: those taken from, and what they take from."""
+        """Return the stages of a source run that must be built, in order."""
         other = self.runs[run]
         wanted = {
             part.takes[0].partition(":")[2]
@@ -153,6 +154,7 @@ class Plan:
             for part in stage.slots.values()
             if part.takes and part.run == run
         }
+        # A stage takes parts of earlier ones only, so one pass from the last stage to the first finds all that are needed.
         for name in reversed(list(other.stages)):
             if name in wanted:
                 wanted |= {p.takes[0] for p in other.stages[name].slots.values() if p.takes and not p.run}

@@ -3,7 +3,7 @@
 A recipe is data. It may extend another one (a patch), and a file, ``--set``, ``--use``, ``--weight`` and ``--drop`` patch it
 further; a later layer wins. Tables merge by key, lists and scalars replace, ``remove`` deletes. A resolved recipe resolves to
 itself. A recipe always has stages; :mod:`armillary.recipes.stages` has the short form for one. :mod:`armillary.recipes.check`
-says whether its parts fit.
+checks that its parts fit.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from armillary.plugins.host import Host
 from armillary.recipes.layers import Merger, check_keys, pair, value_of
 from armillary.recipes.settings import SECTIONS
 from armillary.recipes.stages import BODY_KEYS, MAIN, full, named, prefix, short, staged, written
-from armillary.recipes.transfer import attach, from_words
+from armillary.recipes.transfer import add_source_runs, parse_take
 from armillary.recipes.variants import identity, layered
 
 _KIND_OF = {
@@ -34,16 +34,19 @@ _KIND_OF = {
 
 @attrs.frozen(kw_only=True)
 class Overrides:
-    """What the command line and Python put on top of a recipe, in this order.
+    """Changes of a recipe by the command line or by Python.
+
+    They are applied in the order files, sets, uses, takes, weights, drops, so that a weight can be that of a loss which a file
+    or a set adds.
 
     Args:
-        files: TOML files, each a patch.
-        sets: ``path=value`` with a TOML value; a bare word is a text.
-        uses: ``slot=plugin:part``; in a recipe of several stages ``stage.slot``, and so below.
+        files: TOML files with a patch each.
+        sets: ``path=value`` with a TOML value; a bare word is a string.
+        uses: ``slot=plugin:part``; ``stage.slot`` if the recipe has several stages, for takes, weights and drops too.
         weights: ``loss=number``.
         drops: names of losses.
         takes: ``slot=run:part``, a trained part of one of ``runs``.
-        runs: other runs by name, as :func:`armillary.recipes.transfer.kept` gives them.
+        runs: source runs by name, from :func:`armillary.recipes.transfer.source_entry`.
     """
 
     files: tuple[Path, ...] = ()
@@ -64,11 +67,11 @@ class Recipe:
     """A resolved recipe.
 
     Args:
-        id: what was asked for.
+        id: name of the recipe as the user typed it, without folders.
         table: plain tables, without ``extends`` and ``remove``; a body at the root becomes the stage ``main``.
-        origins: path of each value, as it is written, to the layer that set it.
-        sources: path of each cited value, as it is written, to its source.
-        notes: what resolving changed silently otherwise: settings that a swapped part does not have.
+        origins: path of each value, in its short form, to the layer that set it.
+        sources: path of each cited value, in its short form, to its source.
+        notes: messages about settings that were dropped, since a swapped part does not have them.
     """
 
     id: str
@@ -79,7 +82,7 @@ class Recipe:
 
     @property
     def seed(self) -> int:
-        """Seed of weights, order and draws."""
+        """Seed of weights, order of items and random draws."""
         return self.table.get("seed", 0)
 
     @property
@@ -89,7 +92,7 @@ class Recipe:
 
     @property
     def written(self) -> dict[str, Any]:
-        """The tables as files and pages show them: of a recipe with the stage ``main`` alone, its body at the root."""
+        """The tables as in files and pages: if ``main`` is the only stage, its body is at the root."""
         return written(self.table)
 
     @property
@@ -104,27 +107,26 @@ class Recipe:
 
 
 def resolve(host: Host, name: str, overrides: Overrides | None = None) -> Recipe:
-    """Return recipe ``name`` (``plugin:recipe``, or a TOML file) with everything that it extends, patched.
+    """Merge a recipe (``plugin:recipe``, or a TOML file), all recipes that it extends and the overrides into one recipe.
 
-    A name may be written ``RECIPE+PATCH+PATCH``; see :mod:`armillary.recipes.variants`.
+    A name may be ``RECIPE+PATCH+PATCH``; see :mod:`armillary.recipes.variants`.
 
     Raises:
-        UnknownNameError: no such recipe; suggests the nearest, or the package to install.
-        RecipeError: a circle of ``extends``; a path, section or entry that does not exist; another run that nothing is
-            taken from.
-        ConfigError: a file that is not TOML, or an override that is not ``path=value``.
+        UnknownNameError: no such recipe; the message suggests the nearest name, or the package to install.
+        RecipeError: recipes extend each other in a circle; a path, section or entry is unknown; no part of a source run is used.
+        ConfigError: a file is not TOML, or an override is not ``path=value``.
     """
     merger = layered(host, name)
     for path in (overrides or Overrides()).files:
         patch = read_toml(path)
         if "extends" in patch:
             raise RecipeError(
-                [f"{path}: a file given with --recipe patches {name}; give it alone to use its own extends"]
+                [f"--recipe {path}: a patch of {name} cannot have extends; type the file alone: armillary train {path}"]
             )
         merger.apply(str(path), patch, {})
     merger.table.setdefault("stages", {})
     _apply_overrides(merger, overrides or Overrides())
-    attach(merger.table, (overrides or Overrides()).runs)
+    add_source_runs(merger.table, (overrides or Overrides()).runs)
     return Recipe(
         id=identity(name),
         table={key: merger.table[key] for key in merger.table if key not in ("extends", "remove", "id")},
@@ -135,22 +137,22 @@ def resolve(host: Host, name: str, overrides: Overrides | None = None) -> Recipe
 
 
 def from_table(table: Mapping[str, Any], *, id: str) -> Recipe:
-    """Return the recipe that a run folder holds: resolved already."""
+    """Return the resolved recipe of a run folder."""
     check_keys(table, id)
     if MAIN not in table.get("stages", {MAIN}):
-        # Beside other stages a body at the root was once kept, and never read.
+        # Files of older runs may have a body at the root beside other stages; it has no effect.
         table = {key: value for key, value in table.items() if key not in BODY_KEYS}
     return Recipe(id=id, table=table)
 
 
 def complete(host: Host, recipe: Recipe) -> Recipe:
-    """Return the recipe with every setting of every part and section written out, so that a later default cannot change it.
+    """Return the recipe with every setting of every part and section, so that a later default cannot change it.
 
-    A generator whose plugin is not installed stays as it is: training does not need it.
+    The entry of a generator whose plugin is missing is unchanged, since training needs pictures only.
 
     Raises:
         ConfigError: settings that do not fit; all at once, each with its path.
-        UnknownNameError, PluginError: a part that is missing or cannot be loaded.
+        UnknownNameError, PluginError: a part is missing or cannot be loaded.
     """
     table = copy.deepcopy(dict(recipe.table))
     problems = [line for stage, body in table["stages"].items() for line in _complete(host, body, prefix(stage))]
@@ -162,7 +164,7 @@ def complete(host: Host, recipe: Recipe) -> Recipe:
 
 
 def _complete(host: Host, body: dict[str, Any], at: str) -> Iterator[str]:
-    """Write the settings of one stage out, in place; yield a line for each that does not fit."""
+    """Add the defaults of all settings of one stage, in place; yield one line per setting that does not fit."""
 
     def settings(table: Mapping[str, Any], config: type, path: str) -> Any:
         return plain(structure(table, config, path=f"{at}{path}"))
@@ -175,7 +177,7 @@ def _complete(host: Host, body: dict[str, Any], at: str) -> Iterator[str]:
     if not _whole_number(body.get("batch_size", 1)):
         yield f"{at}batch_size: needs an integer above 0, got {body['batch_size']!r}"
     if body.get("draws") is not None and not _whole_number(body["draws"]):
-        yield f"{at}draws: needs an integer above 0, got {body['draws']!r}; left out, each pass draws anew"
+        yield f"{at}draws: needs an integer above 0, got {body['draws']!r}; without it each epoch draws anew"
     for path, kind, entry in entries(host, body):
         try:
             spec = host.component(kind, entry["use"])
@@ -183,7 +185,7 @@ def _complete(host: Host, body: dict[str, Any], at: str) -> Iterator[str]:
         except ConfigError as error:
             yield from error.problems
         except ArmillaryError as error:
-            # A generator is for demonstrations: training goes on without its plugin.
+            # A generator serves demonstrations only: training does not need its plugin.
             if kind != "generator" or _loads(host, entry["use"]):
                 yield f"{at}{path}: {error}"
     try:
@@ -194,7 +196,7 @@ def _complete(host: Host, body: dict[str, Any], at: str) -> Iterator[str]:
 
 
 def entries(host: Host, body: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Yield (path, kind, table) of each part that a body names by ``use``; the kind of a slot is the method's to say."""
+    """Yield (path, kind, table) of each part with ``use``; the kind of a slot comes from the method."""
     method = host.component("method", body["method"]) if body.get("method") else None
     for name, entry in body.get("slots", {}).items():
         if "use" in entry and method is not None and name in method.slots:
@@ -212,7 +214,7 @@ def entries(host: Host, body: Mapping[str, Any]) -> Iterator[tuple[str, str, dic
 
 
 def default_sources(host: Host, recipe: Recipe) -> Iterator[tuple[str, str]]:
-    """Yield the path of each setting of a recipe, and the source that its config class names for the default."""
+    """Yield the path of each setting of a recipe, and the source of its default."""
     for stage, body in recipe.bodies.items():
         at = prefix(stage)
         configs = {f"{at}{section}": config for section, config in SECTIONS.items()}
@@ -249,8 +251,8 @@ def _apply_overrides(merger: Merger, overrides: Overrides) -> None:
         else:
             _fill(merger, name, {"use": use}, flag="--use", text=text)
     for text in overrides.takes:
-        name, taken = pair(text, "--take", "slot=run:part")
-        _fill(merger, name, {"take": from_words(taken, text)}, flag="--take", text=text)
+        name, part = pair(text, "--take", "slot=run:part")
+        _fill(merger, name, {"take": parse_take(part, text)}, flag="--take", text=text)
     for text in overrides.weights:
         name, value = pair(text, "--weight", "loss=number")
         entry, path = _loss(merger, name, f"--weight {text}")
@@ -263,7 +265,7 @@ def _apply_overrides(merger: Merger, overrides: Overrides) -> None:
 
 
 def _addressed(merger: Merger, name: str) -> tuple[str, str]:
-    """Return the stage of ``slot`` or ``stage.slot``, and the name in it."""
+    """Return the stage of ``slot`` or ``stage.slot``, and the slot's name."""
     stage, dot, rest = name.partition(".")
     return (stage, rest) if dot and stage in merger.table["stages"] else (MAIN, name)
 
@@ -273,7 +275,7 @@ def _body(merger: Merger, stage: str) -> Mapping[str, Any]:
 
 
 def _within(stage: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a patch of one stage as it is written."""
+    """Return a patch of one stage in its short form."""
     return body if stage == MAIN else {"stages": {stage: body}}
 
 
@@ -282,18 +284,18 @@ def _fill(merger: Merger, name: str, entry: Mapping[str, Any], *, flag: str, tex
     if slot not in _slots_of(merger, _body(merger, stage)):
         known = [named(of, each) for of, body in merger.table["stages"].items() for each in _slots_of(merger, body)]
         hint = did_you_mean(name, known) or f" slots: {', '.join(known)}"
-        raise RecipeError([f"{flag} {text}: there is no slot {name!r};{hint}"])
+        raise RecipeError([f"{flag} {text}: the recipe has no slot {name!r};{hint}"])
     merger.apply(flag, _within(stage, {"slots": {slot: entry}}), {})
 
 
 def _slots_of(merger: Merger, body: Mapping[str, Any]) -> list[str]:
-    """Return the slots that a body fills, and those that its method has."""
+    """Return the filled slots of a body, then the other slots of its method."""
     method = merger.host.component("method", body["method"]) if "method" in body else None
     return list(dict.fromkeys([*body.get("slots", {}), *(method.slots if method else ())]))
 
 
 def _loss(merger: Merger, name: str, flag: str) -> tuple[dict[str, Any], str]:
-    """Return the table of a loss, named ``loss`` or ``stage.loss``, and its path as it is written."""
+    """Return the table of a loss, named ``loss`` or ``stage.loss``, and its path in the short form."""
     stage, loss = _addressed(merger, name)
     losses = _body(merger, stage).get("losses", {})
     if loss not in losses:

@@ -12,7 +12,7 @@ _ADAM = "Kingma and Ba 2015, arXiv:1412.6980, Algorithm 1"
 
 @attrs.frozen(kw_only=True)
 class OptimiserConfig:
-    """One optimiser a stage; ``groups`` are globs over ``slot.parameter`` with settings of their own."""
+    """Optimiser of a stage; ``groups`` are globs over ``slot.parameter`` with settings of their own."""
 
     use: Literal["adam", "adamw", "sgd"] = param("adam", help="adam, adamw or sgd")
     lr: float = param(1e-4, unit="per step", validator=gt(0.0), help="learning rate")
@@ -20,11 +20,11 @@ class OptimiserConfig:
         (0.9, 0.999), source=_ADAM, validator=deep_iterable(and_(ge(0.0), lt(1.0))), help="decay of the two moments"
     )
     eps: float = param(1e-8, source=_ADAM, validator=gt(0.0), help="added to the root of the second moment")
-    momentum: float = param(0.0, validator=and_(ge(0.0), lt(1.0)), help="of sgd")
+    momentum: float = param(0.0, validator=and_(ge(0.0), lt(1.0)), help="momentum of sgd")
     weight_decay: float = param(0.0, validator=ge(0.0), help="L2 for adam and sgd, decoupled for adamw")
     amsgrad: bool = param(False, help="keep the largest second moment")
     clip_norm: float | None = param(
-        None, validator=optional(gt(0.0)), help="largest norm of the whole gradient; not given: no clipping"
+        None, validator=optional(gt(0.0)), help="largest norm of the whole gradient; default: no clipping"
     )
     groups: dict[str, dict[str, float]] | None = param(
         None, help='settings by glob: [optimiser.groups."method.*"] weight_decay = 0'
@@ -52,41 +52,46 @@ class ScheduleConfig:
 
 @attrs.frozen(kw_only=True)
 class BudgetConfig:
-    """How long to train."""
+    """Length of a training."""
 
     steps: int = param(unit="step", validator=ge(0), help="optimiser steps")
     seconds: float | None = param(
-        None, unit="second", validator=optional(gt(0.0)), help="ends earlier, never later; not given: no limit"
+        None,
+        unit="second",
+        validator=optional(gt(0.0)),
+        help="limit of training time, which can end before steps; default: no limit",
     )
 
 
 @attrs.frozen(kw_only=True)
 class CadenceConfig:
-    """How often a run speaks and saves."""
+    """Intervals of logs, checkpoints and previews."""
 
     log: int = param(20, unit="step", validator=ge(1), help="steps between rows of metrics.jsonl")
     checkpoint: int = param(500, unit="step", validator=ge(1), help="steps between checkpoints")
     keep: int = param(2, unit="checkpoint", validator=ge(1), help="newest checkpoints that are kept")
     preview: int = param(500, unit="step", validator=ge(1), help="steps between preview pictures")
-    minutes: float = param(
-        5.0, unit="minute", validator=gt(0.0), help="a checkpoint at least this often, whatever the steps"
-    )
+    minutes: float = param(5.0, unit="minute", validator=gt(0.0), help="longest time between checkpoints")
 
 
 @attrs.frozen(kw_only=True)
 class DeviceConfig:
-    """Where the numbers are computed; may differ on resume."""
+    """Device, precision and processes; a resumed run may have others."""
 
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = param(
-        "auto", help="auto, cpu, cuda or mps; auto is CUDA where there is one, else the CPU"
+        "auto", help="auto, cpu, cuda or mps; auto is CUDA if available, else the CPU"
     )
-    devices: int = param(1, unit="process", validator=ge(1), help="processes, one a device")
+    devices: int = param(1, unit="process", validator=ge(1), help="number of processes, one per device")
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = param(
-        "32-true", help="of the networks; geometry stays in 32 bits"
+        "32-true", help="precision of the networks; geometry is in 32 bits"
     )
-    workers: int = param(0, unit="process", validator=ge(0), help="loader processes; 0 keeps pictures in memory")
+    workers: int = param(
+        0, unit="process", validator=ge(0), help="number of loader processes; 0 loads in the training process"
+    )
     channels_last: bool = param(True, help="memory format of pictures and weights of convolutions")
-    threads: int | None = param(None, unit="thread", validator=optional(ge(1)), help="not given: what torch chooses")
+    threads: int | None = param(
+        None, unit="thread", validator=optional(ge(1)), help="threads of torch; default: torch's choice"
+    )
 
 
 SECTIONS = {

@@ -1,4 +1,4 @@
-"""Stages of a recipe, and the short form for one stage: its body at the root of the table. Light.
+"""Stages of a recipe, and the short form of a recipe with one stage: its body at the root of the table. Light.
 
 A :class:`armillary.recipes.recipe.Recipe` always has ``stages``. In files, on the command line and in messages, the body of the
 stage :data:`MAIN` is at the root; this module is the only place that converts between the two forms.
@@ -30,7 +30,7 @@ _ROOT = f"stages.{MAIN}."
 
 
 def staged(table: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a recipe or a patch with the body at its root, if it has one, in the stage :data:`MAIN`."""
+    """Return a recipe or a patch with a body at its root moved into the stage :data:`MAIN`."""
     root = {key: value for key, value in table.items() if key in BODY_KEYS}
     rest = {key: value for key, value in table.items() if key not in BODY_KEYS and key != "stages"}
     stages = dict(table.get("stages", {}))
@@ -40,7 +40,7 @@ def staged(table: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def written(table: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a recipe as files hold it: the body at the root where :data:`MAIN` is the only stage."""
+    """Return the short form of a recipe, for files: the body at the root if :data:`MAIN` is the only stage."""
     stages = table["stages"]
     if list(stages) != [MAIN]:
         return dict(table)
@@ -48,7 +48,7 @@ def written(table: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def prefix(stage: str) -> str:
-    """Return the beginning of paths into a stage, as a person writes them: ``stages.NAME.``, nothing for :data:`MAIN`.
+    """Return the prefix of paths into a stage in the short form: ``stages.NAME.``, empty for :data:`MAIN`.
 
     >>> prefix("views") + "budget.steps", prefix("main") + "budget.steps"
     ('stages.views.budget.steps', 'budget.steps')
@@ -57,15 +57,15 @@ def prefix(stage: str) -> str:
 
 
 def named(stage: str, name: str) -> str:
-    """Return the name of a slot or loss of a stage, as ``--use`` and ``--weight`` take it."""
+    """Return the name of a slot or loss of a stage for ``--use`` and ``--weight``."""
     return name if stage == MAIN else f"{stage}.{name}"
 
 
 def full(path: str) -> str:
-    """Return a written path as it is in a table with stages."""
+    """Return the path in a table with stages for a path in the short form."""
     return f"{_ROOT}{path}" if path.split(".")[0] in BODY_KEYS else path
 
 
 def short(path: str) -> str:
-    """Return a path in a table with stages as it is written."""
+    """Return the short form of a path in a table with stages."""
     return path.removeprefix(_ROOT)

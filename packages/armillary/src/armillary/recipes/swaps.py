@@ -1,4 +1,4 @@
-"""Which installed parts fit a slot of a recipe, and why the others do not: each is put there and checked. Light."""
+"""Swaps: installed parts that fit a slot of a recipe, and reasons for those that do not, by a check with each part. Light."""
 
 from collections.abc import Iterator
 
@@ -17,11 +17,11 @@ class Place:
     """A slot of a recipe.
 
     Args:
-        recipe: its id.
-        stage: name of its stage.
-        slot: of the stage's method.
-        wanted: what that slot asks for.
-        used: id of the part that the recipe has there; empty where there is none, or where it is taken or shared.
+        recipe: id of the recipe.
+        stage: name of the stage.
+        slot: name of the slot in the stage's method.
+        wanted: ports that the slot requires.
+        used: id of the recipe's part in the slot; empty if the slot is empty, or its part is transferred or shared.
     """
 
     recipe: str
@@ -32,21 +32,21 @@ class Place:
 
     @property
     def name(self) -> str:
-        """The slot as ``--use`` names it."""
+        """Name of the slot for ``--use``."""
         return named(self.stage, self.slot)
 
     @property
     def path(self) -> str:
-        """The slot as ``--set`` and messages name it."""
+        """Path of the slot for ``--set`` and messages."""
         return f"{prefix(self.stage)}slots.{self.slot}"
 
     def filled(self, host: Host, part: str, *, anew: bool = False) -> Recipe:
-        """Return the recipe with ``part`` there.
+        """Return the recipe with ``part`` in this slot.
 
         Args:
-            host: where parts come from.
-            part: its id.
-            anew: without the settings that it shares with the part which it replaces.
+            host: source of parts.
+            part: id of the part.
+            anew: drop the settings that the recipe has for its own part, also those that both parts have.
         """
         recipe = resolve(host, self.recipe, Overrides(uses=(f"{self.name}={part}",)))
         if anew:
@@ -56,14 +56,14 @@ class Place:
 
 @attrs.frozen(kw_only=True)
 class Fit:
-    """One installed part and one place.
+    """Result of the check of one installed part in one slot.
 
     Args:
-        id: of the part.
-        spec: what it declares.
-        own: the recipe has it there.
-        reasons: why it does not fit, a line each; none where it does.
-        notes: of a part that fits with its own settings alone: what is wrong with the recipe's.
+        id: id of the part.
+        spec: declaration of the part.
+        own: the recipe has this part in the slot.
+        reasons: reasons for a misfit, one per line; empty if the part fits.
+        notes: problems with the recipe's settings, for a part that fits with its own defaults only.
     """
 
     id: str
@@ -77,7 +77,7 @@ def places(host: Host, recipe: str) -> list[Place]:
     """Return all slots of a recipe, filled or not.
 
     Raises:
-        UnknownNameError, RecipeError: there is no such recipe, or it cannot be resolved.
+        UnknownNameError, RecipeError: the recipe is unknown, or cannot be resolved.
     """
     found = []
     for stage, body in resolve(host, recipe).bodies.items():
@@ -88,10 +88,10 @@ def places(host: Host, recipe: str) -> list[Place]:
 
 
 def place(host: Host, text: str) -> Place:
-    """Return the place that ``plugin:recipe.slot``, or ``plugin:recipe.stage.slot``, names.
+    """Return the slot of ``plugin:recipe.slot`` or ``plugin:recipe.stage.slot``.
 
     Raises:
-        UnknownNameError: there is none; says which there are.
+        UnknownNameError: no such slot; the message lists the existing ones.
     """
     plugin, colon, rest = text.partition(":")
     recipe, dot, slot = rest.partition(".")
@@ -105,11 +105,13 @@ def place(host: Host, text: str) -> Place:
 
 
 def fits(host: Host, place: Place) -> Iterator[Fit]:
-    """Yield each installed part of the slot's kind, with why it does not fit where it does not."""
+    """Yield each installed part of the slot's kind, with the reasons if it does not fit."""
     for id, spec in host.components(place.wanted.kind).items():
         fit = Fit(id=id, spec=spec, own=id == place.used)
         error = _refused(host, place.filled(host, id))
-        if isinstance(error, ConfigError):  # a setting of the part before, which this one has too, may be the reason
+        if isinstance(
+            error, ConfigError
+        ):  # a setting of the recipe's own part may be invalid for this one: try without
             anew = _refused(host, place.filled(host, id, anew=True))
             fit = fit if anew else attrs.evolve(fit, notes=error.problems)
             error = anew
@@ -125,7 +127,7 @@ def _refused(host: Host, recipe: Recipe) -> ArmillaryError | None:
 
 
 def _reasons(error: ArmillaryError, place: Place, part: str) -> tuple[str, ...]:
-    """Return why the part does not fit the place; if the place is not at fault, all that is wrong with the recipe."""
+    """Return the misfits of the part in its place; if there are none, all misfits of the recipe."""
     if not isinstance(error, RecipeError):
         return tuple(str(error).splitlines())
     own = [each.reason for each in error.misfits if (each.where, each.part) == (place.path, part)]

@@ -1,8 +1,8 @@
-"""Parts of other runs in a recipe: ``take = {run = "labels", slot = "encoder"}`` with ``--from labels=RUN``. Light.
+"""Transfer of trained parts from other runs: ``take = {run = "labels", slot = "encoder"}`` with ``--from labels=RUN``. Light.
 
-A resolved recipe holds, under ``runs``, what it takes it to build those parts again: name of the run's folder, id and resolved
-tables of its recipe without what only training needs, and step and hash of the weights once they are read. It never holds
-where the other run lies.
+The other run is called the source run. A resolved recipe has an entry per source run under ``runs``, enough to build its parts
+again: the name of the run's folder, id and resolved tables of its recipe without the sections that only training needs, and step
+and hash of the weights after they were read. It has no path of the source run.
 """
 
 import copy
@@ -29,12 +29,12 @@ _ONLY_TRAINING = (
 _ONLY_TOP = ("observers", "summary", "source", "id")
 
 
-def kept(table: Mapping[str, Any], *, run: str, recipe: str) -> dict[str, Any]:
-    """Return what a recipe keeps of another run.
+def source_entry(table: Mapping[str, Any], *, run: str, recipe: str) -> dict[str, Any]:
+    """Return the entry of a source run, for ``runs`` of a recipe.
 
     Args:
-        table: of the other run's resolved recipe.
-        run: name of its folder.
+        table: resolved recipe of the source run.
+        run: name of the source run's folder.
         recipe: id of its recipe.
     """
     whole = staged(table)
@@ -46,11 +46,11 @@ def kept(table: Mapping[str, Any], *, run: str, recipe: str) -> dict[str, Any]:
     return {"run": run, "recipe": recipe, "body": written({**rest, "stages": stages})}
 
 
-def from_words(words: str, text: str) -> dict[str, Any]:
-    """Return the table behind ``run:part``, or ``run:stage:part``, of ``--take``.
+def parse_take(words: str, text: str) -> dict[str, Any]:
+    """Return the table of ``run:part`` or ``run:stage:part`` of ``--take``.
 
     Raises:
-        ConfigError: it is not written that way.
+        ConfigError: ``words`` have another form.
     """
     run, *between, slot = words.split(":") if ":" in words else ("", "")
     if not run or not slot or len(between) > 1:
@@ -58,8 +58,8 @@ def from_words(words: str, text: str) -> dict[str, Any]:
     return {"run": run, "slot": slot} | ({"stage": between[0]} if between else {})
 
 
-def places(table: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """Return for each other run that a recipe names the slots that take from it."""
+def slots_by_run(table: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Return the source runs that a recipe names, each with the paths of the slots with its parts."""
     found: dict[str, tuple[str, ...]] = {}
     for stage, body in table.get("stages", {}).items():
         for slot, entry in body.get("slots", {}).items():
@@ -69,13 +69,13 @@ def places(table: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def attach(table: dict[str, Any], runs: Mapping[str, Mapping[str, Any]]) -> None:
-    """Put into a recipe what it keeps of the other runs that it takes parts of.
+def add_source_runs(table: dict[str, Any], runs: Mapping[str, Mapping[str, Any]]) -> None:
+    """Add the entries of source runs to a recipe, in place.
 
     Raises:
-        RecipeError: a run is given that nothing is taken from, or under a name that cannot be one.
+        RecipeError: no slot has a part of a run, or the run's name is invalid.
     """
-    wanted = places(table)
+    wanted = slots_by_run(table)
     problems = []
     for name in runs:
         if not is_name(name):
@@ -86,6 +86,7 @@ def attach(table: dict[str, Any], runs: Mapping[str, Mapping[str, Any]]) -> None
             problems.append(f"--from {name}: this recipe takes nothing from {name!r};{hint} (--take slot={name}:part)")
     if problems:
         raise RecipeError(problems)
+    # A patch may have replaced the last part of a run: its entry is dropped. New entries replace those of the same name.
     known = {name: run for name, run in table.get("runs", {}).items() if name in wanted}
     known |= {name: dict(run) for name, run in runs.items()}
     table.pop("runs", None)

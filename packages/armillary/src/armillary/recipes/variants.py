@@ -1,12 +1,12 @@
-"""Variants of a recipe by its name alone: ``RECIPE+PATCH+PATCH``. Light.
+"""Variants of a recipe, named ``RECIPE+PATCH+PATCH``. Light.
 
 A patch is one of these:
 
-- another recipe, such as an ablation of the published run (``unsup3d:quick+no-confidence``; the plugin may be left out). What it
-  changes of the recipe that both extend is changed here too. What ``RECIPE`` has taken out of that one stays out, and what it has
-  added stays, so that an ablation of a published run is the same ablation of a small one;
-- a TOML file, as ``--recipe`` takes it;
-- a setting, as ``--set`` takes it: ``unsup3d:quick+losses.smoothness.weight=0``.
+- another recipe, such as an ablation of the published run (``unsup3d:quick+no-confidence``; the plugin may be left out). Its
+  changes of the recipe that both extend are applied to ``RECIPE``. Entries that ``RECIPE`` removed from that recipe stay removed,
+  and entries that it added stay, so that an ablation of a published run is the same ablation of a small one;
+- a TOML file, as for ``--recipe``;
+- a setting, as for ``--set``: ``unsup3d:quick+losses.smoothness.weight=0``.
 """
 
 import re
@@ -20,7 +20,7 @@ from armillary.plugins.host import Host
 from armillary.recipes.layers import Layer, Merger, chain
 from armillary.recipes.stages import short
 
-_PLUS = re.compile(r"\+(?=[A-Za-z_~./])")  # of 1e+3 it is a sign
+_PLUS = re.compile(r"\+(?=[A-Za-z_~./])")  # not the plus sign of 1e+3
 _WORDS = ("summary", "source", "extends", "remove", "id")
 _GONE = object()
 
@@ -34,17 +34,17 @@ def split(name: str) -> tuple[str, tuple[str, ...]]:
 
 
 def identity(name: str) -> str:
-    """Return what a run is to remember as its recipe: the name without paths."""
+    """Return the name of a recipe without folders, as a run stores it."""
     recipe, patches = split(name)
     return "+".join(Path(word).name if word.endswith(".toml") else word for word in (recipe, *patches))
 
 
 def layered(host: Host, name: str) -> Merger:
-    """Return the layers of a recipe, and of its patches, merged.
+    """Merge the layers of a recipe and of its patches.
 
     Raises:
         UnknownNameError: no such recipe or patch.
-        RecipeError: a patch that is no variant of the recipe, or changes nothing of it.
+        RecipeError: a patch is not a variant of the recipe, or does not change it.
     """
     recipe, patches = split(name)
     layers = [*chain(host, recipe)]
@@ -70,18 +70,24 @@ def _vary(merger: Merger, recipe: str, layers: list[Layer], patch: str) -> None:
     while shared < min(len(layers), len(theirs)) and layers[shared][0] == theirs[shared][0]:
         shared += 1
     if not shared:
-        raise RecipeError([f"+{patch}: no variant of {recipe}: there is no recipe that both extend"])
+        raise RecipeError(
+            [
+                f"+{patch}: not a variant of {recipe}, since they extend no common recipe; type a recipe that extends {layers[0][0]}"
+            ]
+        )
     base, other = (Merger(merger.host).merge(some) for some in (layers[:shared], theirs))
     tables = ({key: value for key, value in each.table.items() if key not in _WORDS} for each in (base, other, merger))
     changed, removed = _difference(*tables)
     if not changed and not removed:
-        raise RecipeError([f"+{patch}: changes nothing of {recipe}: what it is about is not in {recipe}"])
+        raise RecipeError(
+            [f"+{patch}: no effect: {recipe} does not have the entries that it changes; type {recipe} without +{patch}"]
+        )
     sources = {short(path): source for path, source in other.sources.items() if _has(changed, path)}
     merger.apply(patch, {**changed, "remove": removed}, sources)
 
 
 def _difference(base: Mapping[str, Any], other: Mapping[str, Any], mine: Mapping[str, Any]) -> tuple[dict, list[str]]:
-    """Return what has to be set and removed in ``mine`` for what ``other`` changed of ``base``."""
+    """Return the entries to set and to remove in ``mine`` so that it has the changes from ``base`` to ``other``."""
     changed: dict[str, Any] = {}
     removed: list[str] = []
     for key in [*other, *(key for key in base if key not in other)]:
@@ -89,10 +95,10 @@ def _difference(base: Mapping[str, Any], other: Mapping[str, Any], mine: Mapping
         if was == now or now == here or (was is not _GONE and here is _GONE):
             continue
         if now is _GONE:
-            # A table of names, not one part and not one stage.
+            # A table of named entries, not one part or one stage: entries that only ``mine`` has must stay.
             names = isinstance(was, Mapping) and not {"use", "method"} & set(was)
             if names and isinstance(here, Mapping) and set(here) - set(was):
-                removed += [f"{key}.{inner}" for inner in was if inner in here]  # what was added here stays
+                removed += [f"{key}.{inner}" for inner in was if inner in here]
             else:
                 removed.append(key)
         elif isinstance(was, Mapping) and isinstance(now, Mapping) and isinstance(here, Mapping):

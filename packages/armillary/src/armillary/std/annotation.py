@@ -1,7 +1,7 @@
-"""Measures on annotated points: which of them count, what their error is a part of, and the table of errors.
+"""Measures on annotated points: scored points, the length that normalises errors, and the table of errors.
 
-Positions are (x, y) in [-1, 1] as in grid, or in pixels where a name says so. All sums are in float64 on the CPU, so that a
-figure does not depend on the size of a batch.
+Positions are (x, y) in [-1, 1] as in ports of kind grid, or in pixels if a name has "pixel" in it. All sums are in float64 on the
+CPU, so that a figure does not depend on the size of a batch.
 """
 
 from collections.abc import Mapping
@@ -26,11 +26,11 @@ def chosen_points(
     *,
     groups: Groups,
 ) -> tuple[Float[Tensor, "batch points axis"], Bool[Tensor, "batch points"]]:
-    """Positions of the chosen points, (x, y) or more, and which of them count.
+    """Select points by groups: their positions, (x, y) or more, and a mask of the scored ones.
 
     Returns:
-        The mean of each group's positions, in float64; and true where all of the group are visible and the mean lies in the
-        picture.
+        The mean of each group's positions, in float64; and true if all points of the group are visible and the mean is inside
+        the picture.
 
     Raises:
         DataError: a group names a point that is not annotated.
@@ -52,10 +52,10 @@ def chosen_points(
 def normaliser_pixels(
     points: Float[Tensor, "batch points 2"], *, normaliser: Normaliser, height: int, width: int
 ) -> Float[Tensor, " batch"]:
-    """The length in pixels that errors are a part of; nan where it is 0 or a point that it needs has no position.
+    """Return the length in pixels that normalises errors; nan if it is 0 or a point that it needs has no position.
 
     Raises:
-        DataError: it names a point that is not among those chosen.
+        DataError: the normaliser names a point that is not among the chosen ones.
     """
     if normaliser == "image":
         return points.new_full(points.shape[:1], float(max(height, width)))
@@ -71,10 +71,10 @@ def normaliser_pixels(
 
 
 def pair_distance(points: Float[Tensor, "batch points axis"], *, normaliser: Normaliser) -> Float[Tensor, " batch"]:
-    """Distance of the two points, or of the centres of the two eyes, that a normaliser names; in the unit of the points.
+    """Return the distance of the normaliser's two points, or of the centres of the two eyes, in the unit of the points.
 
     Raises:
-        DataError: it names a point that is not among those chosen, or eyes where there are not 68 points.
+        DataError: it names a point that is not among the chosen ones, or eyes without 68 points.
     """
     count = points.shape[1]
     if normaliser == "eyes-of-68":
@@ -86,7 +86,7 @@ def pair_distance(points: Float[Tensor, "batch points axis"], *, normaliser: Nor
         if max(normaliser) >= count:
             raise DataError(
                 f"normaliser names point {max(normaliser)}, but {count} are chosen, counted from 0; "
-                "box and image need no names"
+                "type other indices, or box or image, which need none"
             )
         one, other = points[:, normaliser[0]], points[:, normaliser[1]]
     return torch.linalg.vector_norm(one - other, dim=-1)
@@ -95,31 +95,31 @@ def pair_distance(points: Float[Tensor, "batch points axis"], *, normaliser: Nor
 def pixel_distance(
     found: Float[Tensor, "batch points 2"], truth: Float[Tensor, "batch points 2"], *, height: int, width: int
 ) -> Float[Tensor, "batch points"]:
-    """Distance in the picture, in pixels, of positions in [-1, 1]."""
+    """Return the distance in pixels between positions in [-1, 1]."""
     apart = grid_to_pixels(found, height=height, width=width) - grid_to_pixels(truth, height=height, width=width)
     return torch.linalg.vector_norm(apart, dim=-1)
 
 
 class ErrorTable:
-    """Errors of each point of each picture, by who found it; nan where a point does not count."""
+    """Errors per point and picture, by the name of the method or baseline; nan for points that are not scored."""
 
     def __init__(self) -> None:
         self.rows: dict[str, dict[str, Tensor]] = {}
 
     def add(self, name: str, ids: list[str], errors: Float[Tensor, "batch points"]) -> None:
-        """Take in the errors of pictures."""
+        """Add the errors of pictures."""
         self.rows.setdefault(name, {}).update(zip(ids, errors, strict=True))
 
     def merge(self, other: "ErrorTable") -> None:
-        """Take in another table; rows of one id are the same picture."""
+        """Add another table; rows of one id are the same picture."""
         for name, rows in other.rows.items():
             self.rows.setdefault(name, {}).update(rows)
 
     def figure(self, name: str, *, unit: str) -> Figure:
-        """Mean over all points that count, spread over the pictures' means, number of pictures with a point that counts.
+        """Return the mean over all scored points, the spread of the pictures' means, and the number of scored pictures.
 
         Raises:
-            ValueError: no point counts in any picture.
+            ValueError: no point is scored in any picture.
         """
         rows = self.rows.get(name, {})
         errors = torch.stack([rows[item] for item in sorted(rows)]) if rows else torch.empty(0, 1)
@@ -136,23 +136,23 @@ class ErrorTable:
         )
 
     def by_picture(self, name: str) -> Mapping[str, float]:
-        """Mean error of each picture with a point that counts."""
+        """Return the mean error of each picture with a scored point."""
         return {
             item: float(row.nanmean()) for item, row in self.rows.get(name, {}).items() if not bool(row.isnan().all())
         }
 
     def value(self, name: str) -> float:
-        """Mean over the numbers of a name; nan without any."""
+        """Return the mean of all values of a name; nan without any."""
         rows = list(self.rows.get(name, {}).values())
         return float(torch.stack(rows).nanmean()) if rows else torch.nan
 
     def left_out(self, name: str) -> int:
-        """Number of pictures without a point that counts."""
+        """Return the number of pictures without a scored point."""
         return sum(1 for row in self.rows.get(name, {}).values() if bool(row.isnan().all()))
 
 
 def drawn(ids: list[str], found: Tensor, truth: Tensor, counts: Tensor) -> dict[str, Points]:
-    """What is drawn of each picture, by id."""
+    """Return the points to draw over each picture, by id."""
     return {
         item: Points(predicted=a, truth=b, visible=c) for item, a, b, c in zip(ids, found, truth, counts, strict=True)
     }
@@ -168,7 +168,7 @@ def compare(
     normaliser: Normaliser,
     size: tuple[int, int],
 ) -> None:
-    """Write errors in per cent of the normaliser into the table; nan where a point does not count, or without a normaliser."""
+    """Add errors in per cent of the normaliser to the table; nan for points that are not scored, or without a normaliser."""
     height, width = size
     length = normaliser_pixels(truth, normaliser=normaliser, height=height, width=width)[:, None]
     table.add(NORMALISER, ids, length)
@@ -180,17 +180,17 @@ def compare(
 def evaluation(
     name: str, table: ErrorTable, points: Mapping[str, Points], *, seen: Tensor, size: tuple[int, int]
 ) -> Evaluation:
-    """What an evaluator returns of its table.
+    """Return the result of an evaluator from its table.
 
     Args:
-        name: of the evaluator.
-        table: errors by who found the points, :data:`METHOD` among them, and :data:`NORMALISER`.
-        points: what may be drawn.
-        seen: in how many training pictures each point was seen.
+        name: name of the evaluator.
+        table: errors by the name of the method or baseline, with rows for :data:`METHOD` and :data:`NORMALISER`.
+        points: points to draw.
+        seen: number of training pictures in which each point was seen.
         size: height and width of the pictures.
 
     Raises:
-        ValueError: no point counts in any picture.
+        ValueError: no point is scored in any picture.
     """
     try:
         method = {"error": table.figure(METHOD, unit="%")}

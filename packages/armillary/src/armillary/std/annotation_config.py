@@ -1,4 +1,4 @@
-"""Settings of measures on annotated points: which points, and what their error is a part of. Light."""
+"""Settings of measures on annotated points: the choice of points, and the normaliser of errors. Light."""
 
 from typing import Any, Literal
 
@@ -27,7 +27,7 @@ PER_CENT_OF = (
 
 
 def check_groups(_: Any, attribute: Any, value: Groups) -> None:
-    """Refuse what names no points."""
+    """Raise ValueError for groups that are neither a preset nor lists of indices."""
     if isinstance(value, str):
         in_(PRESETS)(None, attribute, value)
     elif not value or not all(group and min(group) >= 0 for group in value):
@@ -37,7 +37,7 @@ def check_groups(_: Any, attribute: Any, value: Groups) -> None:
 
 
 def check_normaliser(_: Any, attribute: Any, value: Normaliser) -> None:
-    """Refuse what names no length."""
+    """Raise ValueError for a normaliser that is neither a known name nor two different indices."""
     if isinstance(value, str):
         in_(NORMALISERS)(None, attribute, value)
     elif min(value) < 0 or value[0] == value[1]:

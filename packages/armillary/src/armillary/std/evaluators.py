@@ -31,7 +31,7 @@ def scale_invariant_depth_error(
     *,
     valid: Bool[Tensor, "batch 1 height width"],
 ) -> Float[Tensor, " batch"]:
-    r"""Standard deviation of the log-depth error: blind to a common factor.
+    r"""Return the standard deviation of the log-depth error, which does not depend on a common factor.
 
     .. math:: E_\mathrm{SIDE} = \Big(\frac{1}{|\Omega|}\sum_\Omega \Delta^2 - \big(\frac{1}{|\Omega|}\sum_\Omega \Delta\big)^2
               \Big)^{1/2}, \quad \Delta = \log d - \log d^*
@@ -60,7 +60,7 @@ def mean_angle_deviation(
     *,
     valid: Bool[Tensor, "batch 1 height width"],
 ) -> Float[Tensor, " batch"]:
-    """Mean angle between two fields of unit normals, in degrees; nan where nothing is valid.
+    """Return the mean angle between two fields of unit normals, in degrees; nan where nothing is valid.
 
     Source: Wu et al. 2020, Section 4.1. The angle is taken by ``atan2`` of the cross and inner products, which is exact near 0
     where the authors' clamped ``acos`` is not.
@@ -81,7 +81,7 @@ def hemisphere(
 
 
 class AverageDepth:
-    """The average true depth of each pixel, which grows by batches and merges with others."""
+    """Running average of the true depth of each pixel; averages of several processes merge."""
 
     def __init__(self) -> None:
         self.total: Tensor | None = None
@@ -92,14 +92,14 @@ class AverageDepth:
         self._add(torch.where(mask, truth, 0.0).double().sum(dim=0), mask.double().sum(dim=0))
 
     def merge(self, other: "AverageDepth") -> None:
-        """Add what another one has seen."""
+        """Add the sums of another average."""
         if other.total is not None and other.count is not None:
             self._add(other.total, other.count)
 
     def map(self) -> Tensor | None:
-        """Return the average ``[1, height, width]``, None where nothing was seen.
+        """Return the average ``[1, height, width]``; None without data.
 
-        Where no picture has depth, the mean of the rest: a value is needed, none is known.
+        A pixel without depth in all pictures has the mean of the other pixels, since a baseline needs a value everywhere.
         """
         if self.total is None or self.count is None:
             return None
@@ -112,7 +112,7 @@ class AverageDepth:
 
 
 def known_depth(truth: Tensor, mask: Tensor | None) -> Bool[Tensor, "batch 1 height width"]:
-    """Return where the true depth counts: inside the mask, or where it is a positive number if there is none."""
+    """Return the pixels with known true depth: those of the mask, or without a mask those with a positive number."""
     return (torch.isfinite(truth) & (truth > 0)) if mask is None else mask.bool()
 
 
@@ -136,7 +136,7 @@ class SideMad(Evaluator, name="side-mad/1", source="Wu, Rupprecht, Vedaldi 2020,
         unit="radian",
         source="elliottwu/unsup3d, unsup3d/renderer: fov 10 degrees",
         validator=gt(0),
-        help="horizontal field of view, used where the data brings no camera",
+        help="horizontal field of view, used if the data has no camera",
     )
     null_depth: float = param(
         1.0, unit="scene", source=_SIDE_MAD, validator=gt(0), help="constant depth of the null baseline"
@@ -146,7 +146,7 @@ class SideMad(Evaluator, name="side-mad/1", source="Wu, Rupprecht, Vedaldi 2020,
     )
 
     def setup(self) -> None:
-        """Begin without rows."""
+        """Start without rows."""
         self.rows: dict[str, dict[str, dict[str, float]]] = {}
         self.average = AverageDepth()
 

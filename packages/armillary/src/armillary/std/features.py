@@ -1,7 +1,7 @@
-"""VGG-16 as a feature extractor, ours to define: a stack of convolutions.
+"""VGG-16 as a feature extractor, in an implementation of our own.
 
 Source: Simonyan and Zisserman 2015, arXiv:1409.1556, configuration D. Layers are named ``relu<block>_<convolution>``. Weights come
-from a file with torchvision's parameter names (``features.0.weight`` ...), or are drawn when that is asked for by name.
+from a file with torchvision's parameter names (``features.0.weight`` ...), or are random for ``weights="random:<seed>"``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -67,7 +67,7 @@ class VGGFeatures(torch.nn.Module):
         """Return layer name to features, rectified.
 
         Args:
-            image: sRGB in [0, 1]; ImageNet's normalisation happens here, nothing is resized.
+            image: sRGB in [0, 1]; it is normalised as for ImageNet, not resized.
         """
         features: dict[str, Tensor] = {}
         x = (image - self.mean) / self.std

@@ -1,13 +1,13 @@
-"""``std:images``: a folder of pictures as a data set, with whatever ground truth lies beside them.
+"""``std:images``: a folder of pictures as a data set, with the ground truth of the folder.
 
-Every picture comes out as an upright RGB square of one size. Points, camera, depth and masks follow it. True depth stays
-in scene units; where there is depth there is also ``true_mask``, which is false where the depth is not a number or the
-square lies outside the picture. Bad files are found when the data set is built, not in the middle of training.
+Every item is an upright RGB square of one size. Points, camera, depth and masks are converted with it. True depth is in scene
+units; with depth comes ``true_mask``, which is false where the depth is not a number or the square extends beyond the picture. Bad
+files are found when the data set is built, not in the middle of training.
 
-Where there is optical flow, a picture comes with its partner, placed in the same way. Not every picture has one: the last
-frame of a video has none, and for the split ``train`` a partner must be in ``train`` too, so that training never sees a picture
-that is kept for testing. A picture without a partner comes with itself and with ``partner_valid`` false everywhere; once
-:meth:`Images.restrict` is told that partners are needed, such pictures are left out.
+With optical flow, a picture has a partner, placed in the same way. Some pictures have none: the last frame of a video, and in the
+split ``train`` those whose partner is in another split, so that training never uses a picture for testing. A picture without
+a partner is its own partner, with ``partner_valid`` false everywhere; :meth:`Images.restrict` to partner ports removes such
+pictures.
 """
 
 import os
@@ -67,14 +67,14 @@ _BYTES = {
     "partner_image": 3,
     "partner_grid": 8,
     "partner_valid": 1,
-}  # a pixel, as kept in memory
+}  # bytes per pixel in memory
 _PLACED: Mapping[str, Callable[[np.ndarray, np.ndarray, Placement], np.ndarray]] = {
     "true_depth": placed_depth,
     "true_normals": placed_normals,
     "true_albedo": placed_albedo,
     "true_coordinates": placed_coordinates,
-}  # a raster of the file and its mask, as the square
-_ENOUGH_PAIRS = 0.5  # part of the pictures that must have a partner for partners to be offered unasked
+}  # conversion of a raster and its mask to the square
+_ENOUGH_PAIRS = 0.5  # share of pictures with a partner from which on partners are read by default
 _MEGABYTE = 10**6
 _SHOWN = 5
 
@@ -94,7 +94,7 @@ def _check_box(_: Any, attribute: Any, value: tuple[int, ...] | None) -> None:
 
 
 class Item(TypedDict):
-    """All that a data folder can give."""
+    """All ports of a data folder."""
 
     image: Annotated[ports.Image, _COLOURS]
     camera: NotRequired[ports.Camera]
@@ -114,9 +114,9 @@ class Item(TypedDict):
 
 
 class Images(Dataset, name="images", source="ours"):
-    """A folder of pictures, with depth, masks, landmarks and optical flow where they lie beside them."""
+    """Folder of pictures, with depth, masks, landmarks and optical flow if the folder has them."""
 
-    size: int = param(64, unit="pixel", validator=and_(ge(2), le(4096)), help="side of the square that comes out")
+    size: int = param(64, unit="pixel", validator=and_(ge(2), le(4096)), help="side of the square item")
     fit: Literal["center-crop", "squash", "pad"] = param(
         "center-crop", help="how a picture that is not square becomes one; pad fills with the background"
     )
@@ -124,13 +124,13 @@ class Images(Dataset, name="images", source="ours"):
         None,
         unit="pixel",
         validator=optional(ge(1)),
-        help="side of the centre crop, in pixels of the file; without it the largest square",
+        help="side of the centre crop, in pixels of the file; default: the largest square",
     )
     box: tuple[int, int, int, int] | None = param(
         None,
         unit="pixel",
         validator=_check_box,
-        help="x, y, width, height of the part of each file that is taken first; without it all of it",
+        help="x, y, width, height of the part of each file to crop first; default: the whole picture",
     )
     split_by: Literal["auto", "file", "folder", "hash", "all"] = param(
         "auto",
@@ -139,7 +139,7 @@ class Images(Dataset, name="images", source="ours"):
     val: float = param(0.1, validator=and_(ge(0), lt(1)), help="part of the pictures in val, where the hash decides")
     test: float = param(0.1, validator=and_(ge(0), lt(1)), help="part of the pictures in test, where the hash decides")
     ports: tuple[str, ...] | None = param(
-        None, help="what to read beside the picture; without it all that every picture of the split has"
+        None, help="ports to read beside the picture; default: all that every picture of the split has"
     )
     background: tuple[int, int, int] = param(
         (255, 255, 255),
@@ -147,17 +147,13 @@ class Images(Dataset, name="images", source="ours"):
         validator=_check_colour,
         help="colour behind transparency and around pad",
     )
-    alpha_as_mask: bool = param(
-        False, help="take the picture's transparency for true_mask where no mask file lies there"
-    )
-    strict: bool = param(
-        False, help="refuse the folder for one bad file; without it bad files are named and passed over"
-    )
+    alpha_as_mask: bool = param(False, help="use the picture's transparency as true_mask if the mask file is missing")
+    strict: bool = param(False, help="refuse the folder for one bad file; by default bad files are named and skipped")
     max_pixels: int = param(
         100_000_000, unit="pixel", validator=and_(ge(1), le(170_000_000)), help="larger pictures are refused undecoded"
     )
     cache_megabytes: int = param(
-        2048, unit="MB", validator=ge(0), help="keep decoded items in memory where all of them fit in this much"
+        2048, unit="MB", validator=ge(0), help="keep decoded items in memory if all of them fit in this size"
     )
 
     def check(self) -> None:
@@ -171,8 +167,8 @@ class Images(Dataset, name="images", source="ours"):
         """Read every picture of the split once.
 
         Raises:
-            DataError: no such folder, nothing in it, nothing readable, nothing in this split, a table that is wrong, a
-                port asked for that is not there, a folder that is not finished, or, where ``strict``, a bad file.
+            DataError: the folder is missing, empty or unfinished, has no readable picture in this split, has a wrong table or
+                lacks a port of the setting ``ports``; or, with ``strict``, a file is bad.
         """
         if self.split not in (*data_folder.SPLITS, "all"):
             raise DataError(f"unknown split {self.split!r}; it is one of {', '.join(data_folder.SPLITS)}, all")
@@ -200,13 +196,13 @@ class Images(Dataset, name="images", source="ours"):
     def read_file(cls, config: Any, path: Path) -> dict[str, Any]:
         """Return ``image`` and ``id`` of one picture file, placed as the pictures of a folder are, and ``window``.
 
-        The window leads from pixels of the file to those of the image.
+        The window converts from pixels of the file to those of the image.
 
         Raises:
-            DataError: there is no such file, or it is not a picture that can be read.
+            DataError: the file is missing, or is not a readable picture.
         """
         if not path.is_file():
-            raise DataError(f"{path}: there is no such file")
+            raise DataError(f"{path}: no such file; type the path of a picture")
         picture = read_picture(path, background=config.background, max_pixels=config.max_pixels)
         placement = _placement(path, picture, config)
         placed = _channels_first(place_colours(picture.rgb, placement, background=config.background))
@@ -229,17 +225,17 @@ class Images(Dataset, name="images", source="ours"):
 
     @property
     def problems(self) -> Sequence[str]:
-        """Return one line for each file that was passed over, and for data that only some pictures have."""
+        """Return one line per skipped file, and per port that only some pictures have."""
         return tuple(self._problems)
 
     @property
     def fixed_split(self) -> bool:
-        """Return whether ``split.csv`` or the folders' names say what is train and test."""
+        """Return whether ``split.csv`` or the folders' names define the splits."""
         return self._splits.fixed
 
     @property
     def split_counts(self) -> Mapping[str, int]:
-        """Return how many pictures each split of the whole folder has; empty where there are no splits."""
+        """Return the number of pictures in each split of the whole folder; empty without splits."""
         return self._splits.counts()
 
     @property
@@ -248,9 +244,9 @@ class Images(Dataset, name="images", source="ours"):
         return self._truth.landmarks.names if self._truth.landmarks else ()
 
     def restrict(self, ports: Collection[str]) -> None:
-        """Read nothing but these ports from now on; those that the folder does not offer are ignored.
+        """Read only these ports from now on; ports that the folder lacks are ignored.
 
-        Where partners are among them, only pictures that have one are left.
+        If partner ports are among them, pictures without a partner are removed.
         """
         self._ports = {port for port in self._ports if port in ports or port == "image"}
         for kept in self._kept.values():
@@ -271,7 +267,7 @@ class Images(Dataset, name="images", source="ours"):
 
         Raises:
             DataError: a file beside the picture is damaged, or the picture changed since the data set was built.
-            IndexError: there is no such item.
+            IndexError: the index is out of range.
         """
         if not -len(self) <= index < len(self):
             raise IndexError(f"item {index} of {len(self)}")
@@ -288,22 +284,24 @@ class Images(Dataset, name="images", source="ours"):
     # --- what is there ---------------------------------------------------------------------------------------------
 
     def _choose_ports(self, entries: Sequence[Entry]) -> set[str]:
-        asked = self.ports
-        if asked is not None:
-            for port in asked:
+        requested = self.ports
+        if requested is not None:
+            for port in requested:
                 if port not in PORTS:
                     raise DataError(
                         f"ports: a data folder has no {port!r};{did_you_mean(port, PORTS) or ' it has: ' + ', '.join(PORTS)}"
                     )
         ports = {"image"}
-        for port in PORTS[1:] if asked is None else asked:
+        for port in PORTS[1:] if requested is None else requested:
             count = sum(self._has(port, entry.id) for entry in entries)
-            if count == len(entries) or (asked is not None and count):
+            if count == len(entries) or (requested is not None and count):
                 ports.add(port)
-            elif asked is not None and port != "image":
-                raise DataError(f"{self._folder.root}: no picture has {port}; it would stand in {_place_of(port)}")
+            elif requested is not None and port != "image":
+                raise DataError(
+                    f"{self._folder.root}: no picture has {port}; add it as {_place_of(port)}, or remove it from data.ports"
+                )
             elif port in PAIR_PORTS and count >= _ENOUGH_PAIRS * len(entries):
-                ports.add(port)  # how many have it is said when all files have been looked at
+                ports.add(port)  # _settle_pairs reports the number of partners after all files were checked
             elif count and port not in PAIR_PORTS[1:]:
                 names = " and ".join(PAIR_PORTS) if port in PAIR_PORTS else "it"
                 self._problems.append(
@@ -325,11 +323,11 @@ class Images(Dataset, name="images", source="ours"):
         return self._truth.has(port, item)
 
     def _read_all(self, entries: Sequence[Entry]) -> list[Entry]:
-        """Read every picture once, keep it where all fit, and return those that are good."""
+        """Read every picture once, store it if all fit in memory, and return the good ones."""
         keep = self._fits_in_memory(len(entries))
 
         def attempt(entry: Entry) -> tuple[dict[str, Tensor] | None, str]:
-            """Return what to keep of the picture, None where it is bad; and what is wrong with it or with its pair."""
+            """Return the item to store, None for a bad picture; and the problem with the picture or its pair."""
             try:
                 picture, item = self._check(entry)
             except PictureError as error:
@@ -359,17 +357,17 @@ class Images(Dataset, name="images", source="ours"):
     def _refuse_or_note(self, problem: str) -> None:
         if self.strict:
             raise DataError(
-                f"{self._folder.root}: {problem}; repair or remove the file, or leave out --strict to pass over bad files "
+                f"{self._folder.root}: {problem}; repair or remove the file, or leave out --strict to skip bad files "
                 f"(all of them: armillary data check {self._folder.root})"
             )
         self._problems.append(problem)
 
     def _check(self, entry: Entry) -> tuple[Picture, dict[str, Tensor]]:
-        """Return the picture, and the item with the picture alone, after a look at what lies beside it."""
+        """Return the picture, and the item with the picture alone, after a check of its other files."""
         needed = self._ports - {"image"}
         for port in sorted(needed):
             derived = port == "true_mask" and (self.alpha_as_mask or not self._mask_files)
-            derived |= port in PAIR_PORTS  # looked at when it is known which pictures are good
+            derived |= port in PAIR_PORTS  # checked by _check_pair
             if not derived and not self._has(port, entry.id):
                 raise PictureError(self._folder.root / entry.path, f"has no {port} ({_place_of(port)})")
         picture = self._picture(entry)
@@ -381,7 +379,7 @@ class Images(Dataset, name="images", source="ours"):
     # --- pairs -------------------------------------------------------------------------------------------------------
 
     def _usable_partners(self, split: str, entries: Sequence[Entry]) -> dict[str, Entry]:
-        """Return the partner of each picture that has one, and flow; for training one that is for training too."""
+        """Return the partner of each picture with a partner and flow; in the split train, only partners in train."""
         pairs = self._truth.pairs
         if pairs is None:
             return {}
@@ -392,7 +390,7 @@ class Images(Dataset, name="images", source="ours"):
         return partners
 
     def _check_pair(self, entry: Entry, picture: Picture) -> None:
-        """Look at a picture's flow file and at its partner's size, where they will be read."""
+        """Check a picture's flow file and its partner's size, if they will be read."""
         if entry.id in self._partners and self._ports & set(PAIR_PORTS):
             size = picture.rgb.shape[:2]
             read_flow(self._flow_file(entry), size, header_only=True)
@@ -409,22 +407,22 @@ class Images(Dataset, name="images", source="ours"):
             raise PictureError(self._folder.root / entry.path, sizes)
 
     def _settle_pairs(self, entries: Sequence[Entry]) -> None:
-        """Give up partners that cannot be read; where some are lost, say how many pictures of the split have one."""
+        """Remove partners that cannot be read; if some are removed, note the number of pictures with a partner."""
         good = {entry.id for entry in self._entries}
         bad = {entry.id for entry in entries} - good
         self._partners = {x: partner for x, partner in self._partners.items() if x in good and partner.id not in bad}
-        count, asked = len(self._partners), self.ports is not None
+        count, requested = len(self._partners), self.ports is not None
         pairs = self._truth.pairs
         if pairs and self._ports & set(PAIR_PORTS) and count < len(good & {*pairs.partner, *pairs.unknown}):
-            used = "only these are used" if asked else "training on pairs uses only these"
+            used = "only these are used" if requested else "training on pairs uses only these"
             self._problems.append(f"partner_image: {count} of {len(good)} pictures have a partner to use; {used}")
-        if asked and self._ports & set(PAIR_PORTS):  # by name: pictures without are passed over, as for any port
+        if requested and self._ports & set(PAIR_PORTS):  # a port named in data.ports: pictures without it are skipped
             self._keep_pairs()
         elif count == 0:
             self._ports -= set(PAIR_PORTS)
 
     def _keep_pairs(self) -> None:
-        """Leave out the pictures that have no partner."""
+        """Remove the pictures without a partner."""
         indices = [index for index, entry in enumerate(self._entries) if entry.id in self._partners]
         self._entries = [self._entries[index] for index in indices]
         self._kept = {new: self._kept[old] for new, old in enumerate(indices) if old in self._kept}
@@ -536,7 +534,7 @@ def _channels_first(pixels: np.ndarray) -> Tensor:
 
 
 def _usable(kept: Tensor) -> Tensor:
-    """Return bytes as [0, 1], everything else as a copy, so that nobody writes into the memory kept here."""
+    """Return bytes as [0, 1], other tensors as copies, so that a caller cannot change the stored values."""
     return kept.to(torch.float32) / 255 if kept.dtype == torch.uint8 else kept.clone()
 
 

@@ -1,9 +1,9 @@
-"""``keypoint-depth-correlation/1``: depth read at annotated points, against their true depth.
+"""``keypoint-depth-correlation/1``: predicted depth at annotated points, compared with their true depth.
 
-For each point, the correlation over pictures of the depth that was found where the point lies with its true z. The published
-figure is the sum over points of the absolute values: K for the truth with K points. Both depths grow away from the viewer, so
-what is right correlates positively; the absolute value would take a face for its hollow mould, so the sum with signs stands
-beside it.
+The measure of a point is the correlation, over pictures, of the predicted depth at the point's true position with its true z. The
+published figure is the sum over points of the absolute values: K for the truth with K points. Both depths increase away from the
+viewer, so a correct depth correlates positively. The absolute value is the same for a face and its hollow mould, so the sum with
+signs is a figure too.
 """
 
 from typing import Annotated, Self
@@ -21,18 +21,18 @@ from armillary.std.evaluators import AverageDepth, PictureDepth, hemisphere, kno
 CameraLandmarks3d = Annotated[ports.Landmarks3d, ports.Of(frame="camera")]
 
 _CHANCE = "other pictures' truth"
-_FEWEST = 3  # pictures: two points always lie on a line
+_FEWEST = 3  # pictures: two always correlate fully
 
 
 def correlation(
     one: Float[Tensor, "items points"], other: Float[Tensor, "items points"], *, valid: Bool[Tensor, "items points"]
 ) -> Float[Tensor, " points"]:
-    """Pearson's correlation over items, for each point by itself.
+    """Return Pearson's correlation over items, separately per point.
 
     Args:
-        one: in any unit; where not valid it may hold anything.
+        one: values in any unit; entries that are not valid may be anything.
         other: the same.
-        valid: the items that count for each point.
+        valid: the items that are used for each point.
 
     Returns:
         In [-1, 1]; nan for fewer than three items, or where either does not vary.
@@ -45,7 +45,7 @@ def correlation(
 
     a, b = centred(one), centred(other)
     squares = a.square().sum(dim=0), b.square().sum(dim=0)
-    # What rounding leaves of a constant in float32 is no variation.
+    # A constant in float32 may vary by rounding; that is not a variation.
     scale = torch.where(valid, one, 0.0).abs().amax(dim=0).double() * torch.finfo(torch.float32).eps
     varies = (squares[0] > count * scale.square()) & (squares[1] > 0) & (valid.sum(dim=0) >= _FEWEST)
     product = (a * b).sum(dim=0) / torch.where(varies, squares[0] * squares[1], 1.0).sqrt()
@@ -74,19 +74,19 @@ class KeypointDepthCorrelation(
     occluded: bool = param(
         True,
         source="joelmoniz/DepthNets, depthnet-pytorch/util.py: every point of every picture",
-        help="count points that lie behind something else in the picture; the depth found there is that of what hides them",
+        help="count occluded points too; the depth predicted there is that of the occluding surface",
     )
 
     def setup(self) -> None:
-        """Begin without rows."""
+        """Start without rows."""
         self.average = AverageDepth()
-        # id to [points] of: what each row found, the true z, and whether the point counts
+        # id to [points]: the depth of each row, the true z, and the mask of scored points
         self.found: dict[str, dict[str, Tensor]] = {}
         self.truth: dict[str, Tensor] = {}
         self.valid: dict[str, Tensor] = {}
 
     def fit(self, ids: list[str], true_depth: PictureDepth | None = None, true_mask: ports.Mask | None = None) -> None:
-        """Add a batch to the average depth, where the data have depth."""
+        """Add a batch to the average depth, if the data has depth."""
         del ids
         if true_depth is not None:
             self.average.update(true_depth, known_depth(true_depth, true_mask))
@@ -101,7 +101,7 @@ class KeypointDepthCorrelation(
     ) -> None:
         """Read the depth of a batch at its points."""
         z = true_landmarks3d[..., 2]
-        valid = (true_landmarks2d.abs() <= 1).all(-1) & (z > 0)  # z is 0 where the table has none
+        valid = (true_landmarks2d.abs() <= 1).all(-1) & (z > 0)  # z is 0 if the table has none
         if not self.occluded and true_visible is not None:
             valid = valid & true_visible.bool()
         for name, values in self._rows(depth, true_landmarks2d, valid).items():
@@ -137,7 +137,7 @@ class KeypointDepthCorrelation(
         )
 
     def _rows(self, depth: Tensor, places: Tensor, valid: Tensor) -> dict[str, Tensor]:
-        """Return what the method and each trivial baseline have at the points."""
+        """Return the depths of the method and of each trivial baseline at the points."""
         height, width = depth.shape[-2:]
         blob = -hemisphere(height, width, dtype=depth.dtype, device=depth.device).expand_as(depth)
         rows = {"method": _read(depth, places), "blob": _read(blob, places)}
@@ -168,7 +168,7 @@ def _read(depth: Tensor, places: Tensor) -> Float[Tensor, "batch points"]:
 def _dome(
     places: Float[Tensor, "batch points 2"], valid: Bool[Tensor, "batch points"]
 ) -> Float[Tensor, "batch points"]:
-    """Height of half an ellipsoid over the box of each picture's points."""
+    """Return the height of half an ellipsoid over the box of each picture's points."""
     inside = valid[..., None]
     low = torch.where(inside, places, torch.inf).amin(dim=1, keepdim=True)
     high = torch.where(inside, places, -torch.inf).amax(dim=1, keepdim=True)

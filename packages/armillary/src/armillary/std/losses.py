@@ -17,7 +17,7 @@ def multiscale_gradient(
     visible: Bool[Tensor, "batch 1 height width"] | None = None,
     scales: int,
 ) -> tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]:
-    r"""Absolute difference of image gradients over a pyramid: a perceptual loss without weights.
+    r"""Return the absolute difference of image gradients over a pyramid, a perceptual loss without network weights.
 
     .. math:: L = \sum_s \frac{1}{|\Omega_s|} \sum_{\Omega_s} |\nabla \hat I_s - \nabla I_s|_1
 
@@ -25,7 +25,7 @@ def multiscale_gradient(
     (a coarse pixel is visible where all four below it are).
 
     Args:
-        rendered: the reconstruction; may hold anything, nan included, where it is not visible.
+        rendered: the reconstruction; pixels that are not visible may be anything, also nan.
         image: the picture.
         visible: pixels that count; all by default.
         scales: number of levels; a level under 2 pixels is left out.
@@ -37,7 +37,7 @@ def multiscale_gradient(
     Raises:
         ValueError: the shapes of the two pictures differ.
 
-    Source: ours, in place of VGG features where no weights can be had.
+    Source: ours, in place of VGG features if their weights are not available.
     """
     if rendered.shape != image.shape:
         raise ValueError(f"rendered {tuple(rendered.shape)} and image {tuple(image.shape)} must agree")
@@ -68,7 +68,7 @@ def multiscale_gradient(
 
 
 class MultiscaleGradient(Loss, name="multiscale-gradient", source="ours"):
-    """Difference of image gradients over a pyramid: structure without a network's weights."""
+    """Difference of image gradients over a pyramid, without the weights of a network."""
 
     scales: int = param(4, unit="level", validator=ge(1), help="levels of the pyramid, each half the size of the last")
 

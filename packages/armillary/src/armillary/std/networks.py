@@ -1,6 +1,6 @@
-"""Networks that more than one method uses, and what their sizes come from.
+"""Networks that more than one method uses, and the rules for their sizes.
 
-Images enter in [0, 1] and are seen by the first convolution in [-1, 1].
+Images are in [0, 1] at the input and scaled to [-1, 1] before the first convolution.
 """
 
 from typing import Annotated, TypedDict
@@ -29,16 +29,18 @@ def stage_channels(size: int, *, width: int, core: int = _CORE) -> tuple[int, ..
         core: side of the last map, a power of two below 16.
 
     Raises:
-        ValueError: ``size`` is no power of two or below 16.
+        ValueError: ``size`` is not a power of two, or is below 16.
     """
     if size < SMALLEST_SIZE or size & (size - 1):
-        raise ValueError(f"the side of the image must be a power of two from {SMALLEST_SIZE} on, not {size}")
+        raise ValueError(
+            f"the side of the image must be a power of two from {SMALLEST_SIZE} on, not {size}; type: --set data.size=64"
+        )
     stages = (size // core).bit_length() - 1
     return tuple(width * min(2**stage, _WIDEST) for stage in range(stages))
 
 
 class Encoded(TypedDict):
-    """One vector per picture, of the length that the part's setting ``features`` names."""
+    """One vector per picture, of the length in the part's setting ``features``."""
 
     feature: Annotated[ports.FeatureVector, "batch $features"]
 
@@ -50,8 +52,8 @@ class PlainEncoder(
 ):
     """Strided convolutions with rectifiers, to one vector.
 
-    No norms, no biases. The image is halved down to 4 x 4, and one valid 4 x 4 convolution closes. At 64 x 64 the layers are the
-    authors' own. Deviates: other powers of two from 16 on are an extension, one stage per halving.
+    The network has no normalisation and no biases. Each stage halves the image, down to 4 x 4; the last layer is one valid 4 x 4
+    convolution. At 64 x 64 the layers are the authors'. Deviates: other powers of two from 16 on, with one stage per halving.
     """
 
     width: int = param(32, source=f"{_CODE}: nf", help="channels of the first stage", validator=gt(0))
@@ -69,5 +71,5 @@ class PlainEncoder(
         self.layers = nn.Sequential(*layers)
 
     def forward(self, image: ports.Image) -> Encoded:
-        """Return ``feature``. The image lies in [0, 1]."""
+        """Return ``feature``. The image is in [0, 1]."""
         return {"feature": self.layers(2 * image - 1).flatten(1)}

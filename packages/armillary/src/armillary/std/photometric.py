@@ -1,7 +1,7 @@
-"""Errors of a reconstructed picture over the pixels that count: of the pixels themselves, and of features of VGG-16.
+"""Errors of a reconstructed picture over visible pixels: of the pixels themselves, and of features of VGG-16.
 
-Images lie in [0, 1]. A masked loss returns a sum and a count for each item of the batch, so that errors can be pooled over the
-whole batch: the recipe weighs, the runner divides and reduces. Pixels outside the mask may hold anything, nan included.
+Images are in [0, 1]. A masked loss returns a sum and a count for each item of the batch, so that errors can be pooled over the
+whole batch: the recipe weighs, the runner divides and reduces. Pixels outside the mask may have any value, nan included.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ def photometric_l1(
     *,
     valid: Bool[Tensor, "batch 1 height width"],
 ) -> Pooled:
-    """Absolute error of the reconstruction, mean over channels.
+    """Return the absolute error of the reconstruction, mean over channels.
 
     Returns:
         Sum over valid pixels, in image units, and the number of valid pixels.
@@ -48,7 +48,7 @@ def photometric_l1(
 
 
 def smoothness(depth: Float[Tensor, "batch 1 height width"], *, depth_range: float) -> Float[Tensor, " batch"]:
-    """Mean absolute step of depth between neighbours, down plus across, in units of ``depth_range``.
+    """Return the mean absolute step of depth between neighbours, down plus across, in units of ``depth_range``.
 
     Source: elliottwu/unsup3d, unsup3d/model.py, loss_depth_sm.
     """
@@ -58,10 +58,10 @@ def smoothness(depth: Float[Tensor, "batch 1 height width"], *, depth_range: flo
 
 
 def require_maps_of(image: Tensor, reconstruction: Tensor, *maps: Tensor) -> None:
-    """Refuse a reconstruction of another shape than the image, and maps that are not one channel of its size.
+    """Check that a reconstruction has the shape of the image, and each map one channel of its size.
 
     Raises:
-        ValueError: naming what was needed and what came.
+        ValueError: a shape differs; the message has the required and the actual shapes.
     """
     one_channel = (image.shape[0], 1, *image.shape[2:])
     if reconstruction.shape != image.shape or any(map_.shape != one_channel for map_ in maps):
@@ -73,7 +73,7 @@ def require_maps_of(image: Tensor, reconstruction: Tensor, *maps: Tensor) -> Non
 
 
 def absolute_error(reconstruction: Tensor, image: Tensor, valid: Tensor) -> Float[Tensor, "batch 1 height width"]:
-    """Return the absolute error, mean over channels; 0 outside the mask, whatever stands there."""
+    """Return the absolute error, mean over channels; 0 outside the mask, for any value there."""
     return torch.where(valid, reconstruction - image, 0.0).abs().mean(dim=1, keepdim=True)
 
 
@@ -104,7 +104,7 @@ class ComparedFeatures(nn.Module):
     def forward(
         self, reconstruction: Tensor, image: Tensor, visible: Tensor, cache: StepCache | None
     ) -> list[tuple[Tensor, Tensor, Tensor]]:
-        """Return for each layer the features of both and, at their size, how much of the picture is visible."""
+        """Return per layer the features of both pictures and, at their size, the visible share of the picture."""
 
         def of_image() -> dict[str, Tensor]:
             with torch.no_grad():
@@ -123,10 +123,10 @@ class ComparedFeatures(nn.Module):
 
 
 def vgg_weights(weights: str, file: Path | None) -> Path | str:
-    """Return the weights of VGG-16 that a setting and the asset ``vgg16`` name: a file, or ``random:SEED``.
+    """Return the weights of VGG-16 from a setting and the asset ``vgg16``: a file, or ``random:SEED``.
 
     Raises:
-        ValueError: the file was not given, or what is asked for is neither a file nor untrained features.
+        ValueError: the file is missing, or the setting is neither ``file`` nor ``random:SEED``.
     """
     kind, _, seed = weights.partition(":")
     if kind == "random" and seed.isdecimal():
@@ -162,8 +162,8 @@ class PerceptualL2(
 
     .. math:: L = \sum_k \frac{1}{C_k H_k W_k} \|e_k(\hat I) - e_k(I)\|_F^2
 
-    Each layer is a mean over its channels and positions, and layers add up. A feature counts by how much of the picture under it
-    is visible.
+    Each layer is a mean over its channels and positions, and layers are summed. A feature is weighted by the visible share of the
+    picture at its position.
     """
 
     weights: str = param(
@@ -171,7 +171,9 @@ class PerceptualL2(
         source="torchvision's VGG-16, trained on ImageNet",
         help='"file" for the asset vgg16, "random:SEED" for untrained features',
     )
-    layers: tuple[str, ...] = param(("relu3_3",), source=f"{_CODE}/networks.py", help="of VGG-16; their errors add up")
+    layers: tuple[str, ...] = param(
+        ("relu3_3",), source=f"{_CODE}/networks.py", help="layers of VGG-16, whose errors are summed"
+    )
     vgg16: Path | None = asset("vgg16")
 
     def setup(self) -> None:

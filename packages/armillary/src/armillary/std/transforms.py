@@ -1,4 +1,4 @@
-"""Geometric transforms of one sample; what happens to each port is in :mod:`armillary.data.geometry`."""
+"""Geometric transforms of one sample; :mod:`armillary.data.geometry` defines their effect on each kind of port."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, TypedDict, cast
@@ -26,19 +26,19 @@ class HorizontalFlip(Transform, name="horizontal-flip", source=_DATALOADERS):
         unit="probability",
         source=f"{_DATALOADERS}: hflip 0.5",
         validator=and_(ge(0), le(1)),
-        help="of a flip, each item",
+        help="probability of a flip, per item",
     )
     mirror_points: tuple[int, ...] | None = param(
-        None, help="for each annotated point the index of its mirror partner; without it points keep their index"
+        None, help="for each annotated point the index of its mirror partner; default: points keep their index"
     )
 
     def check(self) -> None:
-        """Refuse partners that do not lead back."""
+        """Raise ValueError for partners that are not mutual."""
         partners = self.mirror_points
         if partners is not None and any(
             not 0 <= partner < len(partners) or partners[partner] != index for index, partner in enumerate(partners)
         ):
-            raise ValueError("mirror_points must lead back: the partner of a point's partner is the point")
+            raise ValueError("mirror_points must be mutual: the partner of a point's partner is the point itself")
 
     def __call__(
         self, sample: dict[str, Any], *, kinds: Mapping[str, str], generator: torch.Generator
@@ -59,13 +59,13 @@ class Whole(TypedDict):
 
 
 class Square(TypedDict):
-    """A square of it."""
+    """A square part of a sample."""
 
     image: Annotated[ports.Image, "batch 3 $size $size"]
 
 
 class CentreCrop(Transform, name="crop", source="ours"):
-    """A square part of the sample at its centre, or up to some pixels from it; it always lies inside the picture."""
+    """Square crop at the centre of the sample, or shifted from it by up to ``jitter`` pixels; always inside the picture."""
 
     moves = True
     size: int = param(unit="pixel", validator=ge(2), help="side of the part")
@@ -73,7 +73,7 @@ class CentreCrop(Transform, name="crop", source="ours"):
         0,
         unit="pixel",
         validator=ge(0),
-        help="how far the part may lie from the centre, each way; 0 for the centre crop",
+        help="largest shift from the centre in each direction; 0 for the centre crop",
     )
     whole: tuple[int | None, ...] = from_shape("image", lambda shape: shape[-2:], of="inputs", default=None)
 
@@ -81,12 +81,12 @@ class CentreCrop(Transform, name="crop", source="ours"):
         """Refuse a crop that is larger than the picture.
 
         Raises:
-            DataError: it is.
+            DataError: the crop is larger than the picture.
         """
         _check_fits(self.size, self.whole or ())
 
     def __call__(self, sample: Whole, *, kinds: Mapping[str, str], generator: torch.Generator) -> Square:
-        """Return the part; two draws where there is jitter."""
+        """Return the crop; two draws if ``jitter`` is above 0."""
         height, width = picture_shape(sample, kinds)
         _check_fits(self.size, (height, width))
         left, top = ((extent - self.size) // 2 for extent in (width, height))

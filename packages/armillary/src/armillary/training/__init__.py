@@ -1,1 +1,1 @@
-"""Training: from a plan to trained weights."""
+"""Training of a recipe: modules, batches, the loop, optimisers, checkpoints and the run's folder."""

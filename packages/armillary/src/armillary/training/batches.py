@@ -1,8 +1,8 @@
-"""Batches as a function of the step alone: so a resumed run sees what the uninterrupted one would have seen.
+"""Batches as a function of the step alone, so that a resumed run gets the batches of an uninterrupted one.
 
-The stream of items is one permutation after the other, permutation e drawn from (seed, e); step s takes the items from
-``s * batch_size`` on. An item's transforms draw from (seed, epoch, item), a batch's from (seed, step); what draws from a global
-generator in place of its own, in this process or in a worker, finds it seeded likewise.
+Items come in one permutation after the other; permutation e is drawn from (seed, e), and step s uses the items from
+``s * batch_size`` on. The transforms of an item draw from (seed, epoch, item), those of a batch from (seed, step). Global
+generators are seeded in the same way, in this process and in workers, for code that draws from them.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,23 +14,23 @@ from armillary.errors import DataError
 from armillary.interfaces import Dataset, Transform
 from armillary.seeds import globals_kept, seed_for, seed_globals
 
-_ROOM = 4 * 2**30  # bytes of samples that are kept; beyond it they are drawn again, the same ones
+_ROOM = 4 * 2**30  # bytes of samples in memory; a sample beyond it is drawn again, with the same seed and values
 
 
 class StepBatches(torch.utils.data.Dataset):
-    """Item ``step`` is the batch of that step, on the CPU.
+    """Batches on the CPU, indexed by step.
 
     Args:
         dataset: the training split.
-        transforms: of items, in order.
+        transforms: item transforms, in order.
         kinds: kind of each port.
-        batch_size: items a step, over all processes.
-        steps: of the whole training.
-        seed: of order and draws.
-        rank: of this process.
-        processes: number of processes; each takes its share of a batch.
-        draws: epoch ``e`` repeats what the transforms drew in epoch ``e % draws``, from memory while there is room; None:
-            each epoch draws anew. The order of items is drawn anew in either case.
+        batch_size: items per step, over all processes.
+        steps: length of the whole training.
+        seed: seed of the order of items and of the transforms' draws.
+        rank: rank of this process.
+        processes: number of processes; each one loads an equal share of a batch.
+        draws: number of epochs with draws of their own: epoch ``e`` repeats the transforms' draws of epoch ``e % draws``, from
+            memory up to a limit. None draws anew in each epoch. The order of items is drawn anew in either case.
     """
 
     def __init__(
@@ -47,7 +47,10 @@ class StepBatches(torch.utils.data.Dataset):
         draws: int | None = None,
     ) -> None:
         if batch_size % processes:
-            raise DataError(f"batch_size {batch_size} cannot be shared by {processes} processes")
+            raise DataError(
+                f"batch_size: {batch_size} is not divisible by the number of processes, {processes}; type: "
+                f"--set batch_size={processes * max(1, batch_size // processes)}"
+            )
         self._dataset, self._transforms, self._kinds = dataset, list(transforms), dict(kinds)
         self._batch_size, self._steps, self._seed = batch_size, steps, seed
         self._rank, self._processes = rank, processes
@@ -96,7 +99,7 @@ class StepBatches(torch.utils.data.Dataset):
 
 
 def training_batches(batches: StepBatches, *, first: int, workers: int) -> Iterator[dict[str, Any]]:
-    """Yield the batches from step ``first`` on, read ahead by ``workers`` processes (0: in this one)."""
+    """Yield the batches from step ``first`` on, prefetched by ``workers`` processes (0: loaded in this process)."""
     loader = torch.utils.data.DataLoader(
         batches,
         batch_size=None,
@@ -118,7 +121,7 @@ def ordered_batches(
 
 
 def collate(samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return one batch: tensors stacked, ``id`` as a list. Ports that not all samples have are left out."""
+    """Return one batch: stacked tensors, other values as lists. Ports missing from any sample are left out."""
     shared = [key for key in samples[0] if all(key in sample for sample in samples)]
     batch: dict[str, Any] = {}
     for key in shared:

@@ -1,4 +1,4 @@
-"""From a plan to modules: each slot under a random stream of its own, then one real forward compared with what was declared."""
+"""Construction of modules from a plan, each slot with a seed of its own, and a dry run that checks their declared outputs."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,11 +22,11 @@ METHOD = "method"
 
 @attrs.frozen(kw_only=True, eq=False)
 class Model:
-    """A stage's modules.
+    """The modules of one stage.
 
     Args:
-        plan: what they were built from.
-        method: the composition; also a ``torch.nn.Module``.
+        plan: the stage's plan, from which they were built.
+        method: the method, which is also a ``torch.nn.Module``.
         parts: slot to module.
         losses: instance name to loss.
     """
@@ -38,11 +38,12 @@ class Model:
 
     @property
     def frozen(self) -> tuple[str, ...]:
-        """Slots that hold a frozen part of an earlier stage or of another run."""
+        """Slots with a frozen part of an earlier stage or of a source run."""
         return tuple(name for name, part in self.plan.slots.items() if part.takes and part.takes[2])
 
     def named_tensors(self) -> dict[str, Tensor]:
-        """Return every stored tensor by ``slot.name``; a shared module once, under its owner; frozen parts not at all."""
+        """Return the tensors of a checkpoint by ``slot.name``: shared modules once, under their owner; no frozen parts."""
+        # A frozen part is stored where it was trained: in its own stage's checkpoint, or in the copy of its source run.
         left_out = {name for name, part in self.plan.slots.items() if part.shares} | set(self.frozen)
         tensors = {}
         for key, value in self.method.state_dict(keep_vars=True).items():
@@ -57,7 +58,7 @@ class Model:
         return tensors
 
     def trainable(self) -> dict[str, torch.nn.Parameter]:
-        """Return every parameter that the optimiser moves, by ``slot.name``."""
+        """Return the parameters that the optimiser updates, by ``slot.name``."""
         return {
             name: value
             for name, value in self.named_tensors().items()
@@ -68,7 +69,7 @@ class Model:
         """Copy ``weights`` into the modules.
 
         Raises:
-            RunError: names or shapes differ; says which, and whether another method or slot filling wrote them.
+            RunError: names or shapes differ; the message lists them by slot.
         """
         from armillary.errors import RunError
 
@@ -76,7 +77,7 @@ class Model:
         missing, extra = sorted(set(own) - set(weights)), sorted(set(weights) - set(own))
         wrong = [name for name in own if name in weights and own[name].shape != weights[name].shape]
         if missing or extra or wrong:
-            lines = [f"{where}: these weights are of another model than {self.plan.method_id} as this recipe fills it"]
+            lines = [f"{where}: these weights do not match {self.plan.method_id} with the parts of this recipe"]
             for title, names in (("missing", missing), ("not in the model", extra), ("of another shape", wrong)):
                 if names:
                     slots = sorted({self._slot_of(name) or name.split(".")[0] for name in names})
@@ -87,21 +88,21 @@ class Model:
                 value.copy_(weights[name])
 
     def load_matching(self, weights: Mapping[str, Tensor]) -> tuple[dict[str, int], dict[str, int]]:
-        """Copy those of ``weights`` that have a tensor of their name and shape; return how many of each slot, and were not."""
-        taken: dict[str, int] = {}
+        """Copy the ``weights`` whose name and shape match; return the numbers of copied and of remaining tensors per slot."""
+        copied: dict[str, int] = {}
         left: dict[str, int] = {}
         with torch.no_grad():
             for name, value in self.named_tensors().items():
                 slot = self._slot_of(name) or name.split(".")[0]
                 fits = name in weights and weights[name].shape == value.shape
-                counts = taken if fits else left
+                counts = copied if fits else left
                 counts[slot] = counts.get(slot, 0) + 1
                 if fits:
                     value.copy_(weights[name])
-        return taken, left
+        return copied, left
 
     def train(self) -> None:
-        """Put the method in training mode, frozen parts excepted."""
+        """Put the method in training mode, except for frozen parts."""
         self.method.train()
         for name in self.frozen:
             self.parts[name].eval()
@@ -127,22 +128,24 @@ def build(
     """Return the modules of a stage.
 
     Args:
-        host: where the parts come from.
-        plan: of :func:`armillary.recipes.check.check`.
-        seed: of the run; each slot draws from (seed, slot name), so that a swap does not change the others' start.
-        earlier: models of earlier stages, for what is taken from them; of another run's stage under ``run:stage``.
-        assets: files that parts may ask for, by name.
-        with_losses: false where only predictions are wanted.
+        host: source of parts.
+        plan: plan of the stage, from :func:`armillary.recipes.check.check`.
+        seed: seed of the run; each slot draws from (seed, slot name), so that a swap does not change how other slots start.
+        earlier: models of earlier stages, as sources of transferred parts; stages of source runs under ``run:stage``.
+        assets: files that parts need, by name.
+        with_losses: False builds no losses, which predictions do not need.
 
     Raises:
-        RecipeError: a part refused its shapes or settings.
-        PluginError: a part is not what its plugin declared.
+        RecipeError: a part raised ValueError for its shapes or settings.
+        PluginError: a part differs from what its plugin declared.
     """
     parts: dict[str, torch.nn.Module] = {}
     for slot, part in plan.slots.items():
         if part.shares:
             continue
-        parts[slot] = _taken(host, slot, part, earlier or {}, seed) if part.takes else _part(host, slot, part, seed)
+        parts[slot] = (
+            _transferred(host, slot, part, earlier or {}, seed) if part.takes else _part(host, slot, part, seed)
+        )
     for slot, part in plan.slots.items():
         if part.shares:
             parts[slot] = parts[part.shares]
@@ -160,7 +163,9 @@ def build(
         except AttributeError:
             here = None
         if here is not module:
-            raise PluginError(f"{plan.method_id}: the part of slot {slot} must stand at self.{slot} of the method")
+            raise PluginError(
+                f"{plan.method_id}: the part of slot {slot} is not the method's attribute; assign it to self.{slot}"
+            )
     losses = {}
     if with_losses:
         for name, bound in plan.losses.items():
@@ -174,10 +179,10 @@ def build_dataset(host: Host, plan: StagePlan, *, root: Path, split: str) -> Dat
 
     Raises:
         RecipeError: the stage has no data set.
-        DataError: the folder has nothing usable.
+        DataError: the folder has no usable items.
     """
     if plan.data is None:
-        raise RecipeError([f"stage {plan.name} of this recipe names no data set: --set data.use=std:images"])
+        raise RecipeError([f"stage {plan.name}: no data set; type: --set data.use=std:images"])
     resolved = host.resolve(plan.data.spec)
     return resolved.cls.build(structure(plan.data.settings, resolved.config), root=root, split=split)
 
@@ -202,13 +207,13 @@ def build_evaluator(host: Host, bound: BoundPlan) -> Evaluator:
 
 
 def bound_ports(bound: BoundPlan, *, batch: Mapping[str, Any], outputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a loss or evaluator is called with; ports that this data does not bring are missing."""
+    """Return the arguments of a loss or evaluator, without ports that the data lacks."""
     places = {"batch": batch, "outputs": outputs}
     return {port: places[place][name] for port, (place, name) in bound.bind.items() if name in places[place]}
 
 
 def missing_ports(bound: BoundPlan, *, batch: Mapping[str, Any]) -> list[str]:
-    """Return the batch ports that a loss or evaluator cannot do without and that this data does not bring."""
+    """Return the required batch ports of a loss or evaluator that the data lacks."""
     needed = {port.name for port in bound.spec.consumes if not port.optional}
     return [
         name for port, (place, name) in bound.bind.items() if port in needed and place == "batch" and name not in batch
@@ -216,13 +221,13 @@ def missing_ports(bound: BoundPlan, *, batch: Mapping[str, Any]) -> list[str]:
 
 
 def dry_run(model: Model, batch: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Run one real forward and all losses on a small batch, and compare what comes out with what was declared.
+    """Run one forward pass and all losses on a small batch, and compare the outputs with their declaration.
 
     Returns:
         The outputs, for the first preview, and the value of each loss.
 
     Raises:
-        RecipeError: an output is missing, undeclared, or of another shape; both sides are printed.
+        RecipeError: an output is missing, undeclared, or of another shape than declared; the message has both.
     """
     plan = model.plan
     model.eval()
@@ -241,7 +246,7 @@ def dry_run(model: Model, batch: Mapping[str, Any]) -> tuple[dict[str, Tensor], 
 def declared(
     who: str, outputs: Any, ports: Mapping[str, Port], shapes: Mapping[str, Shape], *, batch: int | None = None
 ) -> list[str]:
-    """Return one line for each way in which ``outputs`` are not what ``ports`` say."""
+    """Return one line per difference between ``outputs`` and the declared ``ports``."""
     if not isinstance(outputs, Mapping):
         return [f"{who}: returned {type(outputs).__name__}, not a dict of tensors by port name"]
     lines = [f"{who}: declared {ports[name]}, but did not return it" for name in ports if name not in outputs]
@@ -263,16 +268,16 @@ def call_method(
 ) -> dict[str, Tensor]:
     """Call the method with the ports that it trains on or predicts from."""
     ports = model.plan.method.predicts_from if predict else model.plan.method.trains_on
-    given = {port.name: batch[port.name] for port in ports if port.name in batch or not port.optional}
+    arguments = {port.name: batch[port.name] for port in ports if port.name in batch or not port.optional}
     if predict:
-        return model.method.predict(**given)
-    return (module or model.method)(**given)
+        return model.method.predict(**arguments)
+    return (module or model.method)(**arguments)
 
 
 def loss_terms(
     model: Model, name: str, loss: Any, batch: Mapping[str, Any], outputs: Mapping[str, Any], cache: StepCache
 ) -> Tensor:
-    """Return the value of one loss, reduced over the batch: a mean of items, a pooled sum over count, or its one value."""
+    """Return one loss reduced over the batch: the mean over items, the sum over the count, or a value per batch as it is."""
     bound = model.plan.losses[name]
     ports = bound_ports(bound, batch=batch, outputs=outputs)
     if bound.spec.caches:
@@ -298,20 +303,20 @@ def _part(host: Host, slot: str, part: PartPlan, seed: int) -> torch.nn.Module:
     return _Renamed(module, part.rename) if part.rename else module
 
 
-def _taken(host: Host, slot: str, part: PartPlan, earlier: Mapping[str, Model], seed: int) -> torch.nn.Module:
+def _transferred(host: Host, slot: str, part: PartPlan, earlier: Mapping[str, Model], seed: int) -> torch.nn.Module:
     assert part.takes is not None
     stage, theirs, frozen = part.takes
     source = earlier[stage]
-    # Three sources, three ways to get the module. A whole method is the very object that its stage trained. A part of another run
-    # is built anew and gets copies of its weights. A part of an earlier stage is shared: if it is not frozen, both stages train it.
+    # Three cases. A whole method is the object that its stage trained. A part of a source run is built anew and gets copies of
+    # its weights. A part of an earlier stage is shared: if it is not frozen, both stages train it.
     if theirs == "*":
         module: torch.nn.Module = source.method
         module = _Renamed(module, part.rename) if part.rename else module
     elif part.run:
-        module = _part(host, slot, part, seed)  # anew, since its pictures may be of another size here
+        module = _part(host, slot, part, seed)  # anew, since pictures may have another size in this recipe
         _copy_weights(source, theirs, module, f"slots.{slot}: {part.id} of run {part.run}, slot {theirs}")
     else:
-        # The module may be wrapped for the names that its own stage has; only what differs from those is renamed on top.
+        # The module may be wrapped already, with the port names of its own stage; rename only the ports that differ from those.
         before = source.plan.slots[theirs].rename
         ports = [port.name for port in (*part.spec.consumes, *part.spec.produces)]
         names = {before.get(port, port): part.rename.get(port, port) for port in ports}
@@ -329,7 +334,9 @@ def _copy_weights(source: Model, slot: str, module: torch.nn.Module, who: str) -
     if wrong or set(theirs) - set(mine):
         name = (wrong or sorted(set(theirs) - set(mine)))[0]
         sides = [list(each[name].shape) if name in each else "missing" for each in (theirs, mine)]
-        raise RecipeError([f"{who}: its weights do not fit here: {name} is {sides[0]} there and {sides[1]} here"])
+        raise RecipeError(
+            [f"{who}: its weights do not fit this recipe: {name} is {sides[0]} in the run, {sides[1]} here"]
+        )
     _unwrapped(module).load_state_dict(theirs)
 
 
@@ -340,15 +347,15 @@ def _unwrapped(module: torch.nn.Module) -> torch.nn.Module:
 def _loss(host: Host, name: str, bound: BoundPlan, assets: Mapping[str, Path]) -> torch.nn.Module:
     resolved = host.resolve(bound.spec)
     config = structure(bound.settings, resolved.config, path=f"losses.{name}")
-    given = {asset: assets[asset] for asset in bound.spec.assets if asset in assets}
-    loss = _guard(f"losses.{name}: {bound.id}", lambda: resolved.cls.build(config, inputs=bound.inputs, assets=given))
+    files = {asset: assets[asset] for asset in bound.spec.assets if asset in assets}
+    loss = _guard(f"losses.{name}: {bound.id}", lambda: resolved.cls.build(config, inputs=bound.inputs, assets=files))
     if not isinstance(loss, torch.nn.Module) or not isinstance(loss, Loss):
         raise PluginError(f"losses.{name}: {bound.id}: build returned {type(loss).__name__}, not a torch.nn.Module")
     return loss
 
 
 class _Renamed(torch.nn.Module):
-    """A part whose ports have other names outside."""
+    """A part with renamed ports."""
 
     def __init__(self, part: torch.nn.Module, rename: Mapping[str, str]) -> None:
         super().__init__()
@@ -360,7 +367,7 @@ class _Renamed(torch.nn.Module):
         return self._called(self.part, ports)
 
     def predict(self, **ports: Tensor) -> dict[str, Tensor]:
-        """Return what the part predicts; of a whole method."""
+        """Return the prediction of a whole method, the outputs of any other part."""
         return self._called(getattr(self.part, "predict", self.part), ports)
 
     def _called(self, part: Any, ports: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -369,7 +376,7 @@ class _Renamed(torch.nn.Module):
 
 
 class _RenamedTransform(Transform):
-    """A transform whose ports have other names outside; what has one of its own names there is kept from it."""
+    """A transform with renamed ports; a port of the sample that has one of its inner names is hidden from it."""
 
     def __init__(self, transform: Transform, rename: Mapping[str, str]) -> None:
         self.transform = transform
@@ -393,7 +400,7 @@ class _RenamedTransform(Transform):
 
 
 def _guard(who: str, build: Any) -> Any:
-    """Return ``build()``; a ValueError is the part's word to the user, anything else keeps its traceback."""
+    """Return ``build()``; a ValueError, which refuses settings, becomes a RecipeError. Others keep their traceback."""
     try:
         return build()
     except ArmillaryError:

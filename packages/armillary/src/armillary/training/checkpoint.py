@@ -1,11 +1,11 @@
-"""Checkpoints: written whole or not at all, verified before they are read, never a pickle.
+"""Checkpoints: atomic writes, verification before each read, no pickle.
 
 A checkpoint is a folder ``step-N`` with ``weights.safetensors`` (tensors by slot), ``state.pt`` (optimiser and position;
-readable with ``weights_only=True``) and ``manifest.json`` with the size and SHA-256 of both. It is written beside its place and
-renamed, so a name that is not hidden is whole, unless the disk lied; the checksums find that out.
+readable with ``weights_only=True``) and ``manifest.json`` with the size and SHA-256 of both. It is written to a hidden folder and
+renamed, so a folder with a visible name is complete; the checksums detect later damage of the disk.
 
-A checkpoint is good when its checksums hold and its weights are finite. It is corrupted only when a checksum fails or a file is
-missing: a file that cannot be read is an error, and nothing is changed.
+A checkpoint is good if its checksums match and its weights are finite. It is corrupted only if a checksum fails or a file is
+missing. A file that cannot be read raises an error and changes nothing, since it may be good.
 """
 
 import contextlib
@@ -35,12 +35,12 @@ _STEP = re.compile(r"step-(\d+)")
 
 
 class NotFiniteError(RunError):
-    """Tensors that are not to be saved, since some of their values are not finite."""
+    """Refusal to save tensors with values that are not finite."""
 
 
 @attrs.frozen(kw_only=True)
 class Checkpoint:
-    """A checkpoint on the disk."""
+    """A checkpoint folder."""
 
     path: Path
     step: int
@@ -49,14 +49,14 @@ class Checkpoint:
         """Return tensors by ``slot.name``.
 
         Raises:
-            RunError: the files are not what the manifest says, cannot be read, or hold values that are not finite; names
-                the file and another checkpoint to use.
+            RunError: the files differ from the manifest, cannot be read, or contain values that are not finite; the message
+                has the file and another checkpoint to use.
         """
         self.verify()
         return self._weights()
 
     def state(self) -> dict[str, Any]:
-        """Return optimiser and position.
+        """Return the state of the optimiser, and the position in the training.
 
         Raises:
             RunError: as :meth:`weights`.
@@ -66,32 +66,32 @@ class Checkpoint:
             return torch.load(self.path / STATE, map_location="cpu", weights_only=True)
 
     def position(self, stage: str) -> dict[str, Any]:
-        """Return :meth:`state` of ``stage``, after looking whether it has its four entries; the optimiser's is not looked at.
+        """Return :meth:`state` of ``stage`` after a check of its entries, except for the optimiser's content.
 
         Raises:
-            RunError: as :meth:`weights`, or an entry is missing or impossible.
+            RunError: as :meth:`weights`, or an entry is missing or invalid.
         """
         state = self.state()
         wrong = _wrong_position(state, stage, self.step)
         if wrong:
             raise RunError(
-                f"{self.path / STATE}: not the state of this checkpoint: {wrong}; use another one with --checkpoint"
+                f"{self.path / STATE}: not the state of this checkpoint: {wrong}; use another one with --checkpoint STEP"
             )
         return state
 
     def verify(self) -> None:
-        """Compare sizes and checksums with the manifest, and look for weights that are not finite.
+        """Compare sizes and checksums with the manifest, and check that all weights are finite.
 
         Raises:
-            RunError: something is wrong with the checkpoint, or a file of it cannot be read.
+            RunError: the checkpoint is not good, or a file of it cannot be read.
         """
         self._raise_if(self.problem())
 
     def problem(self) -> str:
-        """Return why the checkpoint must not be used, empty where it may.
+        """Return the reason why the checkpoint is not good, empty if it is.
 
         Raises:
-            RunError: a file is there and cannot be read, which says nothing about what it holds.
+            RunError: a file exists and cannot be read; its content is then unknown.
         """
         damage = self._damage()
         if damage:
@@ -100,7 +100,7 @@ class Checkpoint:
         return f"has weights that are not finite: {bad}" if bad else ""
 
     def good(self) -> bool:
-        """Return :meth:`problem` being empty; files that have not changed since are not read again.
+        """Return whether :meth:`problem` is empty; the result is cached until a file changes.
 
         Raises:
             RunError: as :meth:`problem`.
@@ -113,7 +113,9 @@ class Checkpoint:
     def _raise_if(self, problem: str) -> None:
         if problem:
             others = [other.path.name for other in found(self.path.parent) if other.path != self.path]
-            hint = f"use another one with --checkpoint: {', '.join(others)}" if others else "it is the only one"
+            hint = (
+                f"use another one with --checkpoint: {', '.join(others)}" if others else "there is no other checkpoint"
+            )
             raise RunError(f"{self.path} {problem}; {hint}")
 
     def _weights(self) -> dict[str, Tensor]:
@@ -145,7 +147,7 @@ class Checkpoint:
 
 def _wrong_position(state: Any, stage: str, step: int) -> str:
     if not isinstance(state, dict):
-        return "it is no table"
+        return "it is not a table"
     for name, value in (("stage", stage), ("step", step)):
         if type(state.get(name)) is not type(value) or state[name] != value:
             return f"{name} is {state.get(name)!r}, it needs {value!r}"
@@ -163,10 +165,10 @@ def _examined(checkpoint: Checkpoint, stamps: tuple[tuple[int, ...], ...]) -> bo
 
 @contextlib.contextmanager
 def _reading(file: Path) -> Iterator[None]:
-    """Turn what a reader raises into one line.
+    """Convert any exception of a reader into a RunError of one line.
 
     Raises:
-        RunError: the system does not give the file, or it is none of its kind.
+        RunError: the file cannot be read, or is not in its format.
     """
     try:
         yield
@@ -179,7 +181,7 @@ def _reading(file: Path) -> Iterator[None]:
         ) from error
     except Exception as error:  # safetensors and torch each raise classes of their own
         line = (str(error).splitlines() or [type(error).__name__])[0]
-        raise RunError(f"{file}: cannot be used: {line}; use another one with --checkpoint") from error
+        raise RunError(f"{file}: cannot be used: {line}; use another one with --checkpoint STEP") from error
 
 
 def not_finite(tensors: Mapping[str, Tensor]) -> str:
@@ -195,15 +197,15 @@ def save(
     """Write checkpoint ``step-N`` into ``folder``.
 
     Args:
-        folder: the run's ``checkpoints`` (of one stage).
-        step: steps done.
+        folder: folder of the checkpoints of one stage.
+        step: number of finished steps.
         weights: tensors by ``slot.name``; saved contiguous.
         state: plain values and tensors.
         about: plain values for the manifest.
 
     Raises:
         NotFiniteError: a weight or a value of the optimiser is not finite; nothing is written.
-        RunError: the disk is full or cannot be written; nothing is left behind and older checkpoints stand.
+        RunError: the disk is full or cannot be written; the draft is deleted, older checkpoints are unchanged.
     """
     from safetensors.torch import save_file
 
@@ -216,10 +218,10 @@ def save(
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir()
         save_file(weights, draft / WEIGHTS)
-        packed = io.BytesIO()  # straight to the file, torch would hide what the disk says
+        packed = io.BytesIO()  # torch would hide the error of a full disk if it wrote to the file itself
         torch.save(dict(state), packed)
         (draft / STATE).write_bytes(packed.getbuffer())
-        # safetensors gives its file to the owner alone; the other one has the mode that the umask gives.
+        # safetensors makes its file readable by the owner alone; the other file has the mode of the umask.
         (draft / WEIGHTS).chmod(stat.S_IMODE((draft / STATE).stat().st_mode))
         manifest = {
             "format": _FORMAT,
@@ -244,7 +246,7 @@ def save(
             raise
         raise RunError(f"{place}: the checkpoint could not be written: {_reason(error)}") from error
     except Exception as error:
-        # safetensors has an error class of its own for what the file system refuses.
+        # safetensors has an error class of its own for errors of the file system.
         shutil.rmtree(draft, ignore_errors=True)
         if type(error).__name__ == "SafetensorError":
             raise RunError(f"{place}: the checkpoint could not be written: {_reason(error)}") from error
@@ -279,17 +281,17 @@ def found(folder: Path) -> list[Checkpoint]:
 
 
 def newest(folder: Path) -> tuple[Checkpoint | None, list[str]]:
-    """Return the newest good checkpoint, and one line for each newer one that had to be passed over.
+    """Return the newest good checkpoint, and one line per newer one that was skipped.
 
     Raises:
-        RunError: a checkpoint cannot be read; it may be good.
+        RunError: a checkpoint cannot be read; it is not skipped, since it may be good.
     """
     passed = []
     for checkpoint in reversed(found(folder)):
         problem = checkpoint.problem()
         if not problem:
             return checkpoint, passed
-        passed.append(f"{checkpoint.path.name} {problem}; it is passed over")
+        passed.append(f"{checkpoint.path.name} {problem}; skipped")
     return None, passed
 
 
@@ -297,21 +299,21 @@ def named(folder: Path, wanted: str) -> Checkpoint:
     """Return the checkpoint ``step-500``, or ``500``, of ``folder``.
 
     Raises:
-        RunError: there is none of that name; says which there are.
+        RunError: no checkpoint has that name; the message lists the existing ones.
     """
     match = re.fullmatch(r"(?:step-)?(\d+)", Path(wanted).name)
     there = {each.step: each for each in found(folder)}
     if match is None or int(match[1]) not in there:
         names = ", ".join(each.path.name for each in there.values()) or "none"
-        raise RunError(f"--checkpoint {wanted}: there is no such checkpoint in {folder}; there are: {names}")
+        raise RunError(f"--checkpoint {wanted}: no such checkpoint in {folder}; there are: {names}")
     return there[int(match[1])]
 
 
 def set_aside(folder: Path, *, after: int) -> list[str]:
-    """Rename the checkpoints of later steps than ``after`` to ``aside-step-N``, so that new ones can take their names.
+    """Rename the checkpoints of steps later than ``after`` to ``aside-step-N``, so that their names are free.
 
     Returns:
-        One line for each.
+        One line per checkpoint.
     """
     lines = []
     for checkpoint in found(folder):
@@ -325,11 +327,11 @@ def set_aside(folder: Path, *, after: int) -> list[str]:
 
 
 def prune(folder: Path, *, saved: Checkpoint, keep: int) -> None:
-    """Delete checkpoints older than the newest ``keep`` good ones, and drafts that a killed run left.
+    """Delete checkpoints older than the newest ``keep`` good ones, and unfinished drafts of a killed run.
 
     Args:
-        folder: of ``saved``.
-        saved: the one just written; it counts first and is never deleted.
+        folder: folder of ``saved``.
+        saved: the checkpoint just written; it counts as the first good one and is never deleted.
         keep: number of good checkpoints to keep.
     """
     kept, old = 1, []
@@ -339,7 +341,7 @@ def prune(folder: Path, *, saved: Checkpoint, keep: int) -> None:
         else:
             kept += checkpoint.good()
     for checkpoint in old:
-        # Renamed first: a half-deleted checkpoint must not bear a good name.
+        # Renamed first: a half-deleted checkpoint must not have the name of a complete one.
         doomed = checkpoint.path.with_name(f".deleting-{checkpoint.path.name}")
         with contextlib.suppress(OSError):
             checkpoint.path.rename(doomed)
@@ -358,7 +360,7 @@ def _digest(path: Path) -> str:
 
 
 def _sync(path: Path) -> None:
-    # Windows cannot open a folder; there the rename alone has to do.
+    # Windows cannot open a folder; the rename alone has to be enough.
     with contextlib.suppress(PermissionError):
         handle = os.open(path, os.O_RDONLY)
         try:
@@ -370,5 +372,5 @@ def _sync(path: Path) -> None:
 def _reason(error: BaseException) -> str:
     text = str(error)
     if (isinstance(error, OSError) and error.errno == errno.ENOSPC) or "No space left" in text or "os error 28" in text:
-        return "no space left on the disk; free some and go on with: armillary train --resume RUN"
+        return "no space left on the disk; free some, then type: armillary train --resume RUN"
     return text.splitlines()[0] if text else type(error).__name__

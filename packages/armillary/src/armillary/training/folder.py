@@ -1,4 +1,4 @@
-"""A run's folder: which file is where. It can be moved; no file in it holds an absolute path."""
+"""Layout of a run's folder. The folder can be moved: no file in it has an absolute path."""
 
 import contextlib
 import json
@@ -17,7 +17,7 @@ from armillary.plugins.discovery import file_id
 from armillary.plugins.host import Host
 from armillary.recipes.recipe import Recipe, from_table
 from armillary.recipes.stages import MAIN
-from armillary.recipes.transfer import kept
+from armillary.recipes.transfer import source_entry
 from armillary.version import __version__
 
 PLUGIN_FILES = "plugins"
@@ -29,7 +29,7 @@ FINISHED, INTERRUPTED, FAILED = "finished", "interrupted", "failed"
 
 @attrs.frozen
 class RunFolder:
-    """Where a run keeps its files."""
+    """Folder of a run, with one accessor per file."""
 
     path: Path
 
@@ -38,18 +38,18 @@ class RunFolder:
         """Return a new, empty run folder.
 
         Raises:
-            RunError: there is something at ``path`` already.
+            RunError: ``path`` exists and is not an empty folder.
         """
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            what = "holds a run already: go on with it by --resume, or choose another --out"
+            what = f"contains a run already: continue it with --resume {path}, or type another --out"
             if not (path / RECIPE).is_file():
-                what = "is not empty: choose another --out"
+                what = "is not empty: type another --out"
             raise RunError(f"--out {path}: {what}")
         try:
             (path / "checkpoints").mkdir(parents=True, exist_ok=True)
             (path / "previews").mkdir(exist_ok=True)
         except OSError as error:
-            raise RunError(f"--out {path}: cannot be made: {error.strerror}") from error
+            raise RunError(f"--out {path}: cannot be created: {error.strerror}; type another --out") from error
         return cls(path)
 
     @classmethod
@@ -57,12 +57,14 @@ class RunFolder:
         """Return an existing run folder.
 
         Raises:
-            RunError: there is no run at ``path``.
+            RunError: ``path`` is missing or is not a run.
         """
         if not path.exists():
-            raise RunError(f"{path}: there is no such run")
+            raise RunError(f"{path}: no such run; type the folder that armillary train wrote (its --out)")
         if not (path / RECIPE).is_file():
-            raise RunError(f"{path}: not a run: it has no {RECIPE}")
+            raise RunError(
+                f"{path}: not a run: it has no {RECIPE}; type the folder that armillary train wrote (its --out)"
+            )
         return cls(path)
 
     def checkpoints(self, stage: str) -> Path:
@@ -70,8 +72,8 @@ class RunFolder:
         base = self.path / "checkpoints"
         return base if stage == MAIN else base / stage
 
-    def taken(self, name: str) -> "RunFolder":
-        """Return where the checkpoints of another run are kept of which this one takes parts."""
+    def source_run(self, name: str) -> "RunFolder":
+        """Return the folder with copies of the checkpoints of a source run, from which this run has parts."""
         return RunFolder(self.path / "taken" / name)
 
     def recipe(self, host: Host | None = None) -> Recipe:
@@ -111,7 +113,7 @@ class RunFolder:
         write_text(self.path / name, json.dumps(value, indent=2, sort_keys=False) + "\n")
 
     def read_json(self, name: str, default: Any = None) -> Any:
-        """Return plain values, ``default`` where the file is not there.
+        """Return plain values, ``default`` if the file is missing.
 
         Raises:
             RunError: the file is not JSON.
@@ -125,7 +127,7 @@ class RunFolder:
             raise RunError(f"{file}: not JSON: {error}") from error
 
     def metrics(self) -> list[dict[str, Any]]:
-        """Return the rows of ``metrics.jsonl``; a last line that a killed run left unfinished is passed over."""
+        """Return the rows of ``metrics.jsonl``, without an unfinished last line of a killed run."""
         rows = []
         file = self.path / METRICS
         if file.is_file():
@@ -135,7 +137,7 @@ class RunFolder:
         return rows
 
     def cut_metrics(self, *, stage: str, step: int) -> None:
-        """Drop the rows that were written after the checkpoint from which a run goes on."""
+        """Drop the rows later than the checkpoint from which a run is resumed."""
         rows = [row for row in self.metrics() if row.get("stage") != stage or row["step"] <= step]
         write_text(self.path / METRICS, "".join(json.dumps(row) + "\n" for row in rows))
 
@@ -148,11 +150,11 @@ class RunFolder:
             raise RunError(f"{self.path / METRICS}: cannot be written: {write_reason(error)}") from error
 
 
-def other_runs(paths: Mapping[str, Path]) -> tuple[dict[str, RunFolder], dict[str, dict[str, Any]]]:
-    """Return the folders of other runs by name, and what a recipe that takes parts of them keeps of each.
+def open_source_runs(paths: Mapping[str, Path]) -> tuple[dict[str, RunFolder], dict[str, dict[str, Any]]]:
+    """Return the folders of source runs by name, and the entry of each under ``runs`` of a recipe.
 
     Raises:
-        RunError: a path that is no run.
+        RunError: a path is not a run.
     """
     folders, tables = {}, {}
     for name, path in paths.items():
@@ -161,12 +163,13 @@ def other_runs(paths: Mapping[str, Path]) -> tuple[dict[str, RunFolder], dict[st
         except RunError as error:
             raise RunError(f"--from {name}={error}") from error
         recipe = folder.recipe()
-        folders[name], tables[name] = folder, kept(recipe.table, run=folder.path.resolve().name, recipe=recipe.id)
+        folders[name] = folder
+        tables[name] = source_entry(recipe.table, run=folder.path.resolve().name, recipe=recipe.id)
     return folders, tables
 
 
 def environment() -> dict[str, Any]:
-    """Return what computed a run: versions, processor, threads; no names of machines or people."""
+    """Return the environment of a run: versions, processor, threads; no names of machines or people."""
     import numpy
     import torch
 

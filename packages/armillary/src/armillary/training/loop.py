@@ -1,4 +1,4 @@
-"""One stage of a training: its steps, and what is written between them."""
+"""Loop over the steps of one stage, with metrics, checkpoints and events for observers."""
 
 import contextlib
 import time
@@ -54,10 +54,10 @@ class StageLoop:
     """Loop over the steps of one stage.
 
     Args:
-        training: the run that it belongs to.
-        folder: of the run.
-        name: of the stage.
-        dataset: its training split.
+        training: the training of which it is a stage.
+        folder: the run's folder.
+        name: name of the stage.
+        dataset: training split of the stage's data.
         audience: observers of the run.
     """
 
@@ -92,11 +92,11 @@ class StageLoop:
 
     @property
     def elapsed(self) -> float:
-        """Return the seconds that this stage has trained, over all its runs."""
+        """Training time of this stage in seconds, before and after a resume."""
         return self.seconds + time.monotonic() - self.began
 
     def run(self, start: checkpoints.Checkpoint | None, signals: Signals) -> bool:
-        """Train from ``start``, or from the beginning; return whether the stage came to its end."""
+        """Train from ``start`` or from step 0; return whether the stage used up its budget."""
         if self.training.device.channels_last:
             self.model.method.to(memory_format=torch.channels_last)
         if start is not None:
@@ -114,15 +114,15 @@ class StageLoop:
             self._restore(start)
         else:
             self.folder.cut_metrics(stage=self.name, step=0)
-        self.audience.tell(lambda one: one.stage_started(self.seen, self.step))
+        self.audience.notify(lambda one: one.stage_started(self.seen, self.step))
         if start is None and self.training.initial is not None:
-            self._save()  # a resumed run must find these weights without the run that gave them
+            self._save()  # a resumed run needs these weights, and the run of --init may be gone by then
         self.began = self.saved = time.monotonic()
         self.model.train()
         finished = self._loop(signals)
         if self.last_saved != self.step:
             self._save()
-        self.audience.tell(lambda one: one.stage_ended(self.seen, self.step, finished=finished))
+        self.audience.notify(lambda one: one.stage_ended(self.seen, self.step, finished=finished))
         return finished
 
     def _loop(self, signals: Signals) -> bool:
@@ -141,7 +141,7 @@ class StageLoop:
                 window["seconds_a_step"] = (now - since) / steps_in_window
                 since, steps_in_window = now, 0
                 self._log(window)
-            self.audience.tell(lambda one: one.step_ended(self.seen, self.step))
+            self.audience.notify(lambda one: one.step_ended(self.seen, self.step))
             due = time.monotonic() - self.saved > 60.0 * self.cadence.minutes
             if self.step % self.cadence.checkpoint == 0 or due:
                 self._save()
@@ -168,7 +168,9 @@ class StageLoop:
                 terms[name] = loss_terms(self.model, name, loss, batch, outputs, cache)
                 total = total + weight * terms[name]
         if not isinstance(total, torch.Tensor):
-            raise RecipeError([f"step {self.step}: every loss has weight 0; nothing to train on"])
+            raise RecipeError(
+                [f"stage {self.name}, step {self.step}: every loss has weight 0; type: --weight LOSS=NUMBER above 0"]
+            )
         self._check_finite(total, terms)
         self.fabric.backward(total)
         norm = None
@@ -193,7 +195,7 @@ class StageLoop:
     def _stopped(self, reason: str) -> RunError:
         try:
             good, _ = checkpoints.newest(self.folder.checkpoints(self.name))
-            where = f"the last good checkpoint is {good.path.name}" if good else "there is no good checkpoint yet"
+            where = f"the last good checkpoint is {good.path.name}" if good else "no good checkpoint exists yet"
         except RunError as error:
             where = str(error)
         clip = "" if self.rates.clip_norm else " or --set optimiser.clip_norm=1.0"
@@ -210,7 +212,7 @@ class StageLoop:
         if self.fabric.is_global_zero:
             self.folder.add_metrics(plain)
         self.training.reporter.progress(stage=self.name, step=self.step, steps=self.budget.steps, row=plain)
-        self.audience.tell(lambda one: one.logged(self.seen, self.step, plain))
+        self.audience.notify(lambda one: one.logged(self.seen, self.step, plain))
 
     def _save(self) -> None:
         self.last_saved = self.step
@@ -238,7 +240,7 @@ class StageLoop:
         except checkpoints.NotFiniteError as error:
             raise self._stopped(str(error)) from error
         checkpoints.prune(folder, saved=saved, keep=self.cadence.keep)
-        self.audience.tell(lambda one: one.checkpoint_saved(self.seen, self.step, saved.path))
+        self.audience.notify(lambda one: one.checkpoint_saved(self.seen, self.step, saved.path))
 
     def _restore(self, start: checkpoints.Checkpoint) -> None:
         state = start.position(self.name)
@@ -251,4 +253,4 @@ class StageLoop:
             )
         if self.fabric.is_global_zero:
             self.folder.cut_metrics(stage=self.name, step=self.step)
-        self.training.reporter.message(f"going on with stage {self.name} from step {self.step}")
+        self.training.reporter.message(f"resuming stage {self.name} from step {self.step}")

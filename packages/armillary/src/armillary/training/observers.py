@@ -1,6 +1,6 @@
-"""Observers of a run in this process: reports, previews, and the hooks of plugins behind one interface.
+"""Interface of observers of a run (reports, previews, hooks of plugins), and the list that notifies them.
 
-Training imports none of what draws. Whoever starts a training passes its observers, as a rule
+Training imports no drawing code. The caller of a training passes its observers, as a rule
 :func:`armillary.pages.observers.built_in`; only the first of several processes calls them.
 """
 
@@ -27,12 +27,12 @@ _PREVIEWS = 4
 
 @attrs.define(kw_only=True, eq=False, slots=False)
 class StageRun:
-    """One stage of a running training, as its observers see it.
+    """One stage of a running training, passed to observers.
 
     Args:
-        folder: of the run.
-        model: of the stage; its plan is ``model.plan``.
-        device: of the model.
+        folder: the run's folder.
+        model: model of the stage; its plan is ``model.plan``.
+        device: device of the model.
         cadence: steps between logs, previews and checkpoints.
         alone: the recipe has no other stage.
         host: source of parts.
@@ -51,23 +51,23 @@ class StageRun:
 
     @property
     def prefix(self) -> str:
-        """Beginning of the names of files that each stage writes; empty if the stage is alone."""
+        """Prefix of the names of files that each stage writes; empty if the stage is alone."""
         return "" if self.alone else f"{self.model.plan.name}-"
 
     @cached_property
     def previewed(self) -> list[dict[str, Any]]:
-        """The same few items each time: of the validation split, of the training split if that is missing."""
+        """Few items for all previews of a stage, from the validation split, or the training split if that is missing."""
         samples: Dataset | None = None
         with contextlib.suppress(ArmillaryError):
             samples = build_dataset(self.host, self.model.plan, root=self.data, split="val")
         samples = samples if samples is not None and len(samples) else self.dataset
         few = [samples[index] for index in range(min(_PREVIEWS, len(samples)))]
-        ports = self.model.plan.method.predicts_from  # a method that needs none in particular may use all
+        ports = self.model.plan.method.predicts_from  # if no port is required, previews have all of them
         needed = {port.name for port in ports if not port.optional} or {port.name for port in ports}
         return few if all(needed <= {*item} for item in few) else [self._made(item) for item in few]
 
     def training_items(self, count: int) -> Iterator[dict[str, Any]]:
-        """Yield the first items of the training split, with everything that the method predicts from."""
+        """Yield the first items of the training split, with all ports that the method predicts from."""
         for index in range(min(count, len(self.dataset))):
             item = self.dataset[index]
             yield item if self.can_predict(item) else self._made(item)
@@ -98,14 +98,14 @@ class StageRun:
 class Observer:
     """Interface of an observer: each method is called at its event and does nothing by default.
 
-    Whatever an observer raises is reported in one line, and the run goes on.
+    An exception of an observer is reported in one line, and the run continues.
     """
 
     title: ClassVar[str] = "observer"
     """Name in messages."""
 
     cure: ClassVar[str] = ""
-    """Command that repeats what failed, with ``{run}`` for the run folder; empty if there is none."""
+    """Command that repeats a failed observer, with ``{run}`` for the run folder; empty if there is none."""
 
     def run_started(self, run: RunFolder, plan: Plan) -> None:
         """Called before the first step, also after a resume."""
@@ -120,7 +120,7 @@ class Observer:
         """Called after a row of metrics was written."""
 
     def checkpoint_saved(self, stage: StageRun, step: int, path: Path) -> None:
-        """Called when a checkpoint is whole on the disk."""
+        """Called after a checkpoint is complete on the disk."""
 
     def stage_ended(self, stage: StageRun, step: int, *, finished: bool) -> None:
         """Called after the last checkpoint of a stage; ``finished`` is False if the stage was interrupted."""
@@ -133,7 +133,7 @@ class Observer:
 
 
 class Trackers(Observer):
-    """Plugins that a run asks for, called by their hooks."""
+    """Observer hooks of the plugins that a run names."""
 
     def __init__(self, plugins: Observers) -> None:
         self._notify = plugins.notify
@@ -161,26 +161,26 @@ class Trackers(Observer):
 
 
 class Audience:
-    """All observers of one run.
+    """The observers of one run, notified together.
 
     Args:
         observers: in the order in which they are called.
         folder: of the run.
-        report: called with one line when an observer raises; the same line is never repeated.
+        report: called with one line if an observer raises; equal lines are reported once.
     """
 
     def __init__(self, observers: Sequence[Observer], folder: RunFolder, *, report: Callable[[str], None]) -> None:
         self._observers, self._folder, self._report = tuple(observers), folder, report
         self._reported: set[str] = set()
 
-    def tell(self, event: Callable[[Observer], None]) -> None:
-        """Call ``event`` with each observer; one that raises does not keep it from the others."""
+    def notify(self, event: Callable[[Observer], None]) -> None:
+        """Call ``event`` with each observer; an exception of one does not stop the others."""
         for observer in self._observers:
             try:
                 event(observer)
             except Exception as error:
                 cure = observer.cure.format(run=self._folder.path)
-                line = f"{observer.title}: {first_line(error)}; the run goes on{cure and f'; to repeat it: {cure}'}"
+                line = f"{observer.title}: {first_line(error)}; the run continues{cure and f'; to repeat it, type: {cure}'}"
                 if line not in self._reported:
                     self._reported.add(line)
                     self._report(line)

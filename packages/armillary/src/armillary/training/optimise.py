@@ -18,16 +18,18 @@ def build_optimiser(
     """Return one optimiser over ``parameters``, grouped by the config's globs over their names.
 
     Raises:
-        RecipeError: there is nothing to train, or a glob matches nothing.
+        RecipeError: no parameter is trainable, or a glob matches none.
     """
     if not parameters:
-        raise RecipeError(["optimiser: nothing to train: every part is frozen or has no weights; set budget.steps=0"])
+        raise RecipeError(
+            ["optimiser: nothing to train: every part is frozen or has no weights; type: --set budget.steps=0"]
+        )
     groups: dict[str, list[torch.nn.Parameter]] = {"": []}
     used: set[str] = set()
     for name, parameter in parameters.items():
         matching = [glob for glob in (config.groups or {}) if fnmatch.fnmatchcase(name, glob)]
         used.update(matching)
-        # The last glob wins, as a later line of a file does.
+        # The last matching glob wins, as the last line of a file does.
         groups.setdefault(matching[-1] if matching else "", []).append(parameter)
     for glob in config.groups or {}:
         if glob not in used:
@@ -55,7 +57,7 @@ def build_optimiser(
 
 
 def moments(optimiser: torch.optim.Optimizer, parameters: Mapping[str, torch.nn.Parameter]) -> dict[str, Any]:
-    """Return what the optimiser remembers of each parameter, by the parameter's name; its settings stand in the recipe."""
+    """Return the optimiser's state of each parameter, by the parameter's name; its settings are in the recipe."""
     return {name: dict(optimiser.state[value]) for name, value in parameters.items() if value in optimiser.state}
 
 
@@ -67,22 +69,22 @@ def load_moments(
     step: int,
     where: str,
 ) -> None:
-    """Give an optimiser what :func:`moments` returned, after comparing all of it with the parameters.
+    """Load the result of :func:`moments` into an optimiser, after a comparison with the parameters.
 
     Args:
-        optimiser: newly built over ``parameters``.
-        saved: from a file, so it may be anything.
-        parameters: by name.
-        step: of the checkpoint; no parameter can have moved more often.
-        where: the file.
+        optimiser: new optimiser over ``parameters``.
+        saved: content of a file, of any type and value.
+        parameters: parameters by name.
+        step: step of the checkpoint; no parameter can have more updates.
+        where: the file, for messages.
 
     Raises:
-        RunError: a name, shape or type is not that of a parameter, or a value is impossible; says which.
+        RunError: a name, shape or type differs from the parameter's, or a value is invalid; the message names it.
     """
     wrong = _wrong_moments(optimiser, saved, parameters, step)
     if wrong:
-        raise RunError(f"{where}: not the state of this optimiser: {wrong}; use another one with --checkpoint")
-    fused = optimiser.defaults.get("fused")  # such an optimiser counts on the device
+        raise RunError(f"{where}: not the state of this optimiser: {wrong}; use another one with --checkpoint STEP")
+    fused = optimiser.defaults.get("fused")  # a fused optimiser has its step counter on the device
     for name, values in saved.items():
         parameter = parameters[name]
         optimiser.state[parameter] = {
@@ -95,14 +97,14 @@ def load_moments(
 
 def _wrong_moments(optimiser: Any, saved: Any, parameters: Mapping[str, torch.nn.Parameter], step: int) -> str:
     if not isinstance(saved, dict) or not all(isinstance(values, dict) for values in saved.values()):
-        return "it is no table of tables"
+        return "it is not a table of tables"
     if isinstance(optimiser, torch.optim.SGD):
         wanted = {"momentum_buffer"}
     else:
         wanted = {"step", "exp_avg", "exp_avg_sq"} | ({"max_exp_avg_sq"} if optimiser.defaults["amsgrad"] else set())
     for name, values in saved.items():
         if name not in parameters:
-            return f"{name!r} is no parameter that is trained"
+            return f"{name!r} is not a trained parameter"
         if set(values) != wanted:
             return f"{name} has {', '.join(map(str, values))}, it needs {', '.join(sorted(wanted))}"
         for key, value in values.items():
@@ -114,7 +116,7 @@ def _wrong_moments(optimiser: Any, saved: Any, parameters: Mapping[str, torch.nn
 
 def _wrong_moment(key: str, value: Any, parameter: torch.nn.Parameter, step: int) -> str:
     if not isinstance(value, Tensor) or value.layout != torch.strided or value.device.type != "cpu":
-        return "is no plain tensor"
+        return "is not a plain tensor"
     shape, dtype = ((), torch.float32) if key == "step" else (tuple(parameter.shape), parameter.dtype)
     if tuple(value.shape) != shape:
         return f"has the shape {list(value.shape)}, it needs {list(shape)}"
@@ -130,7 +132,7 @@ def _wrong_moment(key: str, value: Any, parameter: torch.nn.Parameter, step: int
 
 
 def rate_factor(config: ScheduleConfig, *, step: int, steps: int) -> float:
-    """Return the share of the learning rate at ``step`` (from 0) of ``steps``."""
+    """Return the factor on the learning rate at ``step`` (from 0) of ``steps``."""
     warm = min(1.0, (step + 1) / config.warmup) if config.warmup else 1.0
     share = step / max(steps, 1)
     if config.use == "multistep":
@@ -147,7 +149,7 @@ def set_rate(optimiser: torch.optim.Optimizer, factor: float) -> None:
 
 
 def weight_at(weight: float | Sequence[Sequence[float]], step: int) -> float:
-    """Return a loss's weight at ``step``: a number, or the value of the last ``[from step, value]`` that has begun."""
+    """Return a loss's weight at ``step``: a constant, or the value of the last ``[first step, value]`` up to ``step``."""
     if isinstance(weight, int | float):
         return float(weight)
     value = 0.0

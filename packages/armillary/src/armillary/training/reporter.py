@@ -1,4 +1,4 @@
-"""What a run says while it works. The command line draws it; from Python it goes to the log."""
+"""Messages and progress of a run: shown by the command line, logged from Python."""
 
 import logging
 from collections.abc import Mapping
@@ -8,17 +8,17 @@ _log = logging.getLogger("armillary")
 
 
 class Reporter(Protocol):
-    """Where a run's words go."""
+    """Receiver of a run's messages and progress."""
 
     def message(self, text: str) -> None:
-        """Say something that a person should read."""
+        """Show a message to the user."""
 
     def progress(self, *, stage: str, step: int, steps: int, row: Mapping[str, object]) -> None:
-        """Say how far a stage is; called at every logged step."""
+        """Show the progress of a stage; called at every logged step."""
 
 
 class LogReporter:
-    """To the logger ``armillary``, at level INFO."""
+    """Reporter that writes to the logger ``armillary`` at level INFO."""
 
     def message(self, text: str) -> None:
         """Log the text."""

@@ -1,4 +1,4 @@
-"""The only training loop."""
+"""Start and resume of a training: data, models and observers of all stages."""
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,19 +37,19 @@ from armillary.training.initial import Initial
 from armillary.training.loop import StageLoop
 from armillary.training.observers import Audience, Observer, Trackers
 from armillary.training.reporter import LogReporter, Reporter
-from armillary.training.transfer import Others, kept_in
+from armillary.training.transfer import SourceRuns, saved_source_runs
 
 
 @attrs.define(kw_only=True)
 class Trained:
-    """How a training ended.
+    """Result of a training.
 
     Args:
-        folder: of the run.
+        folder: the run's folder.
         outcome: ``finished`` or ``interrupted``.
-        signal: that ended it, 0 for none.
-        meshes: whether its predictions can be exported.
-        models: stage to its modules, as training left them; of an interrupted run without the stages that it did not reach.
+        signal: number of the signal that interrupted it, 0 if none did.
+        meshes: its predictions can be exported as meshes.
+        models: stage to its trained modules, without the stages that an interrupted training did not reach.
     """
 
     folder: RunFolder
@@ -76,20 +76,20 @@ def train(
     """Train a recipe from its start.
 
     Args:
-        recipe: resolved; its plan if the caller has checked it already.
+        recipe: resolved recipe, or its plan if the caller has checked it already.
         data: folder of pictures.
-        out: where the run goes; must not exist or be empty.
-        host: where parts come from.
-        device: where to compute.
-        assets: files that parts ask for, by name.
-        init: a run whose trained weights are the start: of each slot those with the same names and shapes.
-        runs: other runs that the recipe takes parts of, by the name that it gives them.
-        observers: called at the events of the run; none are built in here (see :mod:`armillary.pages.observers`).
+        out: folder of the new run; missing or empty.
+        host: source of parts.
+        device: device and precision.
+        assets: files that parts need, by name.
+        init: a run whose weights are the start: per slot, the tensors with equal names and shapes.
+        runs: source runs of transferred parts, by their name in the recipe.
+        observers: called at the events of the run; none by default (see :mod:`armillary.pages.observers`).
         trackers: ids of plugins whose observer hooks are called, besides those of the recipe.
-        reporter: where words go.
+        reporter: receiver of messages and progress.
 
     Raises:
-        ArmillaryError: wrong input, before anything is written; a loss that is not finite, or a full disk, later.
+        ArmillaryError: wrong input, before anything is written; later a loss that is not finite, or a full disk.
     """
     plan = recipe if isinstance(recipe, Plan) else plan_recipe(host, recipe)
     return _Training(plan, host, data, device, assets, observers, trackers, reporter).start(out, init, runs or {})
@@ -109,16 +109,16 @@ def resume(
     seconds: float | None = None,
     checkpoint: str | None = None,
 ) -> Trained:
-    """Go on with a run from its newest good checkpoint.
+    """Resume a run from its newest good checkpoint.
 
     Args:
-        checkpoint: of the stage under way, ``step-500`` or ``500``; later ones are set aside. None: the newest good one.
-        steps: a new budget of the stage that is under way; None keeps the run's.
-        seconds: the same in seconds.
+        checkpoint: ``step-500`` or ``500`` of the latest stage; later checkpoints are renamed. None: the newest good one.
+        steps: new budget of the last stage, in steps; None keeps the run's.
+        seconds: new budget of the last stage, in seconds; None keeps the run's.
 
     Raises:
-        RunError: a checkpoint cannot be read, there are some and none is good, or the data is not what the run was trained
-            on; nothing was changed.
+        RunError: a checkpoint cannot be read, none of them is good, or the data differs from the data of the run; nothing
+            is changed.
     """
     recipe = folder.recipe(host)
     last = list(recipe.bodies)[-1]
@@ -129,7 +129,7 @@ def resume(
 
 
 class _Training:
-    """One run of one process."""
+    """One training in one of its processes."""
 
     def __init__(
         self,
@@ -154,7 +154,7 @@ class _Training:
             accelerator=accelerator(self.device),
             devices=self.device.devices,
             precision=self.device.precision,
-            # A loss that is left out may leave parameters without a gradient: DDP has to look for them.
+            # Without a dropped loss some parameters may have no gradient, which DDP must look for.
             strategy="ddp_find_unused_parameters_true" if self.device.devices > 1 else "auto",
         )
         self.fabric.launch()
@@ -162,13 +162,13 @@ class _Training:
         self.observers: tuple[Observer, ...] = (Trackers(plugins), *observers) if self.fabric.is_global_zero else ()
         self.models: dict[str, Model] = {}
         self.initial: Initial | None = None
-        self.others: Others | None = None
+        self.source_runs: SourceRuns | None = None
         self._per_batch: dict[str, list[Transform]] = {}
 
     def start(self, out: Path, init: RunFolder | None, runs: Mapping[str, RunFolder]) -> Trained:
         self.initial = Initial.read(init) if init is not None else None
-        self.others = Others.read(self.host, self.plan, runs)
-        self.plan = self.others.recorded()
+        self.source_runs = SourceRuns.read(self.host, self.plan, runs)
+        self.plan = self.source_runs.recorded_plan()
         for line in self.plan.borrowed():
             self.reporter.message(line)
         datasets = {name: self._dataset(stage) for name, stage in self.plan.stages.items()}
@@ -177,7 +177,7 @@ class _Training:
         self._build(first, datasets[first])
         folder = RunFolder.create(out) if self.fabric.is_global_zero else RunFolder(out)
         if self.fabric.is_global_zero:
-            self.others.keep(folder)
+            self.source_runs.save(folder)
             folder.write_recipe(self.plan.recipe)
             behind = plugins_behind(self.host, self.plan)
             folder.write_json(PLUGINS, behind)
@@ -188,7 +188,7 @@ class _Training:
         return self._run(folder, datasets, {})
 
     def go_on(self, folder: RunFolder, wanted: str | None = None) -> Trained:
-        self.others = kept_in(folder, self.host, self.plan)
+        self.source_runs = saved_source_runs(folder, self.host, self.plan)
         datasets = {name: self._dataset(stage) for name, stage in self.plan.stages.items()}
         known = folder.read_json(DATA, {})
         for name, dataset in datasets.items():
@@ -196,11 +196,11 @@ class _Training:
             then = known.get(name)
             if then and then["digest"] != now["digest"]:
                 raise RunError(
-                    f"--data {self.data}: not the data of this run: it was {then['name']} with {then['count']} items, "
-                    f"this is {now['name']} with {now['count']}; its files differ"
+                    f"--data {self.data}: its files differ from the data of this run: the run was trained on {then['name']} "
+                    f"with {then['count']} items, this is {now['name']} with {now['count']}; type --data with that folder"
                 )
         done = self._done(folder, wanted)
-        self.fabric.barrier()  # every process has read before one renames
+        self.fabric.barrier()  # no process may still read when the first one renames
         if self.fabric.is_global_zero:
             for name, found in done.items():
                 for line in checkpoints.set_aside(folder.checkpoints(name), after=found.step):
@@ -228,8 +228,8 @@ class _Training:
                 self.reporter.message(f"{place}: {line}")
             if found is None:
                 raise RunError(
-                    f"{place}: no checkpoint here is good, so that training would begin again at step 0: "
-                    f"{'; '.join(passed) or 'there is none, but a later stage has some'}. Put a good one back, or train anew: "
+                    f"{place}: no good checkpoint here, and training would start again at step 0: "
+                    f"{'; '.join(passed) or 'the folder is empty, but a later stage has checkpoints'}. Restore a good one, or type: "
                     f"armillary train {folder.path / RECIPE} --data {self.data} --out ANOTHER_RUN"
                 )
             done[name] = found
@@ -241,9 +241,11 @@ class _Training:
     def _within_budget(self, folder: RunFolder, name: str, step: int) -> None:
         budget = self.plan.stages[name].body["budget"]["steps"]
         if step > budget:
-            raise RunError(f"{folder.path}: stage {name} is at step {step} already: --steps {budget} is behind it")
+            raise RunError(
+                f"{folder.path}: stage {name} is at step {step} already, after --steps {budget}; type --steps {step} or more"
+            )
         if step == budget and name == list(self.plan.stages)[-1]:
-            self.reporter.message(f"step {budget} of {budget} is reached: nothing to do; --steps N trains on to step N")
+            self.reporter.message(f"step {budget} of {budget} is reached: nothing to do; to train on, type --steps N")
 
     def _run(
         self, folder: RunFolder, datasets: Mapping[str, Dataset], done: Mapping[str, checkpoints.Checkpoint]
@@ -251,7 +253,7 @@ class _Training:
         if self.fabric.is_global_zero:
             folder.write_json(ENVIRONMENT, environment() | {"device": attrs.asdict(self.device)})
         audience = Audience(self.observers, folder, report=self.reporter.message)
-        audience.tell(lambda one: one.run_started(folder, self.plan))
+        audience.notify(lambda one: one.run_started(folder, self.plan))
         outcome, received = FAILED, 0
         try:
             with _deterministic(self.fabric.device.type == "cpu"), globals_kept(), Signals() as signals:
@@ -266,7 +268,7 @@ class _Training:
                 outcome = FINISHED if finished else INTERRUPTED
                 received = signals.received
         finally:
-            audience.tell(lambda one: one.run_finished(folder, outcome))
+            audience.notify(lambda one: one.run_finished(folder, outcome))
         return Trained(
             folder=folder,
             outcome=outcome,
@@ -278,19 +280,20 @@ class _Training:
     def _dataset(self, stage: StagePlan) -> Dataset:
         dataset = build_dataset(self.host, stage, root=self.data, split="train")
         for line in dataset.problems:
-            self.reporter.message(f"passed over {line}")
+            self.reporter.message(f"skipped {line}")
         if dataset.problems:
-            self.reporter.message(f"{len(dataset.problems)} files passed over, {len(dataset)} used")
-        given = {name for name in stage.batch if name in dataset.provides}
-        # What transforms make is not in the folder.
+            self.reporter.message(f"{len(dataset.problems)} files skipped, {len(dataset)} used")
+        present = {name for name in stage.batch if name in dataset.provides}
+        # Outputs of transforms need not be in the folder.
         made = {port for part in stage.transforms for port in part.gives}
         for port in stage.method.trains_on:
-            if not port.optional and port.name not in given | made:
+            if not port.optional and port.name not in present | made:
                 raise DataError(
-                    f"--data {self.data}: {stage.method_id} trains on {port}, which this folder does not have"
+                    f"--data {self.data}: {stage.method_id} trains on {port}, which this folder does not have; to list what it "
+                    f"has, type: armillary data check {self.data}"
                 )
         for name, bound in stage.losses.items():
-            missing = missing_ports(bound, batch=dict.fromkeys(given | made))
+            missing = missing_ports(bound, batch=dict.fromkeys(present | made))
             if missing:
                 raise DataError(
                     f"--data {self.data}: loss {name} ({bound.id}) needs {', '.join(missing)}, which this folder does not "
@@ -300,7 +303,7 @@ class _Training:
         return dataset
 
     def _rehearse(self, datasets: Mapping[str, Dataset]) -> None:
-        """Build and try the stages of a recipe of several, untrained: what is wrong with the last is told before the first."""
+        """Build and try all stages of a recipe with several, so that an error in the last is raised before the first."""
         tried: dict[str, Model] = {}
         for name in self.plan.stages if len(self.plan.stages) > 1 else ():
             tried[name] = self._built(name, tried)
@@ -314,7 +317,7 @@ class _Training:
         self.models[name] = model
 
     def _built(self, name: str, before: Mapping[str, Model]) -> Model:
-        earlier = {**(self.others.models if self.others else {}), **before}
+        earlier = {**(self.source_runs.models if self.source_runs else {}), **before}
         seed = self.plan.recipe.seed
         return build(self.host, self.plan.stages[name], seed=seed, earlier=earlier, assets=self.assets)
 
@@ -366,18 +369,18 @@ class _Training:
         signals: Signals,
         audience: Audience,
     ) -> bool:
-        """Train one stage; return whether it came to its end."""
+        """Train one stage; return whether it used up its budget."""
         return StageLoop(self, folder, name, dataset, audience=audience).run(start, signals)
 
 
 def gives_meshes(plan: Plan) -> bool:
-    """Return whether what serves predicts a depth map with its camera, of which a mesh can be made."""
+    """Return whether the serving stage predicts a depth map with its camera, which a mesh needs."""
     kinds = {port.kind for port in plan.stages[plan.serves].predictions.values()}
     return {"depth", "camera"} <= kinds
 
 
 def needed_ports(stage: StagePlan) -> set[str]:
-    """Return the ports of the batch that training uses: of the method, of its losses, and of what transforms them."""
+    """Return the ports of the batch that the method, its losses and the transforms use in training."""
     ports = {port.name for port in (*stage.method.trains_on, *stage.method.predicts_from)}
     ports |= {name for bound in stage.losses.values() for place, name in bound.bind.values() if place == "batch"}
     for part in stage.transforms:
@@ -386,14 +389,14 @@ def needed_ports(stage: StagePlan) -> set[str]:
 
 
 def accelerator(device: DeviceConfig) -> str:
-    """Return what ``auto`` is here: CUDA where there is one, else the CPU; Metal has no float64, which the kernels need."""
+    """Return the accelerator, with ``auto`` resolved to CUDA if available, else the CPU; Metal lacks float64."""
     if device.accelerator != "auto":
         return device.accelerator
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def plugins_behind(host: Host, plan: Plan) -> dict[str, dict[str, str]]:
-    """Return distribution and version behind each component id of a plan."""
+    """Return distribution and version of the plugin of each component id of a plan."""
     ids = {plan.recipe.id} if ":" in plan.recipe.id else set()
     for stage in plan.stages.values():
         ids.add(stage.method_id)
@@ -414,7 +417,7 @@ def plugins_behind(host: Host, plan: Plan) -> dict[str, dict[str, str]]:
 
 @contextlib.contextmanager
 def _deterministic(wanted: bool) -> Iterator[None]:
-    """Use deterministic algorithms inside: on the CPU a resumed run is bit-equal to an uninterrupted one."""
+    """Use deterministic algorithms inside the context, so that on the CPU a resumed run is bit-equal to an uninterrupted one."""
     before = torch.are_deterministic_algorithms_enabled()
     fill = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
     if wanted:

@@ -1,7 +1,7 @@
-"""Other runs of which a recipe takes trained parts: read where ``--from`` points, then kept in the run itself.
+"""Source runs: runs whose trained parts a recipe transfers, read from ``--from`` and copied into the new run.
 
-A run that takes from others holds, in ``taken/NAME``, the checkpoints that it took from, so that it predicts, evaluates and goes
-on without them. A run that is taken from may have taken itself: then its own ``taken`` comes along.
+A run with transferred parts has copies of their checkpoints in ``taken/NAME``, so that it predicts, evaluates and resumes without
+its source runs. A source run may have source runs of its own; their copies are copied too.
 """
 
 import json
@@ -19,55 +19,59 @@ from armillary.training.folder import RunFolder
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class Others:
-    """The other runs of a recipe.
+class SourceRuns:
+    """The source runs of a recipe.
 
     Args:
-        plan: of the recipe.
+        plan: plan of the recipe.
         models: ``run:stage`` to its model with trained weights, for :func:`armillary.training.build.build`.
-        taken: (run, stage) to the checkpoint whose weights these are.
-        inner: the other runs of each run, by its name.
+        transferred: (run, stage) to the checkpoint with these weights.
+        nested: the source runs of each source run, by its name.
     """
 
     plan: Plan
     models: Mapping[str, Model]
-    taken: Mapping[tuple[str, str], checkpoints.Checkpoint]
-    inner: "Mapping[str, Others]"
+    transferred: Mapping[tuple[str, str], checkpoints.Checkpoint]
+    nested: "Mapping[str, SourceRuns]"
 
     @classmethod
     def read(cls, host: Host, plan: Plan, folders: Mapping[str, RunFolder]) -> Self:
-        """Return the models that a recipe takes parts of, built and with their weights.
+        """Build the models from which a recipe transfers parts, and load their weights.
 
         Args:
-            host: where parts come from.
-            plan: of the recipe.
-            folders: name to run, or to the place in the recipe's own run where its checkpoints are kept.
+            host: source of parts.
+            plan: plan of the recipe.
+            folders: name to source run, or to the copy of its checkpoints in the recipe's own run.
 
         Raises:
-            RunError: a run has no good checkpoint, or its weights are of another model than its recipe says.
+            RunError: a run has no good checkpoint, or its weights do not match the model of its recipe.
         """
         models: dict[str, Model] = {}
-        taken: dict[tuple[str, str], checkpoints.Checkpoint] = {}
-        inner: dict[str, Others] = {}
-        for name, other in plan.runs.items():
+        transferred: dict[tuple[str, str], checkpoints.Checkpoint] = {}
+        nested: dict[str, SourceRuns] = {}
+        for name, source in plan.runs.items():
             folder = folders[name]
-            inner[name] = Others.read(host, other, {each: folder.taken(each) for each in other.runs})
-            built = dict(inner[name].models)
+            nested[name] = SourceRuns.read(host, source, {each: folder.source_run(each) for each in source.runs})
+            built = dict(nested[name].models)
+            # Only the stages that the recipe needs are built, in order: a stage may transfer parts of an earlier one.
             for stage in plan.needed(name):
-                model = build(host, other.stages[stage], seed=other.recipe.seed, earlier=built, with_losses=False)
+                model = build(host, source.stages[stage], seed=source.recipe.seed, earlier=built, with_losses=False)
                 found, passed = checkpoints.newest(folder.checkpoints(stage))
                 if found is None:
                     why = f": {'; '.join(passed)}" if passed else ""
-                    raise RunError(f"--from {name}={folder.path}: its stage {stage} has no good checkpoint{why}")
+                    raise RunError(
+                        f"--from {name}={folder.path}: its stage {stage} has no good checkpoint{why}; "
+                        f"type --from {name}= with a trained run"
+                    )
                 model.load(found.weights(), where=str(found.path))
                 built[stage] = models[f"{name}:{stage}"] = model
-                taken[name, stage] = found
-        return cls(plan=plan, models=models, taken=taken, inner=inner)
+                transferred[name, stage] = found
+        return cls(plan=plan, models=models, transferred=transferred, nested=nested)
 
-    def recorded(self) -> Plan:
-        """Return the plan whose recipe says step and hash of what was taken."""
+    def recorded_plan(self) -> Plan:
+        """Return the plan with step and hash of the transferred weights in its recipe."""
         runs: dict[str, Any] = {name: dict(run) for name, run in self.plan.recipe.table.get("runs", {}).items()}
-        for (name, stage), checkpoint in self.taken.items():
+        for (name, stage), checkpoint in self.transferred.items():
             mark = {"step": checkpoint.step, "sha256": _weights_hash(checkpoint)}
             runs[name]["checkpoints"] = {**runs[name].get("checkpoints", {}), stage: mark}
         if not runs:
@@ -75,13 +79,13 @@ class Others:
         recipe = attrs.evolve(self.plan.recipe, table={**self.plan.recipe.table, "runs": runs})
         return attrs.evolve(self.plan, recipe=recipe)
 
-    def keep(self, folder: RunFolder) -> None:
-        """Write into a run the checkpoints that it takes from, without their optimisers."""
-        for name, others in self.inner.items():
-            others.keep(folder.taken(name))
-        for (name, stage), checkpoint in self.taken.items():
+    def save(self, folder: RunFolder) -> None:
+        """Write copies of the transferred checkpoints into a run, without the states of their optimisers."""
+        for name, source in self.nested.items():
+            source.save(folder.source_run(name))
+        for (name, stage), checkpoint in self.transferred.items():
             checkpoints.save(
-                folder.taken(name).checkpoints(stage),
+                folder.source_run(name).checkpoints(stage),
                 step=checkpoint.step,
                 weights=checkpoint.weights(),
                 state={},
@@ -89,13 +93,13 @@ class Others:
             )
 
 
-def kept_in(folder: RunFolder, host: Host, plan: Plan) -> Others:
-    """Return the other runs of a run, from what it keeps of them.
+def saved_source_runs(folder: RunFolder, host: Host, plan: Plan) -> SourceRuns:
+    """Return the source runs of a run from its own copies of their checkpoints.
 
     Raises:
-        RunError: it was ended before it had written them.
+        RunError: the copies are missing, since the run ended before it wrote them.
     """
-    return Others.read(host, plan, {name: folder.taken(name) for name in plan.runs})
+    return SourceRuns.read(host, plan, {name: folder.source_run(name) for name in plan.runs})
 
 
 def _weights_hash(checkpoint: checkpoints.Checkpoint) -> str:
