@@ -6,7 +6,7 @@ a symbol (``height``), ``symbol/2``, ``symbol*2``, or ``$field`` of the part's o
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -52,6 +52,27 @@ def vector_length(shape: Shape) -> int:
     if length is None:
         raise ValueError("the length of the feature vector is not known")
     return length
+
+
+def axis_length(index: int, *, of: str) -> Callable[[Shape], int]:
+    """Return a reader of one axis of a resolved shape, for :func:`armillary.interfaces.part.from_shape`.
+
+    Args:
+        index: of the axis.
+        of: name of the entries along it, for the message; the reader raises ValueError where the length is not known.
+
+    Example:
+        >>> axis_length(1, of="features")((None, 256, None, None))
+        256
+    """
+
+    def read(shape: Shape) -> int:
+        length = shape[index]
+        if length is None:
+            raise ValueError(f"the number of {of} is not known")
+        return length
+
+    return read
 
 
 @attrs.frozen

@@ -27,6 +27,7 @@ class Mark:
 class _Size(Mark):
     port: str
     read: Callable[[Shape], Any]
+    default: Any
 
 
 @attrs.frozen
@@ -42,14 +43,15 @@ class _Given(Mark):
 _SETTING = type(attrs.field())
 
 
-def from_shape(port: str, read: Callable[[Shape], Any] = vector_length) -> Any:
+def from_shape(port: str, read: Callable[[Shape], Any] = vector_length, *, default: Any = attrs.NOTHING) -> Any:
     """Return a field that is read from the resolved shape of a port; it is no setting.
 
     Args:
         port: of the part, by its own name; of two with one name the input.
         read: of the shape; by default the length of the last axis.
+        default: of a part that is made by hand; without one the size is required there.
     """
-    return _Size(port, read)
+    return _Size(port, read, default)
 
 
 def asset(name: str) -> Any:
@@ -108,9 +110,10 @@ class Part(abc.ABC):  # noqa: B024  # its children have abstract methods
         for key in names:
             setattr(self, key, getattr(config, key))
         for key, field in self._own.items():
-            if key not in values and isinstance(field, _Size | _Given):
+            default = getattr(field, "default", attrs.NOTHING if isinstance(field, _Given) else None)
+            if key not in values and default is attrs.NOTHING:
                 raise TypeError(f"{type(self).__name__} needs {key}")
-            setattr(self, key, values.get(key))
+            setattr(self, key, values.get(key, default))
         self.setup()
 
     def check(self) -> None:  # noqa: B027
