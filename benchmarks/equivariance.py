@@ -67,13 +67,13 @@ def _cast(meshes: list[PosedMesh], bandwidth: int) -> Tensor:
 def _errors(before: Tensor, after: Tensor, turns: Tensor, bandwidth: int, pooling: str) -> tuple[float, ...]:
     torch.manual_seed(0)
     net = ResidualCnn(
-        2 * bandwidth,
+        size=2 * bandwidth,
         channels=1,
-        feature_size=16,
         feature_channels=16,
-        fine_size=32,
+        fine_channels=8,
         sizes=bandwidth.bit_length() - 2,
         layers=1,
+        class_features=128,
         pooling=pooling,
     )
 
