@@ -1,4 +1,4 @@
-"""The tables that make a head: proportions of an adult, and how much heads differ. All ours, drawn by eye.
+"""Proportions of an adult's head, and their variation. All ours, drawn by eye.
 
 Lengths are in hundredths of a scene unit (about a centimetre): x to the right of the picture, y down, from the middle of the
 face; depth is measured forward from the plane of the ears.
@@ -10,10 +10,10 @@ UNIT = 0.01
 """Scene units a unit of these tables."""
 
 EARS = 5.3
-"""The plane of the ears lies this far behind the centre of rotation."""
+"""Distance of the plane of the ears behind the centre of rotation."""
 
 DROP = 0.6
-"""The head hangs this much lower than its table says, so that the face is in the middle of the picture."""
+"""Shift of the head below its table, so that the face is in the middle of the picture."""
 
 STATIONS = np.array(
     [  # y, half width, depth forward

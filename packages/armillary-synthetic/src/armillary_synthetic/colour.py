@@ -24,7 +24,7 @@ def add_marks(
         albedo: at the points.
         points: [N, 3] in the object frame.
         mean_count: of a Poisson distribution.
-        extent: marks stand at |x|, |y| up to this, in scene units.
+        extent: marks are at |x|, |y| up to this, in scene units.
     """
     count = generator.poisson(mean_count)
     for _ in range(count):

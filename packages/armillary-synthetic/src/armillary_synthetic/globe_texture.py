@@ -1,12 +1,12 @@
 """Textures of the sphere: colours in sRGB on an equirectangular grid.
 
 Object frame: x right, y down, z forward, the viewer looking along +z at the sphere at rest. So the grid's middle (longitude
-0, latitude 0) lies at -z, north at -y, and east at +x: the grid is seen as one holds a map, not mirrored. Row i of R lies at
+0, latitude 0) lies at -z, north at -y, and east at +x: the grid is read as a map, not mirrored. Row i of R lies at
 latitude pi/2 - (i + 1/2) pi / R, column j of C at longitude (j + 1/2) 2 pi / C - pi.
 
 The textures that are made are fields in space, read on the sphere: patches, each of a colour of its own, with ragged edges
 (the cells of random points, looked up at places moved by noise), and over them noise of several scales, sums of random plane
-waves. Nothing repeats, so that each place can be told from every other.
+waves. Nothing repeats, so that each place can be distinguished from every other.
 """
 
 import functools

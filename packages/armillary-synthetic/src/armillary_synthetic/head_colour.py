@@ -1,7 +1,7 @@
-"""The colours of a head: skin, eyes, brows, lips, hair, on a texture over the grid; sRGB.
+"""Colours of a head: skin, eyes, brows, lips, hair, on a texture over the grid; sRGB.
 
-Everything is a function of the face's own coordinates (x, y) and mirrored, but for what :class:`Lopsided` and the arguments
-named ``own`` say.
+Everything is a function of the face's own coordinates (x, y) and mirrored, apart from :class:`Lopsided` and the arguments
+named ``own``.
 """
 
 import attrs

@@ -1,4 +1,4 @@
-"""The surface of a head: horizontal sections on a grid, pushed forward where the face has something.
+"""Surface of a head: horizontal sections on a grid, with the features of the face added in depth.
 
 A grid point (row, column) has a height and an angle; the angle is 0 in front and positive to the subject's left. The grid is
 mirror-symmetric, triangles included, so a head without asymmetry equals its mirror image. Lengths are in the units of
@@ -54,7 +54,7 @@ class Grid:
 
 @attrs.frozen(kw_only=True)
 class Lopsided:
-    """What is not mirrored; each 0 in a symmetric head. Positive moves the subject's left."""
+    """Asymmetries, each 0 in a symmetric head. Positive values move the subject's left."""
 
     mouth_tilt: float = 0.0
     brow_tilt: float = 0.0
@@ -65,7 +65,7 @@ class Lopsided:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Form:
-    """One head's sections on a grid, before anything stands out of them."""
+    """Sections of one head on a grid, before the features of the face are added."""
 
     traits: dict[str, float]
     lopsided: Lopsided

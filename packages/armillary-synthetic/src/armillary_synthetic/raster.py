@@ -1,6 +1,6 @@
 """Pictures of triangle meshes under perspective in plain numpy, one thread, same bytes every time.
 
-Which triangle a sample shows is :mod:`armillary.kernels.raster`'s to say; here are its depth and what it carries.
+The visible triangle of each sample is from :mod:`armillary.kernels.raster`; this module adds depth and attributes.
 
 Camera frame: x right, y down, z forward. A triangle is seen when its corners run counter-clockwise on the screen (as the
 viewer looks at it); the others are dropped, so a closed mesh shows its outside only. Sample (column, row) lies at integer
@@ -20,7 +20,7 @@ Indices = NDArray[np.intp]
 
 
 class Fragments(NamedTuple):
-    """What is seen: one row a covered sample, in the order of samples."""
+    """Covered samples: one row per covered sample, in the order of samples."""
 
     sample: Indices
     """Flat index ``row * width + column``."""
@@ -49,7 +49,7 @@ def rasterise(
         camera: intrinsics of the grid of samples.
         height: rows of samples.
         width: columns of samples.
-        far: what lies at this depth or behind is not seen.
+        far: surfaces at this depth or behind are not seen.
 
     Returns:
         Covered samples only. A tie goes to the triangle of lower index.

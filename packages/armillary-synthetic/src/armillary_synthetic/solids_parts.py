@@ -1,4 +1,4 @@
-"""Closed parts of which solids are put together, in plain numpy.
+"""Closed parts for solids, in plain numpy.
 
 Every part is a loft: rings of points, one after the other, joined by triangles and closed at both ends. Parts may run into
 each other; each is closed by itself and wound outwards, so that the whole may be seen and met from outside as one.
@@ -73,7 +73,7 @@ def box(centre: Sequence[float], size: Sequence[float], *, taper: float = 1.0) -
 def tube(path: Floats, radii: Floats, *, corners: int = _ROUND, loop: bool = False) -> TriangleMesh:
     """Return a round tube along a path [P, 3] with a radius at each point.
 
-    Rings stand across the path, turned from one to the next without twist.
+    Rings are across the path, turned from one to the next without twist.
     """
     along = np.gradient(path, axis=0)
     if loop:

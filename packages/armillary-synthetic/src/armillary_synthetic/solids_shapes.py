@@ -1,7 +1,7 @@
-"""Kinds of solids, each drawn at random within its kind, in about its own units; no two of a kind are alike.
+"""Kinds of solids, each drawn at random within its kind, in units of its own.
 
-All stand in one frame: front at -y, x to the side, z up. No rotation but the identity takes one to itself, or nearly so:
-front and back differ, and so do top and bottom; a mug is told by its handle, on the +x side. Every draw is made whatever the
+All share one frame: front at -y, x to the side, z up. No rotation but the identity takes one to itself, or nearly so:
+front and back differ, and so do top and bottom; a mug by its handle, on the +x side. Every draw is made whatever the
 others are, so that a change of one trait leaves the rest as it was.
 """
 
