@@ -82,7 +82,7 @@ class CrossEntropy(Loss, name="cross-entropy", source=f"{PAPER}, Appendix A.1"):
 
 
 class HuberSphere(Loss, name="huber-sphere", source=f"{PAPER}, Eqs. 5 and 6"):
-    """Area-weighted Huber error of a map of the sphere: :func:`huber_sphere`."""
+    """Area-weighted Huber error of a map of the sphere."""
 
     delta: float = param(1.0, source=f"{SHORT}, Section 3.2", help="where square becomes linear", validator=gt(0))
 
