@@ -21,7 +21,6 @@ from armillary_spherical.meshes import PosedMesh
 from armillary_spherical.method import turned
 from armillary_spherical.rays import Casters, spherical_signal
 from armillary_spherical.shape_networks import ResidualCnn
-from armillary_synthetic.config import SolidsConfig
 from armillary_synthetic.solids import Solids
 
 _ITEMS = 20
@@ -34,7 +33,7 @@ def main() -> None:
     items = parser.parse_args().items
     generator = torch.Generator().manual_seed(0)
     turns = random_rotation(items, generator=generator, dtype=torch.float64)
-    solids = Solids.build(SolidsConfig(), size=16, seed=0)
+    solids = Solids(size=16, seed=0)
     meshes = [PosedMesh(solids.mesh(index), closed=True) for index in range(items)]
     print(f"{items} solids, float32; relative error")
     print(
@@ -67,13 +66,13 @@ def _cast(meshes: list[PosedMesh], bandwidth: int) -> Tensor:
 def _errors(before: Tensor, after: Tensor, turns: Tensor, bandwidth: int, pooling: str) -> tuple[float, ...]:
     torch.manual_seed(0)
     net = ResidualCnn(
-        2 * bandwidth,
+        size=2 * bandwidth,
         channels=1,
-        feature_size=16,
         feature_channels=16,
-        fine_size=32,
+        fine_channels=8,
         sizes=bandwidth.bit_length() - 2,
         layers=1,
+        class_features=128,
         pooling=pooling,
     )
 

@@ -8,12 +8,11 @@ from armillary.nn.spheres.grids import soft
 from armillary.nn.spheres.rotation import rotate_coefficients
 from armillary.nn.spheres.transforms import coefficients_from_signal, signal_from_coefficients
 from armillary_spherical.e3nn_encoder import E3nnCnn
-from armillary_spherical.network_config import E3nnCnnConfig
 
 
-def build(*, lmax=5, size=16, activation=None):
-    config = E3nnCnnConfig(lmax=lmax, width=4, layers=2, feature_size=8, feature_channels=3, class_features=6)
-    net = E3nnCnn.build(config, inputs={"sphere": (None, 1, size, size)}, outputs={})
+def build(*, lmax=5, size=16):
+    sizes = {"width": 4, "layers": 2, "feature_size": 8, "feature_channels": 3, "class_features": 6}
+    net = E3nnCnn(size=size, channels=1, lmax=lmax, **sizes)
     net.train()
     with torch.no_grad():
         net(sphere=signals(8, bandwidth=size // 2)[0])
@@ -54,7 +53,7 @@ def test_the_map_turns_and_the_vector_stays():
 def test_the_error_is_the_activations():
     """Without it, the linear maps turn exactly, to the rounding of float32."""
     net = build()
-    for layer in net.layers:
+    for layer in net.get_submodule("layers").children():
         layer.activation = torch.nn.Identity()
     before, after, turn = signals(6, seed=1)
     with torch.no_grad():
@@ -80,4 +79,4 @@ def test_too_few_samples_are_refused():
 
 def test_degrees_that_e3nns_grids_do_not_hold_are_refused():
     with pytest.raises(ValueError, match="lmax"):
-        E3nnCnnConfig(lmax=12)
+        build(lmax=12)

@@ -8,7 +8,6 @@ from armillary.nn.spheres.grids import points, soft
 from armillary.nn.spheres.rotation import rotate_coefficients
 from armillary.nn.spheres.transforms import signal_from_coefficients
 from armillary_spherical.heads import ClassScores, Frame, Pose
-from armillary_spherical.network_config import ClassScoresConfig, FrameConfig, PoseConfig
 
 
 def maps(channels=4, batch=5, seed=0):
@@ -26,7 +25,7 @@ def is_rotation(matrix):
 
 
 def test_scores_are_linear():
-    head = ClassScores.build(ClassScoresConfig(classes=3), inputs={"class_features": (None, 7)}, outputs={})
+    head = ClassScores(classes=3, features=7)
     x, y = torch.randn(2, 7), torch.randn(2, 7)
     zero = head(class_features=torch.zeros(2, 7))["class_scores"]
     both = head(class_features=x + y)["class_scores"]
@@ -38,7 +37,7 @@ def test_scores_are_linear():
 def test_a_pose_is_a_rotation_and_the_exponential_of_its_vector():
     from armillary.kernels.rotations import exp_map
 
-    head = Pose.build(PoseConfig(first=16, second=8), inputs={"feature": (None, 7)}, outputs={}).eval()
+    head = Pose(first=16, second=8, features=7).eval()
     found = head(feature=50 * torch.randn(9, 7))
     is_rotation(found["rotation"])
     torch.testing.assert_close(found["rotation"], exp_map(found["rotation_vector"]))
@@ -47,7 +46,7 @@ def test_a_pose_is_a_rotation_and_the_exponential_of_its_vector():
 
 def test_a_frame_turns_with_the_map():
     """Equivariance under SO(3): ``head(Q f) = Q @ head(f)``; scalars stay."""
-    head = Frame(4, scalars=3).double()
+    head = Frame(channels=4, scalars=3).double()
     before, after, turn = maps()
     one, other = head(features=before), head(features=after)
     torch.testing.assert_close(other["rotation"], turn @ one["rotation"], atol=1e-12, rtol=0)
@@ -57,7 +56,7 @@ def test_a_frame_turns_with_the_map():
 
 def test_a_frame_does_not_mirror():
     """The limit of the claim: point reflection turns both vectors round, but not their cross product."""
-    head = Frame(4, scalars=1).double()
+    head = Frame(channels=4).double()
     before, _, _ = maps()
     through_the_centre = before.flip(-2).roll(8, dims=-1)
     rotation, reflected = head(features=before)["rotation"], head(features=through_the_centre)["rotation"]
@@ -67,7 +66,7 @@ def test_a_frame_does_not_mirror():
 
 def test_vectors_are_in_our_frame():
     """Golden: a map whose channels are x and y, mixed as they are, has the identity as its frame."""
-    head = Frame(2, scalars=1).double()
+    head = Frame(channels=2).double()
     weight = head.mix.weight
     assert isinstance(weight, torch.Tensor)
     with torch.no_grad():
@@ -80,9 +79,11 @@ def test_vectors_are_in_our_frame():
 
 def test_one_vector_makes_no_frame():
     with pytest.raises(ValueError, match="two 1o features"):
-        Frame.build(FrameConfig(), inputs={"features": (None, 1, 16, 16)}, outputs={})
+        Frame(channels=1)
 
 
 def test_unknown_widths_are_refused():
-    with pytest.raises(ValueError, match="must be known"):
-        ClassScores.build(ClassScoresConfig(), inputs={"class_features": (None, None)}, outputs={})
+    with pytest.raises(ValueError, match="not known"):
+        ClassScores.build(ClassScores.Config(), inputs={"class_features": (None, None)})
+    with pytest.raises(ValueError, match="channels is not known"):
+        Frame.build(Frame.Config(), inputs={"features": (None, None, 16, 16)})

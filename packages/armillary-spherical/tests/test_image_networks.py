@@ -14,7 +14,6 @@ from armillary_spherical.image_networks import (
     decoder_widths,
     encoder_widths,
 )
-from armillary_spherical.network_config import ImageToVectorConfig, VectorToSphereConfig
 
 
 def warm(net, x):
@@ -33,11 +32,9 @@ def test_the_published_encoder_and_decoder():
 
 
 def test_the_published_network_has_the_published_vector():
-    encoder = ImageToVector.build(ImageToVectorConfig(), inputs={"image": (None, 3, 128, 128)}, outputs={})
+    encoder = ImageToVector(size=128, channels=3)
     assert encoder.body.layers[-1].weight.shape == (1024, 256, 2, 2)
-    head = VectorToSphere.build(
-        VectorToSphereConfig(), inputs={"feature": (None, 1024)}, outputs={"embedding": (None, 32, 16, 16)}
-    )
+    head = VectorToSphere(features=1024, size=16, channels=32)
     with torch.no_grad():
         found = head.eval()(feature=torch.randn(2, 1024))["embedding"]
     assert found.shape == (2, 32, 16, 16)
@@ -64,8 +61,8 @@ def test_sizes_that_cannot_be_halved_are_refused(what, size):
 
 
 def test_maps_that_are_not_square_are_refused():
-    with pytest.raises(ValueError, match="square map"):
-        ImageToVector.build(ImageToVectorConfig(), inputs={"image": (None, 3, 64, 48)}, outputs={})
+    with pytest.raises(ValueError, match="square"):
+        ImageToVector.build(ImageToVector.Config(), inputs={"image": (None, 3, 64, 48)})
 
 
 @pytest.mark.parametrize("size", [16, 32])

@@ -4,10 +4,8 @@ import pytest
 import trimesh
 
 from armillary.errors import DataError
-from armillary_spherical.config import MESH_ENDINGS, MeshFolderConfig
 from armillary_spherical.mesh_check import examine
 from armillary_spherical.mesh_folder import MeshFolder
-from armillary_spherical.plugin import armillary_datasets
 
 EMPTY = "OFF\n3 0 0\n0 0 0\n1 0 0\n0 1 0\n"
 NAN = "OFF\n3 1 0\n0 0 0\nnan 0 0\n0 1 0\n3 0 1 2\n"
@@ -25,7 +23,7 @@ def fill(root, names, *, text=None):
 
 
 def found(root, **settings):
-    return examine(root, MeshFolderConfig(**settings))
+    return examine(root, MeshFolder.Config(**settings))
 
 
 def texts(report, severity):
@@ -126,10 +124,8 @@ def test_no_mesh_is_refused(tmp_path):
         found(tmp_path)
 
 
-def test_the_data_set_declares_it_and_reports_progress(good):
-    (spec,) = armillary_datasets()
-    assert spec.endings == MESH_ENDINGS
+def test_the_data_set_offers_it_and_reports_progress(good):
     seen = []
-    report = MeshFolder.examine(MeshFolderConfig(), root=good, progress=lambda *counts: seen.append(counts))
+    report = MeshFolder.examine(MeshFolder.Config(), root=good, progress=lambda *counts: seen.append(counts))
     assert report == found(good)
     assert seen == [(k, 6) for k in range(1, 7)]

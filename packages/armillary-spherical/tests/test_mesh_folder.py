@@ -1,13 +1,15 @@
 """Layouts by their paths, splits, items as the runner wants them, bad files named, and single files."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 import trimesh
 from PIL import Image
 
-from armillary.errors import DataError
-from armillary_spherical.config import MeshFolderConfig
+from armillary.config import structure
+from armillary.errors import ConfigError, DataError
 from armillary_spherical.mesh_folder import MeshFolder
 from armillary_spherical.mesh_paths import category_of
 from armillary_spherical.meshes import PosedMesh
@@ -34,7 +36,7 @@ def fill(root, paths, *, text=None):
 
 
 def build(root, split="all", **settings):
-    return MeshFolder.build(MeshFolderConfig(**settings), root=root, split=split)
+    return MeshFolder(root=root, split=split, **settings)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +65,7 @@ def test_layouts(tmp_path, paths, categories, fixed, below):
 
 def test_items(tmp_path):
     dataset = build(fill(tmp_path, CATEGORIES))
-    item = dataset[16]
+    item: dict[str, Any] = dict(dataset[16])
     assert item["id"] == dataset.ids[16]
     assert isinstance(item["mesh"], PosedMesh)
     assert item["mesh"].closed
@@ -83,7 +85,7 @@ def test_labels_are_the_same_in_every_split(tmp_path):
 def test_categories_can_be_chosen_in_an_order(tmp_path):
     fill(tmp_path, [*CATEGORIES, "lamp/1.off"])
     dataset = build(tmp_path, categories=("sofa", "car"))
-    assert {category_of(name): int(dataset[k]["class_label"]) for k, name in enumerate(dataset.ids)} == {
+    assert {category_of(name): int(dataset[k].get("class_label", -1)) for k, name in enumerate(dataset.ids)} == {
         "sofa": 0,
         "car": 1,
     }
@@ -171,19 +173,33 @@ def test_splits_that_are_refused(tmp_path):
 
 def test_a_single_file_is_a_mesh_or_a_picture(tmp_path):
     path = fill(tmp_path, ["a.off"]) / "a.off"
-    item = MeshFolder.read_file(MeshFolderConfig(), path)
+    item = MeshFolder.read_file(MeshFolder.Config(), path)
     assert item["id"] == "a"
     assert isinstance(item["mesh"], PosedMesh)
     Image.new("RGB", (60, 40), (255, 0, 0)).save(tmp_path / "b.png")
-    grey = MeshFolder.read_file(MeshFolderConfig(picture_size=16), tmp_path / "b.png")["image"]
+    grey = MeshFolder.read_file(MeshFolder.Config(picture_size=16), tmp_path / "b.png")["image"]
     assert grey.shape == (1, 16, 16)
     torch.testing.assert_close(grey, torch.full_like(grey, 1 / 3))
-    colour = MeshFolder.read_file(MeshFolderConfig(picture_size=16, picture_channels=3), tmp_path / "b.png")["image"]
+    colour = MeshFolder.read_file(MeshFolder.Config(picture_size=16, picture_channels=3), tmp_path / "b.png")["image"]
     assert colour.shape == (3, 16, 16)
     with pytest.raises(DataError, match="neither"):
-        MeshFolder.read_file(MeshFolderConfig(), tmp_path / "c.txt")
+        MeshFolder.read_file(MeshFolder.Config(), tmp_path / "c.txt")
     with pytest.raises(DataError, match="no such file"):
-        MeshFolder.read_file(MeshFolderConfig(), tmp_path / "c.png")
+        MeshFolder.read_file(MeshFolder.Config(), tmp_path / "c.png")
+
+
+@pytest.mark.parametrize(
+    ("settings", "word"),
+    [
+        ({"val": 0.5, "test": 0.5}, "leave nothing for train"),
+        ({"categories": ["car", "car"]}, "repeat"),
+        ({"radius": 1.5}, "radius"),
+        ({"up": "x"}, "up"),
+    ],
+)
+def test_settings_that_cannot_be(settings, word):
+    with pytest.raises(ConfigError, match=word):
+        structure(settings, MeshFolder.Config)
 
 
 @pytest.mark.skipif(not embree_installed(), reason="the extra 'rays' is not installed")

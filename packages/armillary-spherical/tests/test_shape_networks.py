@@ -11,7 +11,6 @@ from armillary.nn.spheres.convolution import interpolate_filters, mix_degrees, z
 from armillary.nn.spheres.grids import colatitudes, soft
 from armillary.nn.spheres.rotation import rotate_coefficients
 from armillary.nn.spheres.transforms import coefficients_from_signal, signal_from_coefficients
-from armillary_spherical.network_config import ResidualCnnConfig, TwoBranchCnnConfig
 from armillary_spherical.shape_networks import (
     ResidualCnn,
     SpectralPooling,
@@ -54,17 +53,9 @@ def relative(a, b):
     return float((a - b).norm() / b.norm())
 
 
-def small(size=32, sizes=3, pooling="weighted", fine=32):
-    net = ResidualCnn(
-        size,
-        channels=1,
-        feature_size=16,
-        feature_channels=8,
-        fine_size=fine,
-        sizes=sizes,
-        layers=1,
-        pooling=pooling,
-    )
+def small(size=32, sizes=3, pooling="weighted"):
+    settings = {"feature_channels": 8, "fine_channels": 4, "class_features": 4 * 128 // (size >> (sizes - 1))}
+    net = ResidualCnn(size=size, channels=1, sizes=sizes, layers=1, pooling=pooling, **settings)
     return warm(net, size)
 
 
@@ -199,10 +190,19 @@ def test_the_error_comes_from_rectifiers_and_pooling():
 
 def test_the_published_shapes():
     """64 x 64 rays to 16 x 16 x 32 for poses and 32 x 32 x 16 for views; ten layers with the head's."""
-    net = ResidualCnn.build(ResidualCnnConfig(), inputs={"sphere": (None, 1, 64, 64)}, outputs={})
+    net = ResidualCnn(size=64, channels=1)
     convolutions = [module for module in net.modules() if isinstance(module, ZonalConvolution)]
     assert len(convolutions) == 9
-    assert [layer.convolution.inputs for layer in net.layers] == [8, 8, 16, 16, 32, 32, 64, 64]
+    assert [layer.convolution.inputs for layer in net.get_submodule("layers").children()] == [
+        8,
+        8,
+        16,
+        16,
+        32,
+        32,
+        64,
+        64,
+    ]
     with torch.no_grad():
         found = net.eval()(sphere=torch.rand(1, 1, 64, 64))
     shapes = {name: tuple(value.shape) for name, value in found.items()}
@@ -211,11 +211,12 @@ def test_the_published_shapes():
 
 def test_the_two_branch_network_of_2018():
     """Filters 16, 16, 32, 32, 64, 64, 128, 128 in each branch; the first is given the second's channels at each pooling."""
-    net = TwoBranchCnn.build(TwoBranchCnnConfig(), inputs={"sphere": (None, 2, 64, 64)}, outputs={})
+    net = TwoBranchCnn(size=64, channels=2)
     first = [m for m in net.first.modules() if isinstance(m, ZonalConvolution)]
     assert [m.outputs for m in first] == [16, 16, 32, 32, 64, 64, 128, 128]
     assert [m.inputs for m in first] == [1, 16, 32, 32, 64, 64, 128, 128]
-    tiny = TwoBranchCnn(16, feature_size=16, feature_channels=4, fine_size=8, sizes=2, layers=1, pooling="weighted")
+    maps = {"feature_channels": 4, "fine_size": 8, "fine_channels": 8, "class_features": 16}
+    tiny = TwoBranchCnn(size=16, channels=2, sizes=2, layers=1, **maps)
     found = tiny(sphere=torch.rand(2, 2, 16, 16))
     assert {name: tuple(value.shape) for name, value in found.items()} == {
         "features": (2, 4, 16, 16),
@@ -225,16 +226,12 @@ def test_the_two_branch_network_of_2018():
 
 
 @pytest.mark.parametrize(
-    ("network", "config", "channels", "given"),
-    [
-        (ResidualCnn, ResidualCnnConfig(class_features=64), 1, 256),
-        (TwoBranchCnn, TwoBranchCnnConfig(class_features=128), 2, 256),
-    ],
+    ("network", "declared", "channels", "given"), [(ResidualCnn, 64, 1, 256), (TwoBranchCnn, 128, 2, 256)]
 )
-def test_a_declared_length_that_is_not_the_networks_is_refused(network, config, channels, given):
+def test_a_declared_length_that_is_not_the_networks_is_refused(network, declared, channels, given):
     """Left alone, it would fail in the head, in words about matrices."""
     with pytest.raises(ValueError, match=f"set class_features={given}"):
-        network.build(config, inputs={"sphere": (None, channels, 64, 64)}, outputs={})
+        network(size=64, channels=channels, class_features=declared)
 
 
 def test_gradient_reaches_every_weight():
@@ -247,27 +244,22 @@ def test_gradient_reaches_every_weight():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"feature_size": 12}, "no map of 12 x 12"),
+        ({"feature_size": 12, "fine_size": 12, "fine_channels": 8}, "no map of 12 x 12"),
         ({"size": 36}, "cannot have 3 sizes"),
-        ({"feature_channels": 3}, "do not divide"),
+        ({"feature_channels": 3, "fine_size": 16, "fine_channels": 3}, "do not divide"),
+        ({"fine_channels": 16}, "half the channels"),
         ({"pooling": "largest"}, "pooling is one of"),
     ],
 )
 def test_shapes_that_cannot_be_are_refused(change, message):
-    wanted = {"size": 32, "feature_size": 16, "feature_channels": 8, "fine_size": 32, "sizes": 3, "pooling": "weighted"}
-    wanted |= change
+    wanted = {"size": 32, "channels": 1, "feature_channels": 8, "fine_channels": 4, "sizes": 3, "class_features": 64}
     with pytest.raises(ValueError, match=message):
-        ResidualCnn(wanted.pop("size"), channels=1, layers=1, **wanted)
+        ResidualCnn(**wanted | change)
 
 
 def test_one_channel_is_too_few_for_two_branches():
     with pytest.raises(ValueError, match="both channels"):
-        TwoBranchCnn.build(TwoBranchCnnConfig(), inputs={"sphere": (None, 1, 64, 64)}, outputs={})
-
-
-def test_config_of_maps_that_contradict_each_other_is_refused():
-    with pytest.raises(ValueError, match="half the channels"):
-        ResidualCnnConfig(fine_channels=32)
+        TwoBranchCnn(size=64, channels=1)
 
 
 def test_o3_linear_is_in_the_path():

@@ -3,12 +3,11 @@
 import pytest
 import torch
 
-from armillary_spherical.network_config import SynthesiserConfig
 from armillary_spherical.synthesiser import Synthesiser
 
 
 def build(channels=4, sphere=16, side=48, shades=1):
-    config = SynthesiserConfig(width=4, widest=8, features=6)
+    config = Synthesiser.Config(width=4, widest=8, features=6)
     shape = (None, channels, sphere, sphere)
     return Synthesiser.build(config, inputs={"embedding": shape}, outputs={"view": (None, shades, side, side)})
 
@@ -35,5 +34,5 @@ def test_the_map_has_no_seam_at_azimuth_0():
 
 
 def test_an_unknown_width_is_refused():
-    with pytest.raises(ValueError, match="channels of the embedding"):
+    with pytest.raises(ValueError, match="channels is not known"):
         build(channels=None)

@@ -1,18 +1,19 @@
 """Tensors as declared, draws as stated, and the signal and the picture that turn with ``true_rotation``."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import trimesh
 
-from armillary.errors import DataError
+from armillary.config import structure
+from armillary.errors import ConfigError, DataError
 from armillary.kernels.mesh_pictures import CAMERA_FROM_WORLD
 from armillary.kernels.triangle_mesh import TriangleMesh
 from armillary.nn.spheres.grids import GRID_NAMES, SphereGrid, points
 from armillary.training.batches import collate
-from armillary_spherical.config import RayCastConfig, RenderConfig, TurnConfig
 from armillary_spherical.meshes import PosedMesh
 from armillary_spherical.rays import Caster, spherical_signal
 from armillary_spherical.transforms import RayCast, Render, Turn, draw_rotation
@@ -25,18 +26,16 @@ def sample(**more):
     return {"id": "a", "mesh": PosedMesh(mesh, closed=True), **more}
 
 
-def apply(transform, config, given, *, seed=0):
-    built = transform.build(config, inputs={}, outputs={})
-    return built(given, kinds={}, generator=torch.Generator().manual_seed(seed))
+def apply(transform, given, *, seed=0) -> dict[str, Any]:
+    return transform(given, kinds={}, generator=torch.Generator().manual_seed(seed))
 
 
 @pytest.mark.parametrize("grid", GRID_NAMES)
 @pytest.mark.parametrize("convention", ["centre", "outside"])
 @pytest.mark.parametrize("channels", [1, 2, 3])
 def test_the_signal_is_that_of_the_grid(grid, convention, channels):
-    config = RayCastConfig(size=8, grid=grid, convention=convention, channels=channels)
     given = sample()
-    sphere = apply(RayCast, config, given)["sphere"]
+    sphere = apply(RayCast(size=8, grid=grid, convention=convention, channels=channels), given)["sphere"]
     assert sphere.shape == (channels, 8, 8)
     assert sphere.dtype == torch.float32
     x = points(SphereGrid(grid, 4), dtype=torch.float64).numpy()[3, 5]
@@ -46,7 +45,7 @@ def test_the_signal_is_that_of_the_grid(grid, convention, channels):
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_the_picture(channels):
-    image = apply(Render, RenderConfig(size=24, channels=channels), sample())["image"]
+    image = apply(Render(size=24, channels=channels), sample())["image"]
     assert image.shape == (channels, 24, 24)
     assert image.dtype == torch.float32
     assert 0 <= image.min() < image.max() <= 1
@@ -56,16 +55,15 @@ def test_the_picture(channels):
 def test_a_sample_is_left_as_it_was_and_other_ports_stay():
     given = sample(class_label=torch.tensor(3))
     before = dict(given)
-    for transform, config in ((Turn, TurnConfig()), (RayCast, RayCastConfig(size=4)), (Render, RenderConfig(size=8))):
-        assert apply(transform, config, given)["class_label"] == 3
+    for transform in (Turn(), RayCast(size=4), Render(size=8)):
+        assert apply(transform, given)["class_label"] == 3
     assert given.keys() == before.keys()
     assert all(given[key] is before[key] for key in given)
 
 
 def test_what_the_transforms_leave_can_be_stacked():
-    config = RayCastConfig(size=4), RenderConfig(size=8)
-    turned = [apply(Turn, TurnConfig(), sample(), seed=seed) for seed in range(3)]
-    made = [apply(Render, config[1], apply(RayCast, config[0], each)) for each in turned]
+    turned = [apply(Turn(), sample(), seed=seed) for seed in range(3)]
+    made = [apply(Render(size=8), apply(RayCast(size=4), each)) for each in turned]
     batch = collate(made)
     assert {name: tuple(value.shape) for name, value in batch.items() if name != "id"} == {
         "true_rotation": (3, 3, 3),
@@ -75,20 +73,20 @@ def test_what_the_transforms_leave_can_be_stacked():
 
 
 def test_a_mesh_that_was_dropped_is_missed():
-    for transform, config in ((RayCast, RayCastConfig(size=4, keep_mesh=False)), (Render, RenderConfig(size=8))):
+    for transform in (RayCast(size=4, keep_mesh=False), Render(size=8)):
         with pytest.raises(DataError, match="keep_mesh"):
-            apply(Turn, TurnConfig(), apply(transform, config, sample()))
+            apply(Turn(), apply(transform, sample()))
 
 
 @pytest.mark.parametrize("rotations", ["so3", "views", "azimuth", "none"])
 def test_the_signal_turns_with_the_rotation_that_is_told(rotations):
     """f(x) of the turned mesh is f(R^-1 x) of the mesh as it was."""
     given = sample()
-    turned = apply(Turn, TurnConfig(rotations=rotations), given)
+    turned = apply(Turn(rotations=rotations), given)
     rotation = turned["true_rotation"].double().numpy()
     np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=1e-6)
     assert np.linalg.det(rotation) == pytest.approx(1, abs=1e-6)
-    sphere = apply(RayCast, RayCastConfig(size=8), turned)["sphere"]
+    sphere = apply(RayCast(size=8), turned)["sphere"]
     x = points(SphereGrid("driscoll_healy", 4), dtype=torch.float64).reshape(-1, 3).numpy()
     expected = spherical_signal(Caster(given["mesh"].mesh), x @ rotation)
     np.testing.assert_allclose(sphere.reshape(1, -1), expected, atol=1e-5)
@@ -96,12 +94,12 @@ def test_the_signal_turns_with_the_rotation_that_is_told(rotations):
 
 def test_the_picture_turns_with_the_rotation_that_is_told():
     """The cone's tip, (0, 0, 1) of its frame, is where the rotation and the fixed camera put it."""
-    config = RenderConfig(size=65, fov=0.0, ambient=1.0, headlight=0.0, lamp=0.0)
+    render = Render(size=65, fov=0.0, ambient=1.0, headlight=0.0, lamp=0.0)
     made = trimesh.creation.icosphere(subdivisions=2, radius=0.05)
     ball = PosedMesh(TriangleMesh(np.add(made.vertices, (0, 0, 0.8)), made.faces), closed=True)
     for seed in range(5):
-        turned = apply(Turn, TurnConfig(), {"id": "a", "mesh": ball}, seed=seed)
-        image = apply(Render, config, turned)["image"][0].double().numpy()
+        turned = apply(Turn(), {"id": "a", "mesh": ball}, seed=seed)
+        image = apply(render, turned)["image"][0].double().numpy()
         x, y, _ = CAMERA_FROM_WORLD @ turned["true_rotation"].numpy() @ (0, 0, 0.8)
         rows, columns = np.indices(image.shape)
         found = (columns * image).sum() / image.sum(), (rows * image).sum() / image.sum()
@@ -109,7 +107,7 @@ def test_the_picture_turns_with_the_rotation_that_is_told():
 
 
 def test_the_same_generator_gives_the_same_turn():
-    one, same, other = (apply(Turn, TurnConfig(stretch=0.3), sample(), seed=seed)["mesh"].matrix for seed in (1, 1, 2))
+    one, same, other = (apply(Turn(stretch=0.3), sample(), seed=seed)["mesh"].matrix for seed in (1, 1, 2))
     np.testing.assert_array_equal(one, same)
     assert np.abs(one - other).max() > 0.1
 
@@ -118,7 +116,7 @@ def test_a_stretch_is_along_the_objects_axes_and_within_its_bounds():
     """M = R S: the columns of M are orthogonal, their lengths within a factor of (1 + stretch)^2 of each other."""
     ratios = []
     for seed in range(20):
-        turned = apply(Turn, TurnConfig(stretch=0.25), sample(), seed=seed)
+        turned = apply(Turn(stretch=0.25), sample(), seed=seed)
         matrix, rotation = turned["mesh"].matrix, turned["true_rotation"].double().numpy()
         stretch = rotation.T @ matrix
         np.testing.assert_allclose(stretch, np.diag(np.diag(stretch)), atol=1e-6)
@@ -159,8 +157,19 @@ def test_azimuth_leaves_the_axis_and_none_leaves_all():
         draw_rotation("so2", torch.Generator())
 
 
-def test_settings_that_cannot_be():
-    with pytest.raises(ValueError, match="even"):
-        RayCastConfig(size=7)
-    with pytest.raises(ValueError, match="zero"):
-        RenderConfig(lamp_direction=(0.0, 0.0, 0.0))
+@pytest.mark.parametrize(
+    ("transform", "settings", "word"),
+    [
+        (Turn, {"stretch": 1.0}, "stretch"),
+        (Turn, {"rotations": "so2"}, "rotations"),
+        (RayCast, {"size": 7}, "twice the bandwidth"),
+        (RayCast, {"channels": 4}, "channels"),
+        (RayCast, {"convention": "inside"}, "convention"),
+        (Render, {"fov": 2.0}, "fov"),
+        (Render, {"channels": 2}, "channels"),
+        (Render, {"lamp_direction": [0.0, 0.0, 0.0]}, "zero"),
+    ],
+)
+def test_settings_that_cannot_be(transform, settings, word):
+    with pytest.raises(ConfigError, match=word):
+        structure(settings, transform.Config)

@@ -1,6 +1,7 @@
 """Quality of new views: values by hand, what the items go through, shards, refusals; and a real run, evaluated and drawn."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,6 @@ from armillary.recipes.check import check
 from armillary.recipes.recipe import Overrides, complete, resolve
 from armillary.training.build import build_transform
 from armillary.training.train import train
-from armillary_spherical.config import MeshFolderConfig
 from armillary_spherical.mesh_folder import MeshFolder
 from armillary_spherical.pictures import take_picture
 from armillary_spherical.view_quality import NovelView, errors_of
@@ -136,8 +136,9 @@ def run(host, meshes, tmp_path_factory):
 def test_the_true_view_is_of_the_mesh_turned_by_the_rotation(host, meshes):
     """``x_world = R2 R1 x_object`` in the second picture and ``R1 x_object`` in the first; sizes are the recipe's."""
     bound = check(host, complete(host, recipe_of(host))).stages["views"].evaluators["views"]
-    item = MeshFolder.build(MeshFolderConfig(split_by="all"), root=meshes, split="all")[3]
-    sample, generator = item, torch.Generator().manual_seed(5)
+    item = MeshFolder(root=meshes, split="all", split_by="all")[3]
+    sample: dict[str, Any] = dict(item)
+    generator = torch.Generator().manual_seed(5)
     transforms = [build_transform(host, part) for part in bound.transforms]
     for transform in transforms:
         sample = transform(sample, kinds=bound.kinds, generator=generator)

@@ -7,13 +7,12 @@ import pytest
 
 from armillary_synthetic.arm import Arm, Chain, palette
 from armillary_synthetic.arm_motion import simulate
-from armillary_synthetic.config import ArmConfig
 
 pytestmark = pytest.mark.usefixtures("engine")
 
 
 def build(*, size=48, seed=0, **settings):
-    return Arm.build(ArmConfig(**settings), size=size, seed=seed)
+    return Arm(size=size, seed=seed, **settings)
 
 
 def chain(*angles, start=(-0.5, 0.0), length=0.5, radius=0.1):

@@ -1,18 +1,18 @@
 """How the arm moves: limits, gravity, rest."""
 
 import math
+from typing import Any
 
-import attrs
 import numpy as np
 import pytest
 
+from armillary_synthetic.arm import Arm
 from armillary_synthetic.arm_motion import joints, limited, simulate
-from armillary_synthetic.config import ArmConfig
 from armillary_synthetic.scene import stream
 
 pytestmark = pytest.mark.usefixtures("engine")
-CONFIG = ArmConfig()
-LOOSE = attrs.evolve(CONFIG, stiffness=0.0)
+ARM: Any = Arm.Config()  # its settings do without size and seed
+LOOSE: Any = Arm.Config(stiffness=0.0)
 
 
 class Told:
@@ -40,18 +40,18 @@ def test_ends_are_a_chain_from_the_anchor():
 
 def test_joints_keep_their_limits():
     """Over a thousand pictures: from the anchor between lying and standing, elsewhere up to the bend; and limits are met."""
-    angles = np.concatenate([simulate(CONFIG, stream(0, clip, "motion")) for clip in range(50)])
-    assert angles.shape == (50 * CONFIG.clip, CONFIG.capsules)
+    angles = np.concatenate([simulate(ARM, stream(0, clip, "motion")) for clip in range(50)])
+    assert angles.shape == (50 * ARM.clip, ARM.capsules)
     base, bends = angles[:, 0], np.diff(angles, axis=1)
     assert base.min() >= 0
     assert base.max() <= math.pi / 2
-    assert np.abs(bends).max() <= CONFIG.bend + 1e-12
-    assert np.abs(bends).max() > 0.99 * CONFIG.bend
+    assert np.abs(bends).max() <= ARM.bend + 1e-12
+    assert np.abs(bends).max() > 0.99 * ARM.bend
 
 
 def test_poses_vary():
     """No two clips begin alike, and the arm is found from near lying to near standing, bent to both sides."""
-    angles = np.array([simulate(attrs.evolve(CONFIG, clip=2), stream(0, clip, "motion"))[0] for clip in range(60)])
+    angles = np.array([simulate(Arm.Config(clip=2), stream(0, clip, "motion"))[0] for clip in range(60)])
     assert np.ptp(angles[:, 0]) > 1.0
     assert angles[:, 0].std() > 0.2
     assert (np.diff(angles, axis=1).std(axis=0) > 0.15).all()
@@ -59,8 +59,8 @@ def test_poses_vary():
 
 def test_angles_within_the_limits_are_left_alone():
     angles = np.array([0.3, 0.5, 0.2])
-    np.testing.assert_allclose(limited(CONFIG, angles), angles)
-    np.testing.assert_allclose(limited(CONFIG, np.array([-0.1, 0.9, 0.9])), [0.0, 0.6, 0.6])
+    np.testing.assert_allclose(limited(ARM, angles), angles)
+    np.testing.assert_allclose(limited(ARM, np.array([-0.1, 0.9, 0.9])), [0.0, 0.6, 0.6])
 
 
 @pytest.mark.parametrize(
@@ -68,19 +68,19 @@ def test_angles_within_the_limits_are_left_alone():
 )
 def test_an_arm_without_springs_falls_with_gravity(gravity, rest):
     """y is up: gravity (0, -1) lays it down, (0, 1) lifts it, (-1, 0) leans it against the left wall."""
-    angles = simulate(attrs.evolve(LOOSE, burn_in=1000), Told(*gravity))
+    angles = simulate(Arm.Config(stiffness=0.0, burn_in=1000), Told(*gravity))
     assert abs(angles[-1, 0] - rest) < 0.2
-    ends = joints(angles[-1], origin=np.full(2, CONFIG.anchor), length=CONFIG.length / CONFIG.capsules)
-    assert ends.min() > 0.2 * CONFIG.thickness  # floor and wall hold it, the engine lets it in a little
+    ends = joints(angles[-1], origin=np.full(2, ARM.anchor), length=ARM.length / ARM.capsules)
+    assert ends.min() > 0.2 * ARM.thickness  # floor and wall hold it, the engine lets it in a little
 
 
 def test_an_arm_without_forces_stays_as_it_was():
-    angles = simulate(attrs.evolve(LOOSE, gravity=0.0), Told(1, 1))
+    angles = simulate(Arm.Config(stiffness=0.0, gravity=0.0), Told(1, 1))
     np.testing.assert_allclose(angles, math.pi / 4, atol=1e-9)
 
 
 def test_springs_bring_the_arm_back_to_the_diagonal():
-    free = attrs.evolve(CONFIG, damping=0.1, burn_in=4000)
+    free = Arm.Config(damping=0.1, burn_in=4000)
     assert np.abs(simulate(free, Told(0, 0))[-1] - math.pi / 4).max() < 0.05
     pulled = simulate(free, Told(math.sqrt(0.5) * 0.5, -math.sqrt(0.5) * 0.5))[-1]  # across the diagonal, half a sigma
     assert 0.1 < math.pi / 4 - pulled[0] < 0.6
@@ -89,20 +89,20 @@ def test_springs_bring_the_arm_back_to_the_diagonal():
 def test_gravity_is_drawn_as_often_as_the_paper_says():
     """200 iterations before the clip and 20 pictures of 20 iterations: gravity at 0, 100, ... 500."""
     told = Told(0, 0)
-    simulate(CONFIG, told)
+    simulate(ARM, told)
     assert told.count == 6
 
 
 def test_pictures_are_taken_as_often_as_the_paper_says():
     """Taking every second picture of the same motion, with twice the iterations between."""
-    dense = simulate(CONFIG, stream(3, 0, "motion"))
-    sparse = simulate(attrs.evolve(CONFIG, frame_every=40, clip=10), stream(3, 0, "motion"))
+    dense = simulate(ARM, stream(3, 0, "motion"))
+    sparse = simulate(Arm.Config(frame_every=40, clip=10), stream(3, 0, "motion"))
     np.testing.assert_array_equal(dense[1::2], sparse)
 
 
 def test_a_longer_arm_swings_slower():
     def speed(metres):
-        clips = [simulate(attrs.evolve(CONFIG, metres=metres), stream(0, clip, "motion")) for clip in range(10)]
+        clips = [simulate(Arm.Config(metres=metres), stream(0, clip, "motion")) for clip in range(10)]
         return np.mean([np.abs(np.diff(clip, axis=0)).mean() for clip in clips])
 
     assert speed(60.0) < 0.7 * speed(10.0)

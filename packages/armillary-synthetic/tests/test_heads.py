@@ -1,15 +1,15 @@
 """Procedural heads: symmetric but for what is asked for."""
 
-import attrs
+from typing import Any
+
 import numpy as np
 import pytest
 
 from armillary_synthetic.anatomy import POINTS
-from armillary_synthetic.config import HeadsConfig
 from armillary_synthetic.heads import Heads
 from armillary_synthetic.scene import View, draw_background, rotation_zyx, take_picture
 
-EVEN = HeadsConfig(parting=0.0, marks=0.0, expression=0.0, blotches=0.0)
+EVEN = {"parting": 0.0, "marks": 0.0, "expression": 0.0, "blotches": 0.0}
 MIRROR = np.diag([-1.0, 1.0, 1.0])
 SIZE = 48
 
@@ -21,9 +21,13 @@ def view(yaw=0.0, light=(0.0, 0.0, -1.0)):
     return View(pose=pose, light=np.array([0.4, 0.6, *light]))
 
 
-def shoot(config, index, at):
-    generator = Heads.build(config, size=SIZE, seed=0)
-    return take_picture(generator.surface(index), at, np.full((SIZE, SIZE, 3), 0.5), config, size=SIZE)
+def heads(**settings):
+    return Heads(size=SIZE, seed=0, **(EVEN | settings))
+
+
+def shoot(index, at, **settings) -> dict[str, Any]:
+    generator = heads(**settings)
+    return dict(take_picture(generator.surface(index), at, np.full((SIZE, SIZE, 3), 0.5), generator))
 
 
 def mirrored(at):
@@ -36,7 +40,7 @@ def mirrored(at):
 @pytest.mark.parametrize("at", [view(), view(0.5, light=(0.48, 0.0, -0.8771))], ids=["front", "turned"])
 def test_without_asymmetry_a_head_is_its_mirror_image(index, at):
     """The flip of a picture is the picture of the mirrored view: image, depth, mask, albedo; normals change their x."""
-    there, back = shoot(EVEN, index, at), shoot(EVEN, index, mirrored(at))
+    there, back = shoot(index, at), shoot(index, mirrored(at))
     assert (there["true_mask"] != back["true_mask"][..., ::-1]).sum() <= 2  # a sample on the outline itself
     both = there["true_mask"] & back["true_mask"][..., ::-1]
     for name in ("true_depth", "true_albedo", "image", "true_normals"):
@@ -60,28 +64,27 @@ def test_each_asymmetry_breaks_the_mirror(setting, what):
     """States the limit of the claim above: a head with one of them is not its mirror image."""
     differences = []
     for index in range(6):
-        item = shoot(attrs.evolve(EVEN, **setting), index, view())
+        item = shoot(index, view(), **setting)
         inside = item["true_mask"] & item["true_mask"][..., ::-1]
         differences.append((np.abs(item[what] - item[what][..., ::-1]) * inside).max())
     assert max(differences) > (0.0005 if what == "true_depth" else 0.03)
 
 
 def test_without_variation_there_is_one_shape():
-    config = attrs.evolve(EVEN, variation=0.0)
-    generator = Heads.build(config, size=SIZE, seed=0)
+    generator = heads(variation=0.0)
     points = generator.surface(0).landmarks
     np.testing.assert_array_equal(points, generator.surface(1).landmarks)
 
 
 def test_identities_differ():
-    generator = Heads.build(EVEN, size=SIZE, seed=0)
+    generator = heads()
     spread = np.std([generator.surface(i).landmarks for i in range(20)], axis=0)
     assert spread.max() > 0.002
 
 
 def test_named_points_are_where_their_names_say():
     """Left is the subject's left, which is on the right of the picture; the tip of the nose is nearest to the eye."""
-    points = dict(zip(POINTS, Heads.build(EVEN, size=SIZE, seed=0).surface(0).landmarks, strict=True))
+    points = dict(zip(POINTS, heads().surface(0).landmarks, strict=True))
     x, y, z = ({name: p[k] for name, p in points.items()} for k in range(3))
     for name in ("eye", "mouth", "ear", "brow", "cheek", "jaw", "nostril"):
         assert x[f"{name}-left"] > 0 > x[f"{name}-right"]
@@ -94,7 +97,7 @@ def test_named_points_are_where_their_names_say():
 
 def test_a_head_has_human_proportions():
     """In the middle of 50 heads: 0.13 to 0.15 wide at the ears, nose 1.5 to 3 cm before the upper lip's plane."""
-    generator = Heads.build(EVEN, size=SIZE, seed=0)
+    generator = heads()
     surfaces = [generator.surface(i) for i in range(50)]
     width = np.median([np.ptp(s.points[np.abs(s.points[:, 1]) < 0.02, 0]) for s in surfaces])
     assert 0.13 < width < 0.16
@@ -103,5 +106,5 @@ def test_a_head_has_human_proportions():
 
 
 def test_backgrounds_do_not_follow_the_head():
-    one = draw_background(EVEN, 0, 0, 8)
+    one = draw_background(Heads(size=8, seed=0), 0)
     assert not np.array_equal(one, one[:, ::-1])

@@ -2,11 +2,9 @@
 
 import json
 
-import attrs
 import numpy as np
 import pytest
 
-from armillary_synthetic.config import MorphableConfig
 from armillary_synthetic.morphable import Morphable
 from armillary_synthetic.scene import CENTRE, View, take_picture
 
@@ -17,11 +15,11 @@ FRONT = View(
 
 
 def build(path, **settings):
-    return Morphable.build(MorphableConfig(model=str(path), **settings), size=48, seed=0)
+    return Morphable(size=48, seed=0, model=str(path), **settings)
 
 
 def shoot(generator, index):
-    return take_picture(generator.surface(index), FRONT, np.full((48, 48, 3), 0.5), generator.config, size=48)
+    return take_picture(generator.surface(index), FRONT, np.full((48, 48, 3), 0.5), generator)
 
 
 def test_without_variation_a_face_is_the_mean(model):
@@ -40,15 +38,15 @@ def test_a_face_looks_at_the_eye_with_its_left_on_the_right(model):
     for axis, sign in enumerate((1, -1, -1)):
         slope, _ = np.polyfit(given[:, axis], surface.landmarks[:, axis], 1)
         assert slope == pytest.approx(sign * 0.0094, rel=1e-4)
-    assert surface.normals[generator.model.landmarks, 2].mean() < -0.8
+    assert surface.normals[generator.face.landmarks, 2].mean() < -0.8
     assert shoot(generator, 0)["true_visible"].mean() > 0.8
 
 
 def test_a_face_is_the_weighted_sum_of_its_modes(model):
     """Two faces differ by a vector in the span of identity and expression modes."""
     generator = build(model)
-    modes = np.concatenate([generator.model.identity_modes, generator.model.expression_modes]).astype(np.float64)
-    moved = (generator.surface(3).points - generator.model.mean).ravel()
+    modes = np.concatenate([generator.face.identity_modes, generator.face.expression_modes]).astype(np.float64)
+    moved = (generator.surface(3).points - generator.face.mean).ravel()
     weights, *_ = np.linalg.lstsq(modes.T, moved, rcond=None)
     np.testing.assert_allclose(weights @ modes, moved, atol=1e-6)
     assert np.abs(moved).max() > 1e-3
@@ -83,7 +81,7 @@ def test_the_mouth_is_no_hole(model):
     """The pouch stands behind the lips by the depth of teeth, 1.2 cm of 0.0094 scene units, not by its own."""
     generator = build(model, identity=0.0, smile=0.0, expression=0.0)
     lips = generator.surface(0).landmarks[48:60, 2]
-    pouch = generator.model.mean[generator.model.region == 2]
+    pouch = generator.face.mean[generator.face.region == 2]
     assert pouch[:, 2].max() < lips.max() + 0.03
     heights = generator.surface(0).landmarks[48:60, 1]
     assert heights.min() < pouch[:, 1].min() < pouch[:, 1].max() < heights.max()
@@ -92,7 +90,7 @@ def test_the_mouth_is_no_hole(model):
 @pytest.mark.parametrize("crop", ["narrow", "face", "head"])
 def test_crops_keep_what_they_say(model, crop):
     generator = build(model, crop=crop)
-    width = np.ptp(generator.surface(0).points[generator.model.triangles.ravel(), 0])
+    width = np.ptp(generator.surface(0).points[generator.face.triangles.ravel(), 0])
     assert (width < 0.12) == (crop == "narrow")
 
 
@@ -138,11 +136,11 @@ def test_a_model_whose_arrays_do_not_fit_is_refused(write, change, said):
 
 @pytest.mark.realdata("face_model_ict")
 def test_the_real_model_makes_faces(real_data):
-    generator = build(real_data / "face_model_ict" / "ict_face_60.npz")
+    file = real_data / "face_model_ict" / "ict_face_60.npz"
+    generator = build(file)
     items = [generator.item(i) for i in range(10)]
     assert 0.6 < np.mean([item["true_mask"].mean() for item in items]) < 0.85
     assert all(item["true_depth"].min() > 0.9 for item in items)
     assert np.mean([item["true_visible"].mean() for item in items]) > 0.6
-    frontal = attrs.evolve(generator.config, yaw=0.0, pitch=0.0, roll=0.0)
-    tip = Morphable(frontal, size=48, seed=0, model=generator.model).item(0)["true_landmarks3d"][30]
+    tip = build(file, yaw=0.0, pitch=0.0, roll=0.0).item(0)["true_landmarks3d"][30]
     assert tip[2] < 0.96

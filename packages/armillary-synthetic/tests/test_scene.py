@@ -2,11 +2,10 @@
 
 import math
 
-import attrs
 import numpy as np
 import pytest
 
-from armillary_synthetic.config import HeadsConfig
+from armillary_synthetic.heads import Heads
 from armillary_synthetic.scene import (
     CENTRE,
     STREAMS,
@@ -22,7 +21,7 @@ from armillary_synthetic.scene import (
     take_picture,
 )
 
-CONFIG = HeadsConfig()
+HEADS = Heads(size=16, seed=0)
 FRONT = np.concatenate([np.eye(3), np.zeros((3, 1))], axis=1)
 
 
@@ -56,22 +55,22 @@ def test_rotations_are_about_x_then_y_then_z(angles):
 
 
 def test_heads_turn_about_their_centre():
-    config = attrs.evolve(CONFIG, shift=0.0, shift_z=0.0)
+    heads = Heads(size=16, seed=0, shift=0.0, shift_z=0.0)
     for index in range(5):
-        pose = draw_view(config, 0, index).pose
+        pose = draw_view(heads, index).pose
         np.testing.assert_allclose(pose[:, :3] @ CENTRE + pose[:, 3], CENTRE, atol=1e-15)
 
 
 def test_views_stay_in_their_ranges_and_reach_into_them():
-    views = [draw_view(CONFIG, 0, index) for index in range(200)]
+    views = [draw_view(HEADS, index) for index in range(200)]
     yaw = np.array([math.asin(-v.pose[2, 0]) for v in views])
-    assert 0.55 < np.abs(yaw).max() <= CONFIG.yaw
+    assert 0.55 < np.abs(yaw).max() <= HEADS.yaw
     assert abs(yaw.mean()) < 0.1
     lights = np.array([v.light for v in views])
     np.testing.assert_allclose(np.linalg.norm(lights[:, 2:], axis=1), 1)
     assert lights[:, 4].max() < -0.5
-    assert CONFIG.ambient_min <= lights[:, 0].min() < lights[:, 0].max() <= CONFIG.ambient_max
-    assert CONFIG.diffuse_min <= lights[:, 1].min() < lights[:, 1].max() <= CONFIG.diffuse_max
+    assert HEADS.ambient_min <= lights[:, 0].min() < lights[:, 0].max() <= HEADS.ambient_max
+    assert HEADS.diffuse_min <= lights[:, 1].min() < lights[:, 1].max() <= HEADS.diffuse_max
 
 
 def test_the_corner_pixels_lie_at_half_the_angle_of_view():
@@ -91,7 +90,7 @@ def test_a_wall_is_lit_as_the_formula_says():
     """Light at 60 degrees: 0.3 + 0.5 * 1/2 = 0.55 times the colour; with the light behind, 0.3."""
     slanted = light(math.sqrt(3) / 2, 0, -0.5)
     for given, shading in ((light(), 0.8), (slanted, 0.55), (light(0, 0, 1.0), 0.3)):
-        item = take_picture(wall(), View(pose=FRONT, light=given), np.zeros((16, 16, 3)), CONFIG, size=16)
+        item = take_picture(wall(), View(pose=FRONT, light=given), np.zeros((16, 16, 3)), HEADS)
         for channel, colour in enumerate((0.2, 0.4, 0.6)):
             np.testing.assert_allclose(item["image"][channel], shading * colour, rtol=1e-6)
         np.testing.assert_allclose(item["true_albedo"][2], 0.6, rtol=1e-6)
@@ -99,7 +98,7 @@ def test_a_wall_is_lit_as_the_formula_says():
 
 def test_a_picture_is_clipped_at_white():
     view = View(pose=FRONT, light=light(ambient=1.0, diffuse=1.0))
-    item = take_picture(wall(), view, np.zeros((16, 16, 3)), CONFIG, size=16)
+    item = take_picture(wall(), view, np.zeros((16, 16, 3)), HEADS)
     np.testing.assert_allclose(item["image"][2], 1)
 
 
@@ -109,19 +108,19 @@ def test_a_picture_is_clipped_at_white():
 )
 def test_an_outline_is_mixed_by_coverage(edge, covered, centre):
     """The wall begins at ``edge`` pixels from the centre of pixel 8, whose samples lie at -1/3, 0 and 1/3."""
-    left = (edge + 0.5) / intrinsics(CONFIG.fov, 16)[0, 0]
+    left = (edge + 0.5) / intrinsics(HEADS.fov, 16)[0, 0]
     points = np.array([[left, -1, 1], [1, -1, 1], [1, 1, 1], [left, 1, 1]])
-    item = take_picture(wall(points=points), View(pose=FRONT, light=light()), np.ones((16, 16, 3)), CONFIG, size=16)
+    item = take_picture(wall(points=points), View(pose=FRONT, light=light()), np.ones((16, 16, 3)), HEADS)
     row = item["image"][0, 8]
     np.testing.assert_allclose(row[:8], 1)
     np.testing.assert_allclose(row[8], covered * 0.16 + (1 - covered), rtol=1e-6)
     np.testing.assert_allclose(row[9:], 0.16, rtol=1e-6)
     assert item["true_mask"][0, 8, 8] == centre
-    assert item["true_depth"][0, 8, 8] == np.float32(1.0 if centre else CONFIG.far)
+    assert item["true_depth"][0, 8, 8] == np.float32(1.0 if centre else HEADS.far)
 
 
 def test_landmarks_are_seen_unless_hidden_or_outside():
-    item = take_picture(wall(), View(pose=FRONT, light=light()), np.zeros((16, 16, 3)), CONFIG, size=16)
+    item = take_picture(wall(), View(pose=FRONT, light=light()), np.zeros((16, 16, 3)), HEADS)
     assert item["true_visible"].tolist() == [True, False, False]
     np.testing.assert_allclose(item["true_landmarks2d"][0], 0, atol=1e-7)
 
@@ -133,9 +132,9 @@ def test_a_texture_is_read_between_its_texels():
 
 
 def test_backgrounds_are_textured_or_plain():
-    plain = draw_background(attrs.evolve(CONFIG, background="plain"), 0, 0, 16)
+    plain = draw_background(Heads(size=16, seed=0, background="plain"), 0)
     assert (plain == plain[:1, :1]).all()
-    textured = draw_background(CONFIG, 0, 0, 16)
+    textured = draw_background(HEADS, 0)
     assert textured.std(axis=(0, 1)).min() > 0.05
     assert 0 <= textured.min() <= textured.max() <= 1
 

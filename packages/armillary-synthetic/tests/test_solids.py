@@ -6,20 +6,17 @@ import numpy as np
 import pytest
 
 from armillary.kernels.triangle_mesh import TriangleMesh
-from armillary_synthetic.config import SolidsConfig
-from armillary_synthetic.plugin import armillary_generators
 from armillary_synthetic.raster import project
 from armillary_synthetic.solids import Solids
 
 
 def build(*, size=48, seed=0, **settings):
-    return Solids.build(SolidsConfig(**settings), size=size, seed=seed)
+    return Solids(size=size, seed=seed, **settings)
 
 
 def test_items_are_the_declared_ports():
-    (spec,) = (spec for spec in armillary_generators() if spec.name == "solids")
     item = build().item(3)
-    assert set(item) == {port.name for port in spec.produces}
+    assert set(item) == {port.name for port in Solids.spec().produces}
     shapes = {"image": (3, 48, 48), "camera": (3, 3), "true_mask": (1, 48, 48), "true_pose": (3, 4)}
     assert {name: item[name].shape for name in shapes} == shapes
     assert isinstance(item["mesh"], TriangleMesh)

@@ -4,10 +4,8 @@ import attrs
 import numpy as np
 import pytest
 
-from armillary_synthetic.config import HeadsConfig, MorphableConfig
 from armillary_synthetic.heads import Heads
 from armillary_synthetic.morphable import Morphable
-from armillary_synthetic.plugin import armillary_generators
 from armillary_synthetic.scene import take_picture
 
 PORTS = {
@@ -32,8 +30,8 @@ def make(request, model):
 
     def build(*, size=48, seed=0, **settings):
         if request.param == "heads":
-            return Heads.build(HeadsConfig(**settings), size=size, seed=seed)
-        return Morphable.build(MorphableConfig(model=str(model), **settings), size=size, seed=seed)
+            return Heads(size=size, seed=seed, **settings)
+        return Morphable(size=size, seed=seed, model=str(model), **settings)
 
     return build
 
@@ -47,9 +45,7 @@ def test_items_are_the_declared_ports(make):
     generator = make(size=size)
     item = generator.item(0)
     points = len(generator.describe()["points"])
-    declared = [spec.produces for spec in armillary_generators() if spec.name in ("heads", "morphable")]
-    assert all({port.name for port in ports} == set(PORTS) for ports in declared)
-    assert set(item) == set(PORTS)
+    assert set(item) == set(PORTS) == {port.name for port in generator.spec().produces}
     for name, (shape, dtype) in PORTS.items():
         assert item[name].shape == tuple({"s": size, "p": points}.get(d, d) for d in shape), name
         assert item[name].dtype == dtype, name
@@ -84,8 +80,8 @@ def test_depth_lies_between_eye_and_far_plane(make):
         item = generator.item(index)
         mask = item["true_mask"]
         assert item["true_depth"][mask].min() > 0.9
-        assert item["true_depth"][mask].max() < generator.config.far
-        assert (item["true_depth"][~mask] == np.float32(generator.config.far)).all()
+        assert item["true_depth"][mask].max() < generator.far
+        assert (item["true_depth"][~mask] == np.float32(generator.far)).all()
 
 
 def test_landmarks_project_to_their_positions(make):
@@ -141,7 +137,7 @@ def test_depth_is_where_the_ray_first_meets_a_triangle(make):
             q = np.cross(-a, ab)
             v = (q @ ray) * inverse
             z = (q * ac).sum(axis=1) * inverse
-            hit = (inverse > 0) & (u >= 0) & (v >= 0) & (u + v <= 1) & (z > 0) & (z < generator.config.far)
+            hit = (inverse > 0) & (u >= 0) & (v >= 0) & (u + v <= 1) & (z > 0) & (z < generator.far)
         assert item["true_mask"][0, row, column] == hit.any()
         if hit.any():
             assert item["true_depth"][0, row, column] == pytest.approx(z[hit].min(), abs=1e-5)
@@ -205,7 +201,7 @@ def test_a_turned_head_is_where_its_pose_says(make):
     item, surface = generator.item(6), generator.surface(6)
     from armillary_synthetic.scene import View, draw_background, draw_view
 
-    view = draw_view(generator.config, 0, 6)
+    view = draw_view(generator, 6)
     rotation, translation = view.pose[:, :3], view.pose[:, 3]
     turned = attrs.evolve(
         surface,
@@ -214,7 +210,7 @@ def test_a_turned_head_is_where_its_pose_says(make):
         landmarks=surface.landmarks @ rotation.T + translation,
     )
     front = View(pose=np.concatenate([np.eye(3), np.zeros((3, 1))], axis=1), light=view.light)
-    again = take_picture(turned, front, draw_background(generator.config, 0, 6, 32), generator.config, size=32)
+    again = take_picture(turned, front, draw_background(generator, 6), generator)
     np.testing.assert_allclose(again["true_depth"], item["true_depth"], atol=1e-6)
     np.testing.assert_allclose(again["image"], item["image"], atol=1e-5)
 

@@ -8,9 +8,7 @@ import numpy as np
 import pytest
 
 from armillary_synthetic.arm import Arm
-from armillary_synthetic.config import ArmConfig, GlobeConfig
 from armillary_synthetic.globe import Globe
-from armillary_synthetic.plugin import armillary_generators
 from armillary_synthetic.scene import sample_texture
 from armillary_synthetic.video import inside, means, partner_of, positions
 
@@ -26,7 +24,7 @@ PORTS = {
 }
 MORE = {"globe": {"true_pose": ((3, 4), np.float32)}}
 UNDECLARED = {"partner"}  # the number of an item, not a tensor that parts are given
-GENERATORS = {"arm": (Arm, ArmConfig), "globe": (Globe, GlobeConfig)}
+GENERATORS = {"arm": Arm, "globe": Globe}
 
 
 @pytest.fixture(params=sorted(GENERATORS))
@@ -40,8 +38,7 @@ def name(request):
 @pytest.fixture
 def make(name):
     """Return a function that builds a generator of settings, size and seed."""
-    generator, config = GENERATORS[name]
-    return lambda *, size=48, seed=0, **settings: generator.build(config(**settings), size=size, seed=seed)
+    return lambda *, size=48, seed=0, **settings: GENERATORS[name](size=size, seed=seed, **settings)
 
 
 @pytest.mark.parametrize("clip", [2, 3, 10])
@@ -95,8 +92,7 @@ def test_items_are_the_declared_ports(name, make):
     size = 24
     generator = make(size=size)
     item, points, ports = generator.item(0), len(generator.describe()["points"]), {**PORTS, **MORE.get(name, {})}
-    (spec,) = (spec for spec in armillary_generators() if spec.name == name)
-    assert {port.name for port in spec.produces} | UNDECLARED == set(ports) == set(item)
+    assert {port.name for port in generator.spec().produces} | UNDECLARED == set(ports) == set(item)
     for port, (shape, dtype) in ports.items():
         assert item[port].shape == tuple({"s": size, "p": points}.get(d, d) for d in shape), port
         assert item[port].dtype == dtype, port
@@ -220,7 +216,7 @@ def test_pictures_are_in_range(make):
 def test_a_generator_says_what_its_numbers_mean(make):
     generator = make()
     described = json.loads(json.dumps(generator.describe()))
-    assert described["clip"] == generator.config.clip
+    assert described["clip"] == generator.clip
     assert len(set(described["points"])) == len(described["points"]) == len(generator.item(0)["true_visible"])
 
 
@@ -238,4 +234,4 @@ def test_items_are_counted_from_zero(make):
 def test_the_arm_says_what_to_install_where_there_is_no_engine(monkeypatch):
     monkeypatch.setitem(sys.modules, "pymunk", None)
     with pytest.raises(ValueError, match=r"pymunk .*: pip install 'armillary-synthetic\[arm\]'"):
-        Arm.build(ArmConfig(), size=32, seed=0)
+        Arm(size=32, seed=0)

@@ -1,31 +1,29 @@
 """A spherical CNN made of e3nn's own parts: irreps, linear maps, S2 grids and activations.
 
-It stands beside our networks as a second opinion. Its grids lose accuracy in float32 with the highest degree (round trip 7e-7
-at lmax 7, 2e-4 at 15), which is why it ends at 11 and why the transform of our networks is our own.
+An alternative to :mod:`armillary_spherical.shape_networks`. e3nn's grids lose accuracy in float32 with the highest degree
+(round trip 7e-7 at lmax 7, 2e-4 at 15); therefore it ends at 11, and the other networks have a transform of their own.
 
 Source: Geiger and Smidt 2022, arXiv:2207.09453.
 """
 
 import itertools
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Self
+from typing import TypedDict
 
 import torch
+from attrs.validators import and_, ge, gt, le
 from e3nn import o3
 from e3nn.nn import BatchNorm, S2Activation
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from armillary.interfaces.network import Encoder
+from armillary.config import param
+from armillary.interfaces import Encoder, from_shape
 from armillary.nn.spheres.grids import soft
 from armillary.nn.spheres.interchange import coefficients_from_e3nn, e3nn_from_coefficients
 from armillary.nn.spheres.transforms import coefficients_from_signal, signal_from_coefficients
-from armillary.ports import Shape
-from armillary_spherical.image_networks import square_side
+from armillary.ports import square_side
 from armillary_spherical.shape_networks import degree_major, spectral_irreps
-
-if TYPE_CHECKING:
-    from armillary_spherical.network_config import E3nnCnnConfig
+from armillary_spherical.vocabulary import OwnClassFeatures, OwnMap, Signal, channels
 
 
 class E3nnLayer(nn.Module):
@@ -60,76 +58,63 @@ class E3nnLayer(nn.Module):
         return self.activation(signals)
 
 
-class E3nnCnn(Encoder):
-    """Shapes on the sphere to a map that turns with them and a vector that does not.
+class Maps(TypedDict):
+    """Output of :class:`E3nnCnn`."""
 
-    Args:
-        size: samples of the input in colatitude, and as many in azimuth.
-        channels: of the input.
-        lmax: highest degree.
-        width: signals between layers.
-        layers: how many.
-        feature_size: samples of the map.
-        feature_channels: of the map.
-        class_features: length of the vector.
+    features: OwnMap
+    class_features: OwnClassFeatures
+
+
+class E3nnCnn(Encoder, name="e3nn-cnn", source="ours, of e3nn (Geiger and Smidt 2022, arXiv:2207.09453)"):
+    """Spherical CNN of e3nn's own layers, grids and activations, up to degree 11.
 
     Raises:
         ValueError: the input's samples do not hold degree ``lmax``.
     """
 
-    def __init__(
-        self,
-        size: int,
-        *,
-        channels: int,
-        lmax: int,
-        width: int,
-        layers: int,
-        feature_size: int,
-        feature_channels: int,
-        class_features: int,
-    ) -> None:
-        super().__init__()
-        if size // 2 <= lmax:
-            raise ValueError(f"{size} x {size} samples hold degrees below {size // 2}, not lmax {lmax}")
-        self.grid, self.lmax = soft(size // 2), lmax
-        self.grid_out = soft(feature_size // 2)
-        self.kept = min(lmax + 1, feature_size // 2)
-        widths = [channels] + [width] * layers
-        self.layers = nn.ModuleList(E3nnLayer(a, b, lmax=lmax) for a, b in itertools.pairwise(widths))
-        self.map = o3.Linear(
-            spectral_irreps(width, bandwidth=lmax + 1), spectral_irreps(feature_channels, bandwidth=self.kept)
-        )
-        self.scalars = o3.Linear(o3.Irreps(f"{width}x0e"), o3.Irreps(f"{class_features}x0e"))
-        self.register_buffer("there", degree_major(width, bandwidth=lmax + 1)[0], persistent=False)
-        self.register_buffer("back", degree_major(feature_channels, bandwidth=self.kept)[1], persistent=False)
-        self.feature_channels = feature_channels
-
+    symmetry = "o3"
     there: Tensor
     back: Tensor
 
-    @classmethod
-    def build(cls, config: "E3nnCnnConfig", *, inputs: Mapping[str, Shape], outputs: Mapping[str, Shape]) -> Self:
-        """Return the network for the signals that the recipe feeds."""
-        del outputs
-        return cls(
-            square_side(inputs["sphere"], what="e3nn-cnn"),
-            channels=inputs["sphere"][1] or 1,
-            lmax=config.lmax,
-            width=config.width,
-            layers=config.layers,
-            feature_size=config.feature_size,
-            feature_channels=config.feature_channels,
-            class_features=config.class_features,
-        )
+    lmax: int = param(
+        7,
+        source="ours: e3nn's grids in float32 lose 7e-7 of a signal at 7, and 2e-4 at 15",
+        help="highest degree",
+        validator=and_(ge(1), le(11)),
+    )
+    width: int = param(16, unit="channel", help="channels of the layers between", validator=gt(0))
+    layers: int = param(3, help="layers, each a linear map and an activation on the sphere", validator=gt(0))
+    feature_size: int = param(16, unit="sample", help="side of the map", validator=gt(0))
+    feature_channels: int = param(16, unit="channel", help="channels of the map", validator=gt(0))
+    class_features: int = param(64, unit="channel", help="length of the vector", validator=gt(0))
+    size: int = from_shape("sphere", square_side)
+    channels: int = from_shape("sphere", channels)
 
-    def forward(self, sphere: Float[Tensor, "batch channel colatitude azimuth"]) -> dict[str, Tensor]:
+    def setup(self) -> None:
+        bandwidth, width = self.lmax + 1, self.width
+        if self.size // 2 < bandwidth:
+            raise ValueError(
+                f"{self.size} x {self.size} samples hold degrees below {self.size // 2}, not lmax {self.lmax}"
+            )
+        self.grid, self.grid_out = soft(self.size // 2), soft(self.feature_size // 2)
+        self.kept = min(bandwidth, self.feature_size // 2)
+        widths = [self.channels] + [width] * self.layers
+        stack = nn.ModuleList(E3nnLayer(a, b, lmax=self.lmax) for a, b in itertools.pairwise(widths))
+        self.layers = stack  # pyright: ignore[reportAttributeAccessIssue]  # weights have the name of the setting
+        self.map = o3.Linear(
+            spectral_irreps(width, bandwidth=bandwidth), spectral_irreps(self.feature_channels, bandwidth=self.kept)
+        )
+        self.scalars = o3.Linear(o3.Irreps(f"{width}x0e"), o3.Irreps(f"{self.class_features}x0e"))
+        self.register_buffer("there", degree_major(width, bandwidth=bandwidth)[0], persistent=False)
+        self.register_buffer("back", degree_major(self.feature_channels, bandwidth=self.kept)[1], persistent=False)
+
+    def forward(self, sphere: Signal) -> Maps:
         """Return ``features``, which turn with the shape, and ``class_features``, which do not."""
         exact = sphere.to(torch.promote_types(sphere.dtype, torch.float32))
         with torch.autocast(sphere.device.type, enabled=False):
             coefficients = coefficients_from_signal(exact, grid=self.grid, bandwidth=self.lmax + 1)
             signals = e3nn_from_coefficients(coefficients, normalization="component")
-            for layer in self.layers:
+            for layer in self.get_submodule("layers").children():
                 signals = layer(signals)
             mapped = self.map(signals.flatten(-2).index_select(-1, self.there)).index_select(-1, self.back)
             mapped = mapped.unflatten(-1, (self.feature_channels, self.kept**2))

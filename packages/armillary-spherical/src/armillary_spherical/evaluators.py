@@ -1,30 +1,50 @@
 """Measures of Esteves et al. 2019: relative poses, equivariance, categories. Angles are degrees.
 
-Rotations are generator from object. Of two views of one object, turned by :math:`R_1` and :math:`R_2`, the second is the first turned
+Rotations are world from object. Of two views of one object, turned by :math:`R_1` and :math:`R_2`, the second is the first turned
 by :math:`R_2 R_1^\\top`; of two objects of a category it is the same, since its shapes are aligned.
 """
 
 import functools
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Self
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
 
 import attrs
 import torch
+from attrs.validators import ge
 from jaxtyping import Float
 from torch import Tensor
 
-from armillary.interfaces.evaluator import Evaluation, Evaluator, Figure
+from armillary import ports
+from armillary.config import param
+from armillary.interfaces import Evaluation, Evaluator, Figure
 from armillary.kernels.rotations import random_rotation
 from armillary.nn.spheres.alignment import align
 from armillary.nn.spheres.grids import soft
 from armillary.nn.spheres.harmonics import bandwidth_of
 from armillary.nn.spheres.rotation import rotate_coefficients
 from armillary.nn.spheres.transforms import coefficients_from_signal
-from armillary.ports import Shape
-from armillary_spherical.evaluator_config import EquivarianceConfig, RelativePoseConfig
+from armillary.specs import Use
 from armillary_spherical.mesh_paths import category_of
 from armillary_spherical.symmetry import angle_up_to_symmetry
+from armillary_spherical.vocabulary import PAPER, SHORT, Map
+
+SYMMETRIES = ("none", "half-turn", "c2x", "c2y", "c2z", "c3z", "c4z", "so2z")
+"""Groups under which poses count as the same: none; the published rule for aeroplanes, min(e, 180 - e); turns by halves,
+thirds and quarters about an axis of the object; any turn about its z axis."""
+
+ANY_TURN = Use("spherical:turn", settings={"rotations": "so3", "stretch": 0.0})
+_RENDER = Use("spherical:render")
+_ANY_VIEW = Use("spherical:turn", settings={"rotations": "views", "stretch": 0.0})
+_CAST = Use("spherical:ray-cast")
+_ERROR = (
+    "the error is the angle between the estimated and the true rotation from the first to the second, in degrees, up to the "
+    "symmetry group that the settings name for the category; the estimate is the peak of the correlation of two embeddings "
+    "over all rotations, refined below its grid; of a method that gives a rotation itself it is their quotient. Instance "
+    "pairs: every test item against three other turns of itself; category pairs: against three random test items of its "
+    "category, never itself, in other turns. Median, mean, and the shares below 15 and 30 degrees. Baseline: rotations drawn "
+    "uniformly, on the same pairs."
+)
 
 _FIRST, _OTHERS = "score", ("second", "third", "fourth")
 _INSTANCE, _CATEGORY = "instance", "category"
@@ -36,7 +56,7 @@ _NEWTON_STEPS = 5  # to float64's rounding
 
 @attrs.frozen(kw_only=True, eq=False)
 class _View:
-    """What is known of one view of one item."""
+    """One view of one item."""
 
     truth: Tensor
     embedding: Tensor | None = None
@@ -54,84 +74,97 @@ class _Pair:
     phase: str
 
 
-class _Views:
-    """Views by pass and item."""
+class _OfViews(Evaluator):
+    """Base of the measures on several views of each item; keeps the coefficients and rotations of each view."""
 
-    def __init__(self) -> None:
+    recipe_settings = True
+
+    def setup(self) -> None:
         self.seen: dict[str, dict[str, _View]] = {}
 
-    def add(self, phase: str, ids: Sequence[str], ports: Mapping[str, Tensor]) -> None:
-        truth = ports["true_rotation"].detach().cpu().double()
-        kept = {"rotation": ports["rotation"].detach().cpu().double()} if "rotation" in ports else {}
-        for name in ("embedding", "shape_embedding"):
-            if name in ports:
-                signal = ports[name].detach().float()
-                kept[name] = coefficients_from_signal(signal, grid=soft(signal.shape[-1] // 2)).cpu().contiguous()
+    def keep(
+        self, phase: str, ids: Sequence[str], *, truth: Tensor, rotation: Tensor | None = None, **maps: Tensor | None
+    ) -> None:
+        """Add the views of one batch: true rotations, and what was found."""
+        kept = {} if rotation is None else {"rotation": rotation.detach().cpu().double()}
+        for name, signal in maps.items():
+            if signal is not None:
+                grid = soft(signal.shape[-1] // 2)
+                kept[name] = coefficients_from_signal(signal.detach().float(), grid=grid).cpu().contiguous()
+        truth = truth.detach().cpu().double()
         for index, item in enumerate(ids):
             values = {name: value[index] for name, value in kept.items()}
             self.seen.setdefault(phase, {})[item] = _View(truth=truth[index], **values)
 
-    def merge(self, other: "_Views") -> None:
+    def merge(self, other: Self) -> None:
+        """Add the views of another shard."""
         for phase, views in other.seen.items():
             self.seen.setdefault(phase, {}).update(views)
 
-    def pairs(self, *, partners: int, seed: int) -> list[_Pair]:
+
+def _check_symmetries(_: Any, attribute: Any, value: dict[str, str] | None) -> None:
+    for category, group in (value or {}).items():
+        if group not in SYMMETRIES:
+            raise ValueError(f"{attribute.name}.{category} needs one of {', '.join(SYMMETRIES)}, got {group!r}")
+
+
+class _PoseError(_OfViews):
+    """Base of the measures of rotations between two views."""
+
+    again = _OTHERS
+    of_second: ClassVar[str] = "embedding"
+    """Which embedding is taken of the second of a pair."""
+
+    partners: int = param(
+        3,
+        source=f"{SHORT}, Section 4.2: 3 randomly sampled instances",
+        validator=ge(1),
+        help="other items of its category that each item is paired with",
+    )
+    symmetries: dict[str, str] | None = param(
+        None,
+        source=f"{SHORT}, Section 4.1: half-turn for ShapeNet's aeroplanes, none for ModelNet's",
+        validator=_check_symmetries,
+        help=f"group of each category that has one: {', '.join(SYMMETRIES)}",
+    )
+    bandwidth: int = param(
+        32,
+        source=f"{SHORT}, Section 3.2.3: upsampled by 4, 16 x 16 to 64 x 64",
+        validator=ge(2),
+        help="of the grid of rotations that is searched",
+    )
+    refine: bool = param(
+        True, source="ours; the paper takes the best rotation of the grid", help="search below the grid"
+    )
+    normalise: bool = param(
+        False, source="the authors' matlab code: off", help="scale every channel of an embedding to the same norm"
+    )
+    seed: int = param(0, validator=ge(0), help="of the pairs and of the random rotations")
+
+    def pairs(self) -> list[_Pair]:
         """Return instance and category pairs, in the order of ids, whatever the order in which items came."""
         items = sorted(self.seen.get(_FIRST, {}))
         phases = [phase for phase in _OTHERS if phase in self.seen]
         found = [_Pair(kind=_INSTANCE, first=item, second=item, phase=phase) for item in items for phase in phases]
-        generator = torch.Generator().manual_seed(seed)
+        generator = torch.Generator().manual_seed(self.seed)
         members: dict[str, list[str]] = {}
         for item in items:
             members.setdefault(category_of(item), []).append(item)
         for item in items:
             others = [other for other in members[category_of(item)] if other != item]
-            order = torch.randperm(len(others), generator=generator).tolist()[:partners]
+            order = torch.randperm(len(others), generator=generator).tolist()[: self.partners]
             for index, place in enumerate(order):
                 phase = phases[index % len(phases)]
                 found.append(_Pair(kind=_CATEGORY, first=item, second=others[place], phase=phase))
         return found
 
-
-class RelativePose(Evaluator):
-    """``relative-pose/1`` and ``relative-pose-2dof/1``: the rotation between two pictures.
-
-    Args:
-        config: the settings.
-        to_mesh: the second of a pair is a mesh: see :class:`ImageToMesh`.
-    """
-
-    def __init__(self, config: RelativePoseConfig, *, to_mesh: bool = False) -> None:
-        self.config, self.to_mesh = config, to_mesh
-        self.views = _Views()
-
-    @classmethod
-    def build(cls, config: RelativePoseConfig, *, inputs: Mapping[str, Shape]) -> Self:
-        """Return an empty evaluator; it takes any size."""
-        del inputs
-        return cls(config)
-
-    def update(self, phase: str, *, ids: list[str], ports: Mapping[str, Tensor]) -> None:
-        """Keep the embedding's coefficients, or the rotation, of each view.
-
-        Raises:
-            ValueError: the method gives neither an embedding nor a rotation.
-        """
-        if "embedding" not in ports and "rotation" not in ports:
-            raise ValueError("relative poses are read off an embedding or a rotation, and the method gives neither")
-        self.views.add(phase, ids, ports)
-
-    def merge(self, other: Self) -> None:
-        """Take in another shard's views."""
-        self.views.merge(other.views)
-
     def result(self) -> Evaluation:
         """Return the figures of instance and category pairs, beside random rotations."""
-        pairs = self.views.pairs(partners=self.config.partners, seed=self.config.seed)
+        pairs = self.pairs()
         if not pairs:
             raise ValueError("no item was seen in two views")
         truth = torch.stack([self._truth(pair) for pair in pairs])
-        generator = torch.Generator().manual_seed(self.config.seed)
+        generator = torch.Generator().manual_seed(self.seed)
         drawn = random_rotation(len(pairs), generator=generator, dtype=torch.float64)
         errors = self._errors(pairs, self._estimates(pairs), truth)
         return Evaluation(
@@ -146,24 +179,24 @@ class RelativePose(Evaluator):
         return second.truth @ first.truth.mT
 
     def _both(self, pair: _Pair) -> tuple[_View, _View]:
-        return self.views.seen[_FIRST][pair.first], self.views.seen[pair.phase][pair.second]
+        return self.seen[_FIRST][pair.first], self.seen[pair.phase][pair.second]
 
     def _estimates(self, pairs: Sequence[_Pair]) -> Float[Tensor, "pair 3 3"]:
         both = [self._both(pair) for pair in pairs]
         if both[0][0].rotation is not None:
             return torch.stack([_known(b.rotation) @ _known(a.rotation).mT for a, b in both])
         firsts = [_known(a.embedding) for a, _ in both]
-        seconds = [_known(b.shape_embedding if self.to_mesh else b.embedding) for _, b in both]
-        if self.config.normalise:
+        seconds = [_known(getattr(b, self.of_second)) for _, b in both]
+        if self.normalise:
             firsts, seconds = [_normalised(x) for x in firsts], [_normalised(x) for x in seconds]
         first, second = torch.stack(firsts), torch.stack(seconds)
         # Zero padding in the spectrum samples the correlation as finely as the paper's upsampled maps do.
-        grid = max(self.config.bandwidth, bandwidth_of(first))
-        steps = _NEWTON_STEPS if self.config.refine else 0
+        grid = max(self.bandwidth, bandwidth_of(first))
+        steps = _NEWTON_STEPS if self.refine else 0
         return align(second, first, bandwidth=grid, peaks=1, newton_steps=steps).rotations[:, 0]
 
     def _errors(self, pairs: Sequence[_Pair], estimates: Tensor, truth: Tensor) -> Float[Tensor, " pair"]:
-        groups = self.config.symmetries or {}
+        groups = self.symmetries or {}
         errors = []
         for pair, estimate, true in zip(pairs, estimates, truth, strict=True):
             group = groups.get(category_of(pair.first), "none")
@@ -179,7 +212,7 @@ class RelativePose(Evaluator):
                 counts = " ".join(str(count) for count in _histogram(own))
                 notes.append(f"{kind} pairs by error, in steps of {_BIN} degrees from 0 to 180: {counts}")
                 notes += self._by_category(pairs, errors, kind)
-        named = self.config.symmetries or {}
+        named = self.symmetries or {}
         notes += [f"{category}: errors up to {group}" for category, group in named.items() if group != "none"]
         return tuple(notes)
 
@@ -197,62 +230,92 @@ class RelativePose(Evaluator):
         return lines
 
 
-class ImageToMesh(Evaluator):
-    """``image-to-mesh/1``: the rotation from the object in a picture to a mesh."""
+class _BetweenPictures(_PoseError):
+    """Base of the measures of rotations between two pictures."""
 
-    def __init__(self, config: RelativePoseConfig) -> None:
-        self.pose = RelativePose(config, to_mesh=True)
+    def score(
+        self,
+        ids: list[str],
+        *,
+        embedding: Map | None = None,
+        rotation: ports.Rotation | None = None,
+        true_rotation: ports.Rotation,
+        phase: str,
+    ) -> None:
+        """Keep the embedding's coefficients, or the rotation, of each view.
 
-    @classmethod
-    def build(cls, config: RelativePoseConfig, *, inputs: Mapping[str, Shape]) -> Self:
-        """Return an empty evaluator; it takes any size."""
-        del inputs
-        return cls(config)
+        Raises:
+            ValueError: the method gives neither an embedding nor a rotation.
+        """
+        if embedding is None and rotation is None:
+            raise ValueError("relative poses are read off an embedding or a rotation, and the method gives neither")
+        self.keep(phase, ids, truth=true_rotation, rotation=rotation, embedding=embedding)
 
-    def update(self, phase: str, *, ids: list[str], ports: Mapping[str, Tensor]) -> None:
+
+class RelativePose(_BetweenPictures, name="relative-pose/1", source=f"{PAPER}, Section 4.2, 3DOF of Table 2"):
+    """Rotation between two pictures, in three degrees of freedom."""
+
+    transforms = (ANY_TURN, _RENDER)
+    protocol = f"four views of each item, turned uniformly over all rotations (3DOF); {_ERROR}"
+
+
+class RelativePose2Dof(_BetweenPictures, name="relative-pose-2dof/1", source=f"{PAPER}, Section 4.2, 2DOF of Table 2"):
+    """Rotation between two pictures, in two degrees of freedom."""
+
+    transforms = (_ANY_VIEW, _RENDER)
+    protocol = (
+        "four views of each item from directions uniform over the whole sphere, its z axis upright in the picture (2DOF); "
+        f"the estimate may be any rotation; {_ERROR}"
+    )
+
+
+class ImageToMesh(_PoseError, name="image-to-mesh/1", source=f"{PAPER}, Appendix C.1, Table 4"):
+    """Rotation between a picture and a mesh."""
+
+    of_second = "shape_embedding"
+    transforms = (ANY_TURN, _CAST, _RENDER)
+    protocol = (
+        "as relative-pose/1 in 3DOF, but the second of a pair is a mesh, whose embedding the frozen network of shapes "
+        f"gives; {_ERROR}"
+    )
+
+    def score(
+        self, ids: list[str], embedding: Map, shape_embedding: Map, true_rotation: ports.Rotation, *, phase: str
+    ) -> None:
         """Keep the coefficients of both embeddings of each view."""
-        self.pose.update(phase, ids=ids, ports=ports)
-
-    def merge(self, other: Self) -> None:
-        """Take in another shard's views."""
-        self.pose.merge(other.pose)
-
-    def result(self) -> Evaluation:
-        """Return the figures of instance and category pairs, beside random rotations."""
-        return self.pose.result()
+        self.keep(phase, ids, truth=true_rotation, embedding=embedding, shape_embedding=shape_embedding)
 
 
-class Equivariance(Evaluator):
-    r"""``equivariance/1``: :math:`\|f(R_2 M) - R_2 R_1^\top f(R_1 M)\| / \|f(R_2 M)\|`, means over the sphere left out."""
+class Equivariance(_OfViews, name="equivariance/1", source="ours; the claim is Eq. 3 of the paper"):
+    r"""Relative error of features, turned, against the features of the turned shape.
 
-    def __init__(self, config: EquivarianceConfig) -> None:
-        self.config = config
-        self.views = _Views()
+    .. math:: \|f(R_2 M) - R_2 R_1^\top f(R_1 M)\| / \|f(R_2 M)\|, \text{ means over the sphere left out}
+    """
 
-    @classmethod
-    def build(cls, config: EquivarianceConfig, *, inputs: Mapping[str, Shape]) -> Self:
-        """Return an empty evaluator; it takes any size."""
-        del inputs
-        return cls(config)
+    again = _OTHERS[:1]
+    transforms = (ANY_TURN, _CAST)
+    protocol = (
+        "two uniform turns of each mesh are cast to the sphere and given to the network; the first features, turned by "
+        "the true rotation between the two, are compared with the second: norm of the difference over the norm of the "
+        "second, each channel's mean over the sphere left out, over all channels together; mean over items. Baselines: "
+        "the first features as they are; turned and then mirrored (the group O(3), next above); turned at random."
+    )
+    seed: int = param(0, validator=ge(0), help="of the random rotations of the baseline")
 
-    def update(self, phase: str, *, ids: list[str], ports: Mapping[str, Tensor]) -> None:
+    def score(self, ids: list[str], features: Map, true_rotation: ports.Rotation, *, phase: str) -> None:
         """Keep the coefficients of each item's features."""
-        self.views.add(phase, ids, {"embedding": ports["features"], "true_rotation": ports["true_rotation"]})
-
-    def merge(self, other: Self) -> None:
-        """Take in another shard's features."""
-        self.views.merge(other.views)
+        self.keep(phase, ids, truth=true_rotation, embedding=features)
 
     def result(self) -> Evaluation:
         """Return the relative error, beside those of other groups' elements."""
-        firsts, seconds = self.views.seen.get(_FIRST, {}), self.views.seen.get(_OTHERS[0], {})
+        firsts, seconds = self.seen.get(_FIRST, {}), self.seen.get(_OTHERS[0], {})
         items = sorted(set(firsts) & set(seconds))
         if not items:
             raise ValueError("no item was seen in two orientations")
         first = torch.stack([_known(firsts[item].embedding) for item in items]).double()
         second = torch.stack([_known(seconds[item].embedding) for item in items]).double()
         truth = torch.stack([seconds[item].truth @ firsts[item].truth.mT for item in items])
-        generator = torch.Generator().manual_seed(self.config.seed)
+        generator = torch.Generator().manual_seed(self.seed)
         drawn = random_rotation(len(items), generator=generator, dtype=torch.float64)
         turned = rotate_coefficients(first, truth[:, None])
         errors = _relative_error(turned, second)
@@ -268,26 +331,26 @@ class Equivariance(Evaluator):
         )
 
 
-class Classification(Evaluator):
-    """``classification/1``: share of items whose largest score is the true category's."""
+class Classification(Evaluator, name="classification/1", source=f"{PAPER}, Appendix A.1"):
+    """Share of shapes whose category is found."""
 
-    def __init__(self) -> None:
+    transforms = (ANY_TURN, _CAST)
+    recipe_settings = True
+    protocol = (
+        "one uniform turn of each test item; share of items whose largest score is their category's, and the mean of "
+        "that share over categories. Baseline: the most frequent category of the same items."
+    )
+
+    def setup(self) -> None:
         self.rows: dict[str, tuple[int, int]] = {}
 
-    @classmethod
-    def build(cls, config: object, *, inputs: Mapping[str, Shape]) -> Self:
-        """Return an empty evaluator; it takes any number of classes."""
-        del config, inputs
-        return cls()
-
-    def update(self, phase: str, *, ids: list[str], ports: Mapping[str, Tensor]) -> None:
-        """Note which category was found of each item."""
-        del phase
-        found = ports["class_scores"].argmax(dim=-1).tolist()
-        self.rows.update(zip(ids, zip(found, ports["class_label"].tolist(), strict=True), strict=True))
+    def score(self, ids: list[str], class_scores: ports.ClassScores, class_label: ports.ClassLabel) -> None:
+        """Keep the category that was found of each item."""
+        found = class_scores.argmax(dim=-1).tolist()
+        self.rows.update(zip(ids, zip(found, class_label.tolist(), strict=True), strict=True))
 
     def merge(self, other: Self) -> None:
-        """Take in another shard's items."""
+        """Add the items of another shard."""
         self.rows.update(other.rows)
 
     def result(self) -> Evaluation:

@@ -10,18 +10,19 @@ and a rectifier stand before the convolution to the vector, as residual networks
 """
 
 import itertools
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Self
 
 import torch
+from attrs.validators import gt
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from armillary.interfaces.network import Encoder, Head
-from armillary.ports import Shape
+from armillary import ports
+from armillary.config import param
+from armillary.interfaces import Encoder, Head, from_shape
+from armillary.ports import axis_length, square_side
+from armillary_spherical.vocabulary import PAPER, SHORT, Embedded, Encoded, Picture, channels
 
-if TYPE_CHECKING:
-    from armillary_spherical.network_config import ImageToVectorConfig, VectorToSphereConfig
+_EMBEDDING = f"{SHORT}, Appendix A.2"
 
 SMALLEST_IMAGE = 16
 _BLOCKS = 2  # residual blocks in a row
@@ -52,18 +53,6 @@ def decoder_widths(size: int, *, width: int, widest: int) -> tuple[int, tuple[in
     if core not in (_CORE - 1, _CORE) or stages < 1:
         raise ValueError(f"the side must be 3 or 4 times a power of two, from 6 on, not {size}")
     return core, tuple(min(width * 2**stage, widest) for stage in reversed(range(stages)))
-
-
-def square_side(shape: Shape, *, what: str) -> int:
-    """Return the side of the square map of a resolved shape.
-
-    Raises:
-        ValueError: it is not square, or its size is not known.
-    """
-    height, width = shape[-2:]
-    if height is None or height != width:
-        raise ValueError(f"{what}: needs a square map of a known size, not {height} x {width}")
-    return height
 
 
 class Convolution(nn.Module):
@@ -216,65 +205,38 @@ class FromVector(nn.Module):
         return self.rest(self.first(vector[..., None, None]))
 
 
-class ImageToVector(Encoder):
-    """First half of the embedding network: a picture to a vector.
+class ImageToVector(Encoder, name="image-to-vector", source=f"{PAPER}, Appendix A.2"):
+    """Residual network of pre-activation blocks, a picture to one vector."""
 
-    Args:
-        size: side of the square picture, in pixels.
-        channels: of the picture.
-        width: channels of the first stage.
-        widest: largest number of channels.
-        features: length of the vector.
+    width: int = param(64, unit="channel", source=_EMBEDDING, help="channels of the first stage", validator=gt(0))
+    widest: int = param(256, unit="channel", source=_EMBEDDING, help="largest number of channels", validator=gt(0))
+    features: int = param(1024, unit="channel", source=_EMBEDDING, help="length of the vector", validator=gt(0))
+    size: int = from_shape("image", square_side)
+    channels: int = from_shape("image", channels)
 
-    Source: Appendix A.2.
-    """
+    def setup(self) -> None:
+        sizes = {"channels": self.channels, "width": self.width, "widest": self.widest, "features": self.features}
+        self.body = ToVector(self.size, **sizes, wraps=False)
 
-    def __init__(self, size: int, *, channels: int, width: int, widest: int, features: int) -> None:
-        super().__init__()
-        self.body = ToVector(size, channels=channels, width=width, widest=widest, features=features, wraps=False)
-
-    @classmethod
-    def build(cls, config: "ImageToVectorConfig", *, inputs: Mapping[str, Shape], outputs: Mapping[str, Shape]) -> Self:
-        """Return the encoder of the pictures that the recipe feeds."""
-        del outputs
-        size = square_side(inputs["image"], what="image-to-vector")
-        channels = inputs["image"][1] or 1
-        return cls(size, channels=channels, width=config.width, widest=config.widest, features=config.features)
-
-    def forward(self, image: Float[Tensor, "batch channel height width"]) -> dict[str, Tensor]:
+    def forward(self, image: Picture) -> Encoded:
         """Return ``feature``. The picture lies in [0, 1]."""
         return {"feature": self.body(2 * image - 1)}
 
 
-class VectorToSphere(Head):
-    """Second half of the embedding network: a vector to a map of the sphere, unbounded.
+class VectorToSphere(Head, name="vector-to-sphere", source=f"{PAPER}, Section 3.2.1 and Appendix A.2"):
+    """One vector to a map of the sphere, unbounded, azimuth padded in a circle."""
 
-    Args:
-        size: samples in colatitude, and as many in azimuth.
-        channels: of the map.
-        width: channels of the last map but one.
-        widest: largest number of channels.
-        features: length of the vector.
+    width: int = param(64, unit="channel", source=_EMBEDDING, help="channels of the last map but one", validator=gt(0))
+    widest: int = param(256, unit="channel", source=_EMBEDDING, help="largest number of channels", validator=gt(0))
+    features: int = from_shape("feature")
+    size: int = from_shape("embedding", square_side)
+    channels: int = from_shape("embedding", axis_length(1, of="channels"))
 
-    Source: Appendix A.2.
-    """
+    def setup(self) -> None:
+        sizes = {"channels": self.channels, "width": self.width, "widest": self.widest, "features": self.features}
+        self.body = FromVector(self.size, **sizes, wraps=True)
 
-    def __init__(self, size: int, *, channels: int, width: int, widest: int, features: int) -> None:
-        super().__init__()
-        self.body = FromVector(size, channels=channels, width=width, widest=widest, features=features, wraps=True)
-
-    @classmethod
-    def build(
-        cls, config: "VectorToSphereConfig", *, inputs: Mapping[str, Shape], outputs: Mapping[str, Shape]
-    ) -> Self:
-        """Return the decoder to the map that the target has."""
-        features, channels = inputs["feature"][1], outputs["embedding"][1]
-        if features is None or channels is None:
-            raise ValueError("vector-to-sphere: the length of the vector and the channels of the map must be known")
-        size = square_side(outputs["embedding"], what="vector-to-sphere")
-        return cls(size, channels=channels, width=config.width, widest=config.widest, features=features)
-
-    def forward(self, feature: Float[Tensor, "batch feature"]) -> dict[str, Tensor]:
+    def forward(self, feature: ports.FeatureVector) -> Embedded:
         """Return ``embedding``."""
         exact = torch.promote_types(feature.dtype, torch.float32)  # what is correlated is not in half precision
         return {"embedding": self.body(feature).to(exact)}

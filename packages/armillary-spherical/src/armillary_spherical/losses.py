@@ -1,22 +1,21 @@
-"""Losses of Esteves et al. 2019, arXiv:1812.02716, and of its regression baseline. One value an item."""
+"""Losses of Esteves et al. 2019, arXiv:1812.02716, and of its regression baseline. One value per item."""
 
 import functools
-from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Literal
 
 import torch
+from attrs.validators import gt, in_
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from armillary.interfaces.loss import Loss
+from armillary import ports
+from armillary.config import param
+from armillary.interfaces import Loss
 from armillary.kernels.rotations import geodesic_angle, log_map
 from armillary.nn.spheres.grids import SphereGrid, cell_areas
-from armillary.ports import Shape
+from armillary_spherical.vocabulary import PAPER, SHORT, Map, Picture, RotationVector
 
-if TYPE_CHECKING:
-    from armillary.config import NoConfig
-    from armillary_spherical.network_config import HuberSphereConfig, PixelConfig
+_POSE = "Mahendran, Ali, Vidal 2017, arXiv:1708.05628"
 
 
 def huber_sphere(
@@ -74,94 +73,59 @@ def cross_entropy(
     return nn.functional.cross_entropy(class_scores, class_label.long(), reduction="none")
 
 
-class CrossEntropy(Loss):
-    """:func:`cross_entropy` as a part of a recipe."""
+class CrossEntropy(Loss, name="cross-entropy", source=f"{PAPER}, Appendix A.1"):
+    """Cross-entropy of the true category."""
 
-    @classmethod
-    def build(cls, config: "NoConfig", *, inputs: Mapping[str, Shape], assets: Mapping[str, Path]) -> Self:
-        """Return the loss; it takes any number of classes."""
-        del config, inputs, assets
-        return cls()
-
-    def forward(self, class_scores: Tensor, class_label: Tensor) -> Tensor:
-        """Return one value an item."""
+    def forward(self, class_scores: ports.ClassScores, class_label: ports.ClassLabel) -> ports.PerItem:
+        """Return one value per item."""
         return cross_entropy(class_scores, class_label)
 
 
-class HuberSphere(Loss):
-    """:func:`huber_sphere` as a part of a recipe."""
+class HuberSphere(Loss, name="huber-sphere", source=f"{PAPER}, Eqs. 5 and 6"):
+    """Area-weighted Huber error of a map of the sphere."""
 
-    def __init__(self, *, delta: float) -> None:
-        super().__init__()
-        self.delta = delta
+    delta: float = param(1.0, source=f"{SHORT}, Section 3.2", help="where square becomes linear", validator=gt(0))
 
-    @classmethod
-    def build(cls, config: "HuberSphereConfig", *, inputs: Mapping[str, Shape], assets: Mapping[str, Path]) -> Self:
-        """Return the loss; it takes any grid."""
-        del inputs, assets
-        return cls(delta=config.delta)
-
-    def forward(self, embedding: Tensor, target_embedding: Tensor) -> Tensor:
-        """Return one value an item."""
+    def forward(self, embedding: Map, target_embedding: Map) -> ports.PerItem:
+        """Return one value per item."""
         return huber_sphere(embedding, target_embedding, delta=self.delta)
 
 
-class Pixel(Loss):
-    """Mean error of a picture's pixels: absolute (``l1``) or squared (``l2``).
+class Pixel(Loss, name="pixel", source=f"{PAPER}, Appendix A.3"):
+    """Absolute or squared error of the pixels."""
 
-    Source: Appendix A.3; which of the two is not in the text at hand.
-    """
+    norm: Literal["l1", "l2"] = param(
+        "l2",
+        source=f"{SHORT}, Appendix A.3, where the text at hand has lost which",
+        help="l1: absolute; l2: squared",
+        validator=in_(("l1", "l2")),
+    )
 
-    def __init__(self, *, norm: str) -> None:
-        super().__init__()
-        self.norm = norm
-
-    @classmethod
-    def build(cls, config: "PixelConfig", *, inputs: Mapping[str, Shape], assets: Mapping[str, Path]) -> Self:
-        """Return the loss; it takes any size."""
-        del inputs, assets
-        return cls(norm=config.norm)
-
-    def forward(self, reconstruction: Tensor, image: Tensor) -> Tensor:
-        """Return one value an item."""
+    def forward(self, reconstruction: Picture, image: Picture) -> ports.PerItem:
+        """Return one value per item."""
         if reconstruction.shape != image.shape:
             raise ValueError(f"reconstruction {reconstruction.shape} and image {image.shape} must agree")
         error = reconstruction - image
         return (error.abs() if self.norm == "l1" else error.square()).mean(dim=(-3, -2, -1))
 
 
-class Geodesic(Loss):
-    """Angle between the estimated and the true rotation, in radians.
+class Geodesic(Loss, name="geodesic", source=f"{_POSE}, Eq. 3; {PAPER}, Appendix B.1"):
+    """Angle between two rotations, in radians."""
 
-    Source: Mahendran, Ali and Vidal 2017, arXiv:1708.05628, Eq. 3.
-    """
-
-    @classmethod
-    def build(cls, config: "NoConfig", *, inputs: Mapping[str, Shape], assets: Mapping[str, Path]) -> Self:
-        """Return the loss."""
-        del config, inputs, assets
-        return cls()
-
-    def forward(self, rotation: Tensor, true_rotation: Tensor) -> Tensor:
-        """Return one value an item."""
+    def forward(self, rotation: ports.Rotation, true_rotation: ports.Rotation) -> ports.PerItem:
+        """Return one value per item."""
         return geodesic_angle(rotation, true_rotation)
 
 
-class RotationVectorError(Loss):
-    """Root of the mean squared error of the rotation vector (axis times angle), in radians.
+class RotationVectorError(Loss, name="rotation-vector", source=f"{_POSE}, Section 4; {PAPER}, Appendix B.1"):
+    """Root mean squared error of the rotation vector (axis times angle), in radians.
 
-    Source: the first phase of Mahendran, Ali and Vidal 2017, Section 4, as Appendix B.1 names it. The vector jumps at an angle
-    of pi, where both signs of the axis are right: that is why the second phase uses the angle itself.
+    The first phase of the baseline. The vector jumps at an angle of pi, where both signs of the axis are right; therefore the
+    second phase uses the angle itself.
     """
 
-    @classmethod
-    def build(cls, config: "NoConfig", *, inputs: Mapping[str, Shape], assets: Mapping[str, Path]) -> Self:
-        """Return the loss."""
-        del config, inputs, assets
-        return cls()
-
-    def forward(self, rotation_vector: Tensor, true_rotation: Tensor) -> Tensor:
-        """Return one value an item."""
+    def forward(self, rotation_vector: RotationVector, true_rotation: ports.Rotation) -> ports.PerItem:
+        """Return one value per item."""
         squared = (rotation_vector - log_map(true_rotation)).square().mean(dim=-1)
         return squared.clamp_min(torch.finfo(squared.dtype).eps ** 2).sqrt()
 

@@ -1,4 +1,4 @@
-"""What is in a folder of meshes, and what is wrong with it, file by file: for ``armillary data check``. Nothing is changed."""
+"""Contents of a folder of meshes, and their faults, file by file: for ``armillary data check``. Nothing is changed."""
 
 import hashlib
 import re
@@ -6,23 +6,23 @@ import statistics
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from armillary.data.folder import DataFolder, Splits
 from armillary.errors import DataError
 from armillary.interfaces.dataset import Examination, Finding
-from armillary_spherical.config import MeshFolderConfig
 from armillary_spherical.mesh_paths import assign_splits, category_of, scan
 from armillary_spherical.meshes import ReadMesh, normalised, read_mesh
 
 _FEW = 2  # meshes of a category, below which nothing of it may be left to test on
 
 
-def examine(root: Path, config: MeshFolderConfig, *, progress: Callable[[int, int], None] | None = None) -> Examination:
+def examine(root: Path, config: Any, *, progress: Callable[[int, int], None] | None = None) -> Examination:
     """Return the categories and meshes of a folder; which are refused, which are mended as they are read, and why.
 
     Args:
         root: the folder.
-        config: settings that decide the split, and how a mesh is placed.
+        config: settings of :class:`~armillary_spherical.mesh_folder.MeshFolder`.
         progress: called with meshes done and meshes to do.
 
     Raises:
@@ -69,7 +69,7 @@ def examine(root: Path, config: MeshFolderConfig, *, progress: Callable[[int, in
     )
 
 
-def _splits(folder: DataFolder, config: MeshFolderConfig, findings: list[Finding]) -> Splits | None:
+def _splits(folder: DataFolder, config: Any, findings: list[Finding]) -> Splits | None:
     try:
         return assign_splits(folder, config)
     except DataError as error:
@@ -78,7 +78,7 @@ def _splits(folder: DataFolder, config: MeshFolderConfig, findings: list[Finding
 
 
 def _copies(copies: list[list[str]], paths: Mapping[str, str], splits: Splits | None) -> Iterator[Finding]:
-    """Yield meshes of which there is another copy; one in another category or split is worth more than a glance."""
+    """Yield meshes of which there is another copy; one in another category or split says so."""
     for first, *others in copies:
         for other in others:
             words = [f"the same bytes as {paths[first]}"]

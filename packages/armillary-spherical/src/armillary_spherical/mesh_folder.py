@@ -8,18 +8,19 @@ into tensors) and ``class_label``. Meshes are about the origin, z up, inside the
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, NotRequired, TypedDict
 
 import torch
+from attrs.validators import and_, ge, gt, in_, le, lt
 
+from armillary import ports
+from armillary.config import param
 from armillary.data import folder as data_folder
-from armillary.data.folder import DataFolder, Entry, Splits
+from armillary.data.folder import DataFolder, Entry
 from armillary.data.picture_file import SUFFIXES as PICTURE_SUFFIXES
 from armillary.errors import DataError, did_you_mean
-from armillary.interfaces.dataset import Dataset, Examination, Fingerprint
-from armillary.ports import Shape
+from armillary.interfaces import Dataset, Examination, Fingerprint
 from armillary.std.images import Images
-from armillary_spherical.config import MeshFolderConfig
 from armillary_spherical.mesh_check import examine
 from armillary_spherical.mesh_paths import assign_splits, category_of, scan
 from armillary_spherical.meshes import SUFFIXES, PosedMesh, normalised, read_mesh
@@ -29,26 +30,79 @@ _MEGABYTE = 10**6
 _SHOWN = 5
 
 
-class MeshFolder(Dataset):
-    """One split of a folder of meshes. Build it with :meth:`build`.
+class Item(TypedDict):
+    """One mesh."""
 
-    Args:
-        folder: what lies where.
-        splits: which mesh belongs where.
-        split: ``train``, ``val``, ``test`` or ``all``.
-        config: the settings.
+    id: str
+    mesh: ports.Mesh
+    class_label: NotRequired[ports.ClassLabel]
+
+
+class MeshFolder(Dataset, name="mesh-folder", source="ours"):
+    """A folder of OFF, OBJ, PLY or STL meshes by category, as ModelNet and ShapeNet lay it out.
+
+    One split of it, every mesh of which is read once.
+
+    Raises:
+        DataError: no such folder, no mesh in it, none in this split, none that can be used, a category that is not there, a
+            table that is wrong, a folder that is not finished, or, where ``strict``, a bad file.
     """
 
-    def __init__(self, folder: DataFolder, *, splits: Splits, split: str, config: MeshFolderConfig) -> None:
-        self._folder, self._splits, self._config = folder, splits, config
-        self.categories = _categories(folder, config)
+    endings = SUFFIXES
+
+    up: Literal["z", "y"] = param(
+        "z", help="axis of the files that points up: z in ModelNet, y in ShapeNet; in the world it is z"
+    )
+    centre: Literal["box", "centroid", "none"] = param(
+        "box", help="what comes to the origin: middle of the bounding box, centroid of the surface, or nothing"
+    )
+    radius: float = param(
+        1.0,
+        unit="scene",
+        source="s2cnn, examples/shrec17: scaled to the unit sphere",
+        validator=and_(gt(0), le(1)),
+        help="of the farthest vertex",
+    )
+    categories: tuple[str, ...] = param(
+        (), help="names of the folders to use, in the order of their labels; without them all, in alphabetical order"
+    )
+    split_by: Literal["auto", "file", "folder", "hash", "all"] = param(
+        "auto",
+        help="split.csv, else folders train/val/test above or below the category, else a hash of each path; all: every "
+        "mesh in every split",
+    )
+    val: float = param(0.1, validator=and_(ge(0), lt(1)), help="part of the meshes in val, where the hash decides")
+    test: float = param(0.1, validator=and_(ge(0), lt(1)), help="part of the meshes in test, where the hash decides")
+    strict: bool = param(
+        False, help="refuse the folder for one bad file; without it bad files are named and passed over"
+    )
+    cache_megabytes: int = param(2048, unit="MB", validator=ge(0), help="keep meshes in memory up to this much")
+    picture_size: int = param(
+        128, unit="pixel", validator=ge(2), help="side of a picture file that is given instead of a mesh, for predict"
+    )
+    picture_channels: int = param(1, validator=in_((1, 3)), help="of the same: 1 is grey")
+
+    def check(self) -> None:
+        if self.val + self.test >= 1:
+            raise ValueError(f"val {self.val} and test {self.test} leave nothing for train")
+        if len(set(self.categories)) != len(self.categories):
+            raise ValueError(f"categories repeat: {', '.join(self.categories)}")
+
+    def setup(self) -> None:
+        if self.split not in (*data_folder.SPLITS, "all"):
+            raise DataError(f"unknown split {self.split!r}; it is one of {', '.join(data_folder.SPLITS)}, all")
+        folder = self._folder = scan(Path(self.root))
+        if folder.unfinished is not None:
+            raise DataError(data_folder.unfinished_text(folder))
+        self._splits = assign_splits(folder, self)
+        self.categories = _categories(folder, self.categories)
         wanted = [entry for entry in folder.entries if not self.categories or category_of(entry.id) in self.categories]
-        entries = splits.members(wanted, split)
+        entries = self._splits.members(wanted, self.split)
         if not entries:
-            counts = ", ".join(f"{name} {count}" for name, count in splits.counts().items()) or "none in any split"
+            counts = ", ".join(f"{name} {count}" for name, count in self._splits.counts().items())
             raise DataError(
-                f"{folder.root}: no meshes for the split {split!r} (there are: {counts}); to use every mesh in every split "
-                "type: --set data.split_by=all"
+                f"{folder.root}: no meshes for the split {self.split!r} (there are: {counts or 'none in any split'}); to use "
+                "every mesh in every split type: --set data.split_by=all"
             )
         self._kept: dict[int, PosedMesh] = {}
         self._problems: list[str] = []
@@ -56,25 +110,10 @@ class MeshFolder(Dataset):
         self._entries = self._read_all(entries)
         if not self._entries:
             shown = "\n  ".join(self._problems[:_SHOWN])
-            raise DataError(f"{folder.root}: none of the meshes for the split {split!r} can be used\n  {shown}")
+            raise DataError(f"{folder.root}: none of the meshes for the split {self.split!r} can be used\n  {shown}")
 
     @classmethod
-    def build(cls, config: MeshFolderConfig, *, root: Path, split: str) -> Self:
-        """Return one split, every mesh of it read once.
-
-        Raises:
-            DataError: no such folder, no mesh in it, none in this split, none that can be used, a category that is not
-                there, a table that is wrong, a folder that is not finished, or, where ``strict``, a bad file.
-        """
-        if split not in (*data_folder.SPLITS, "all"):
-            raise DataError(f"unknown split {split!r}; it is one of {', '.join(data_folder.SPLITS)}, all")
-        folder = scan(Path(root))
-        if folder.unfinished is not None:
-            raise DataError(data_folder.unfinished_text(folder))
-        return cls(folder, splits=assign_splits(folder, config), split=split, config=config)
-
-    @classmethod
-    def read_file(cls, config: MeshFolderConfig, path: Path) -> dict[str, Any]:
+    def read_file(cls, config: Any, path: Path) -> dict[str, Any]:
         """Return ``mesh`` of a mesh file, or ``image`` of a picture file, cut to a square; and ``id``.
 
         Raises:
@@ -91,9 +130,7 @@ class MeshFolder(Dataset):
         return item
 
     @classmethod
-    def examine(
-        cls, config: MeshFolderConfig, *, root: Path, progress: Callable[[int, int], None] | None = None
-    ) -> Examination:
+    def examine(cls, config: Any, *, root: Path, progress: Callable[[int, int], None] | None = None) -> Examination:
         """Return what :func:`armillary_spherical.mesh_check.examine` finds.
 
         Raises:
@@ -107,7 +144,7 @@ class MeshFolder(Dataset):
         return [entry.id for entry in self._entries]
 
     @property
-    def provides(self) -> Mapping[str, Shape]:
+    def provides(self) -> Mapping[str, ports.Shape]:
         """Ports that this folder offers; labels where it has categories."""
         return {"mesh": (), **({"class_label": ()} if self.categories else {})}
 
@@ -123,7 +160,7 @@ class MeshFolder(Dataset):
 
     @property
     def fixed_split(self) -> bool:
-        """Whether the folder itself says what is train and test."""
+        """True where the folder itself says what is train and test."""
         return self._splits.fixed
 
     def fingerprint(self) -> Fingerprint:
@@ -133,26 +170,26 @@ class MeshFolder(Dataset):
     def __len__(self) -> int:
         return len(self._entries)
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
+    def __getitem__(self, index: int) -> Item:
         """Return one item."""
         entry = self._entries[index]
         index = range(len(self._entries))[index]
         posed = self._kept.get(index)
         if posed is None:
-            posed = _placed(self._folder.root / entry.path, self._config)[0]
-        item: dict[str, Any] = {"id": entry.id, "mesh": posed}
+            posed = _placed(self._folder.root / entry.path, self)[0]
+        item: Item = {"id": entry.id, "mesh": posed}
         if self.categories:
             item["class_label"] = torch.tensor(self.categories.index(category_of(entry.id)))
         return item
 
     def _read_all(self, entries: Sequence[Entry]) -> list[Entry]:
         """Return the entries whose mesh can be used; keep meshes while they fit."""
-        good, room = [], self._config.cache_megabytes * _MEGABYTE
+        good, room = [], self.cache_megabytes * _MEGABYTE
         for entry in entries:
             try:
-                posed, notes = _placed(self._folder.root / entry.path, self._config)
+                posed, notes = _placed(self._folder.root / entry.path, self)
             except DataError as error:
-                if self._config.strict:
+                if self.strict:
                     raise
                 self._problems.append(str(error))
                 continue
@@ -164,17 +201,17 @@ class MeshFolder(Dataset):
         return good
 
 
-def _categories(folder: DataFolder, config: MeshFolderConfig) -> tuple[str, ...]:
+def _categories(folder: DataFolder, wanted: tuple[str, ...]) -> tuple[str, ...]:
     there = sorted({category_of(entry.id) for entry in folder.entries} - {""})
-    unknown = [name for name in config.categories if name not in there]
+    unknown = [name for name in wanted if name not in there]
     if unknown:
         hint = did_you_mean(unknown[0], there) or f" it has: {', '.join(there) or 'no category'}"
         raise DataError(f"{folder.root}: no category {unknown[0]!r};{hint}")
-    return config.categories or tuple(there)
+    return wanted or tuple(there)
 
 
-def _placed(path: Path, config: MeshFolderConfig) -> tuple[PosedMesh, tuple[str, ...]]:
-    """Return the mesh of a file, about the origin, and what is to be said of it."""
+def _placed(path: Path, config: Any) -> tuple[PosedMesh, tuple[str, ...]]:
+    """Return the mesh of a file, about the origin, and notes about it; ``config`` as of :func:`assign_splits`."""
     found = read_mesh(path)
     mesh = normalised(found.mesh, centre=config.centre, up=config.up, radius=config.radius)
     return PosedMesh(mesh, closed=found.closed), found.notes

@@ -8,13 +8,13 @@ its suffix; splits are those of any data folder (``split.csv``, folders, or a ha
 
 import os
 from pathlib import Path
+from typing import Any
 
 import attrs
 
 from armillary.data import folder as data_folder
 from armillary.data.folder import SCRATCH, DataFolder, Entry, Splits
 from armillary.errors import DataError
-from armillary_spherical.config import MeshFolderConfig
 from armillary_spherical.meshes import SUFFIXES
 
 _BASE = "meshes"
@@ -56,7 +56,7 @@ def category_of(item: str) -> str:
     return next((part for part in item.split("/")[:-1] if part.lower() not in _SPLIT_FOLDERS), "")
 
 
-def assign_splits(folder: DataFolder, config: MeshFolderConfig) -> Splits:
+def assign_splits(folder: DataFolder, config: Any) -> Splits:
     """Return the split of every mesh; folders that name one may stand above or below the category.
 
     Raises:

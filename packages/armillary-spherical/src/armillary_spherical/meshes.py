@@ -19,9 +19,8 @@ from jaxtyping import Float
 
 from armillary.errors import DataError
 from armillary.kernels.triangle_mesh import TriangleMesh, face_vectors, is_closed, signed_volume
-from armillary_spherical.config import MESH_ENDINGS
 
-SUFFIXES = MESH_ENDINGS
+SUFFIXES = (".off", ".obj", ".ply", ".stl")
 """Endings of the files that can be read."""
 
 Centre = Literal["box", "centroid", "none"]

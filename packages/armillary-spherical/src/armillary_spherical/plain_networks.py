@@ -5,99 +5,72 @@ four times as long as one of this, and in the same time this one learns more (th
 holds no degree that the grid cannot carry, and has no seam, since it never is a picture.
 """
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Self
-
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from attrs.validators import gt
+from torch import nn
 
-from armillary.interfaces.network import Encoder, Head
+from armillary import ports
+from armillary.config import param
+from armillary.interfaces import Encoder, Head, from_shape
 from armillary.nn.spheres.grids import soft
 from armillary.nn.spheres.transforms import signal_from_coefficients
-from armillary.ports import Shape
-from armillary_spherical.image_networks import square_side
-
-if TYPE_CHECKING:
-    from armillary_spherical.network_config import PlainEncoderConfig, VectorToCoefficientsConfig
+from armillary.ports import axis_length, square_side
+from armillary_spherical.vocabulary import Embedded, Encoded, Picture, channels
 
 _LAYERS = 4  # convolutions, each halving the picture
 SMALLEST_IMAGE = 2**_LAYERS
 
 
-class PlainEncoder(Encoder):
-    """A picture to a vector: four convolutions that halve it, each normalised and rectified, and a linear layer.
+class PlainEncoder(Encoder, name="plain-encoder", source="ours"):
+    """Four strided convolutions, a picture to one vector: cheap on a processor.
 
-    Args:
-        size: side of the square picture, in pixels, a multiple of 16.
-        channels: of the picture.
-        width: channels after the first convolution, doubled by each that follows.
-        features: length of the vector.
+    Each convolution is normalised and rectified; a linear layer follows.
 
     Raises:
         ValueError: a size that cannot be halved four times.
     """
 
-    def __init__(self, size: int, *, channels: int, width: int, features: int) -> None:
-        super().__init__()
-        if size < SMALLEST_IMAGE or size % SMALLEST_IMAGE:
-            raise ValueError(f"plain-encoder: the side must be a multiple of {SMALLEST_IMAGE}, not {size}")
+    width: int = param(
+        16, unit="channel", help="channels after the first convolution, doubled by each", validator=gt(0)
+    )
+    features: int = param(512, unit="channel", help="length of the vector", validator=gt(0))
+    size: int = from_shape("image", square_side)
+    channels: int = from_shape("image", channels)
+
+    def setup(self) -> None:
+        if self.size < SMALLEST_IMAGE or self.size % SMALLEST_IMAGE:
+            raise ValueError(f"plain-encoder: the side must be a multiple of {SMALLEST_IMAGE}, not {self.size}")
         layers: list[nn.Module] = []
-        before = channels
+        before = self.channels
         for index in range(_LAYERS):
-            after, side = width * 2**index, 3 if index else 5
+            after, side = self.width * 2**index, 3 if index else 5
             layers += [nn.Conv2d(before, after, side, stride=2, padding=side // 2, bias=False)]
             layers += [nn.BatchNorm2d(after), nn.ReLU()]
             before = after
-        cells = (size // SMALLEST_IMAGE) ** 2
-        layers += [nn.Flatten(), nn.Linear(cells * before, features, bias=False), nn.BatchNorm1d(features), nn.ReLU()]
+        inputs, outputs = (self.size // SMALLEST_IMAGE) ** 2 * before, self.features
+        layers += [nn.Flatten(), nn.Linear(inputs, outputs, bias=False), nn.BatchNorm1d(outputs), nn.ReLU()]
         self.body = nn.Sequential(*layers)
 
-    @classmethod
-    def build(cls, config: "PlainEncoderConfig", *, inputs: Mapping[str, Shape], outputs: Mapping[str, Shape]) -> Self:
-        """Return the encoder of the pictures that the recipe feeds."""
-        del outputs
-        size = square_side(inputs["image"], what="plain-encoder")
-        return cls(size, channels=inputs["image"][1] or 1, width=config.width, features=config.features)
-
-    def forward(self, image: Float[Tensor, "batch channel height width"]) -> dict[str, Tensor]:
+    def forward(self, image: Picture) -> Encoded:
         """Return ``feature``. The picture lies in [0, 1]."""
         return {"feature": self.body(2 * image - 1)}
 
 
-class VectorToCoefficients(Head):
-    """A vector to a map of the sphere by one linear map to its real spherical harmonics, unbounded.
+class VectorToCoefficients(Head, name="vector-to-coefficients", source="ours"):
+    """One vector to the spherical harmonics of a map of the sphere, by one linear map.
 
-    Args:
-        size: samples of the map in colatitude, and as many in azimuth; its degrees lie below half of that.
-        channels: of the map.
-        features: length of the vector.
+    The map is unbounded; its degrees lie below half of its samples in colatitude.
     """
 
-    def __init__(self, size: int, *, channels: int, features: int) -> None:
-        super().__init__()
-        self.grid, self.channels = soft(size // 2), channels
-        self.layer = nn.Linear(features, channels * self.grid.bandwidth**2)
+    features: int = from_shape("feature")
+    size: int = from_shape("embedding", square_side)
+    channels: int = from_shape("embedding", axis_length(1, of="channels"))
 
-    @classmethod
-    def build(
-        cls, config: "VectorToCoefficientsConfig", *, inputs: Mapping[str, Shape], outputs: Mapping[str, Shape]
-    ) -> Self:
-        """Return the head to the map that the target has.
+    def setup(self) -> None:
+        self.grid = soft(self.size // 2)
+        self.layer = nn.Linear(self.features, self.channels * self.grid.bandwidth**2)
 
-        Raises:
-            ValueError: the length of the vector, or the map that is wanted, is not known.
-        """
-        del config
-        features, channels = inputs["feature"][1], outputs["embedding"][1]
-        if features is None or channels is None:
-            raise ValueError(
-                "vector-to-coefficients: the length of the vector and the channels of the map must be known"
-            )
-        size = square_side(outputs["embedding"], what="vector-to-coefficients")
-        return cls(size, channels=channels, features=features)
-
-    def forward(self, feature: Float[Tensor, "batch feature"]) -> dict[str, Tensor]:
+    def forward(self, feature: ports.FeatureVector) -> Embedded:
         """Return ``embedding``."""
         exact = torch.promote_types(feature.dtype, torch.float32)  # what is correlated is not in half precision
         coefficients = self.layer(feature).to(exact).unflatten(-1, (self.channels, -1))

@@ -1,4 +1,4 @@
-r"""Features of a shape without a network: functions of the ray length, point by point. What learnt features must beat.
+r"""Features of a shape without a network: functions of the ray length, point by point: a baseline for learnt features.
 
 .. math:: \rho, \quad \rho^2, \quad \sqrt\rho, \quad \sigma\big(20\, (\rho - t)\big),\; t \in \{0.2, 0.4, 0.6, 0.8\}
 
@@ -6,52 +6,60 @@ of a ray length :math:`\rho` in the units of the object's radius, each cut to th
 the paper.
 """
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Self
+from typing import Annotated, TypedDict
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
+from attrs.validators import gt
 
-from armillary.interfaces.network import Encoder
+from armillary import ports
+from armillary.config import param
+from armillary.interfaces import Encoder, from_shape
 from armillary.nn.spheres.convolution import area_mean
 from armillary.nn.spheres.grids import soft
 from armillary.nn.spheres.transforms import coefficients_from_signal, signal_from_coefficients
-from armillary.ports import Shape
-from armillary_spherical.image_networks import square_side
-
-if TYPE_CHECKING:
-    from armillary_spherical.network_config import PointwiseConfig
+from armillary.ports import square_side
+from armillary_spherical.vocabulary import SHORT, Signal
 
 _THRESHOLDS = (0.2, 0.4, 0.6, 0.8)  # shares of the radius
 _STEEPNESS = 20.0
 
 
-class Pointwise(Encoder):
-    """Seven functions of the ray length, on a coarser grid. Nothing is learnt.
+class Functions(TypedDict):
+    """Output of :class:`Pointwise`."""
 
-    Args:
-        size: samples of the input in colatitude, and as many in azimuth.
-        feature_size: of the map.
+    features: Annotated[ports.SphereSignal, "batch 7 $feature_size $feature_size"]
+    class_features: Annotated[ports.FeatureVector, "batch 7"]
+
+
+class Pointwise(Encoder, name="pointwise", source="ours"):
+    """Seven functions of the ray length on a coarser grid, nothing learnt: a baseline for the networks.
 
     Raises:
         ValueError: the map is finer than the input.
     """
 
-    def __init__(self, size: int, *, feature_size: int) -> None:
-        super().__init__()
-        if feature_size > size:
-            raise ValueError(f"pointwise: a map of {feature_size} x {feature_size} from signals of {size} x {size}")
-        self.grid, self.grid_out = soft(size // 2), soft(feature_size // 2)
+    symmetry = "o3"
+    feature_size: int = param(
+        16,
+        unit="sample",
+        source=f"{SHORT}, Section 3.2.3: 16 x 16 from the cell of 22.5 degrees",
+        help="side of the map; its degrees lie below half of that",
+        validator=gt(0),
+    )
+    size: int = from_shape("sphere", square_side)
 
-    @classmethod
-    def build(cls, config: "PointwiseConfig", *, inputs: Mapping[str, Shape], outputs: Mapping[str, Shape]) -> Self:
-        """Return the features of the signals that the recipe feeds, of which the first channel is the ray length."""
-        del outputs
-        return cls(square_side(inputs["sphere"], what="pointwise"), feature_size=config.feature_size)
+    def setup(self) -> None:
+        size, coarse = self.size, self.feature_size
+        if coarse > size:
+            raise ValueError(f"pointwise: a map of {coarse} x {coarse} from signals of {size} x {size}")
+        self.grid, self.grid_out = soft(size // 2), soft(coarse // 2)
 
-    def forward(self, sphere: Float[Tensor, "batch channel colatitude azimuth"]) -> dict[str, Tensor]:
-        """Return ``features``, which turn with the shape, and ``class_features``, their means, which do not."""
+    def forward(self, sphere: Signal) -> Functions:
+        """Return ``features``, which turn with the shape, and ``class_features``, their means, which do not.
+
+        Args:
+            sphere: its first channel is the ray length.
+        """
         length = sphere[:, :1].to(torch.promote_types(sphere.dtype, torch.float32)).clamp_min(0)
         steps = [torch.sigmoid(_STEEPNESS * (length - threshold)) for threshold in _THRESHOLDS]
         met = length > 0  # the slope of the root is infinite where a ray meets nothing

@@ -1,8 +1,8 @@
 """The published runs of Esteves et al. 2019, and patches of them.
 
-Settings of parts that stand in ``config.py`` and ``network_config.py`` as the published run are not repeated here. The text at
-hand has lost the learning rates, the loss of the pictures and the sizes of some layers; what stands in their place is ours and
-says so. Schedules drop at shares of the budget, so that a shorter run drops in proportion.
+Settings whose default is the published run are not repeated here. The text at hand lacks the learning rates, the loss of the
+pictures and the sizes of some layers; the numbers in their place are ours and are cited as such. Schedules drop at shares of
+the budget, so that a shorter run drops in proportion.
 """
 
 from armillary.specs import Budget, LossUse, RecipeSpec, Stage, Take, Use, cited

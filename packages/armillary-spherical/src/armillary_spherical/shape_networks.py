@@ -14,23 +14,27 @@ layers and their widths are ours, ten layers and bottlenecks of a quarter of the
 
 import functools
 import math
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Self
+from collections.abc import Sequence
+from typing import Literal, TypedDict
 
 import torch
+from attrs.validators import gt
 from e3nn import o3
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from armillary.interfaces.network import Encoder
+from armillary.config import param
+from armillary.interfaces import Encoder, from_shape
 from armillary.nn.spheres.convolution import area_mean, interpolate_filters
 from armillary.nn.spheres.grids import cell_areas, soft
 from armillary.nn.spheres.transforms import coefficients_from_signal, signal_from_coefficients
-from armillary.ports import Shape
-from armillary_spherical.image_networks import square_side
+from armillary.ports import square_side
+from armillary_spherical.vocabulary import PAPER, SHORT, OwnClassFeatures, OwnFineMap, OwnMap, Signal, channels
 
-if TYPE_CHECKING:
-    from armillary_spherical.network_config import ResidualCnnConfig, TwoBranchCnnConfig
+_CODE = "daniilidis-group/spherical-cnn"
+_MAP = f"{SHORT}, Section 3.2.3: 16 x 16 from the cell of 22.5 degrees"
+_FILTERS = f"{_CODE}, README: filters 16,16,32,32,64,64,128,128"
+_POOLS = f"{_CODE}, README: pool 0,0,1,0,1,0,1,0"
 
 _KNOTS = 8  # free values of a localised filter's spectrum
 _SLOPE = 0.1  # of the rectifiers, to begin with
@@ -212,173 +216,202 @@ class ResidualLayer(nn.Module):
         return self.rectifier(self.expand(inside) + self.shortcut(signal)), inside
 
 
-class ResidualCnn(Encoder):
-    """The residual spherical CNN: shapes on the sphere to a map that turns with them and a vector that does not.
+class Shaped(TypedDict):
+    """Two maps that turn with the shape, and a vector that does not."""
 
-    A spherical convolution, then residual layers, two at each size, each size half of the one before. A size's bottlenecks
-    have ``feature_channels * feature_size / size`` channels. With the linear layer of the head: ten layers at four sizes.
+    features: OwnMap
+    fine_features: OwnFineMap
+    class_features: OwnClassFeatures
 
-    Args:
-        size: samples of the input in colatitude, and as many in azimuth.
-        channels: of the input.
-        feature_size: size at which the map is taken, from the last layer of that size.
-        feature_channels: channels inside the bottleneck there.
-        fine_size: size at which a finer map is taken, for drawing.
-        sizes: how many.
-        layers: residual layers at each.
-        pooling: ``weighted`` as the authors' public networks have it, or ``spectral``.
-        even: see :class:`ZonalConvolution`.
 
-    Raises:
-        ValueError: a map is wanted at a size that the network does not have, or channels do not divide.
+class _Sizes(Encoder):
+    """Base of the networks of several sizes, each half of the one before, with maps taken at two of them.
 
-    Source: Appendix A.1; see the module's docstring for what is ours.
+    A layer of each size has ``feature_channels * feature_size / size`` channels, or four times as many around a bottleneck.
     """
 
-    def __init__(
-        self,
-        size: int,
-        *,
-        channels: int,
-        feature_size: int,
-        feature_channels: int,
-        fine_size: int,
-        sizes: int,
-        layers: int,
-        pooling: str,
-        even: bool = False,
-    ) -> None:
-        super().__init__()
-        all_sizes = _sizes(size, sizes, wanted=(feature_size, fine_size))
-        widths = [_width(feature_channels * feature_size, each) for each in all_sizes]
-        before = _EXPANSION * widths[0]
-        stem = ZonalConvolution(channels, before, size=size, even=even)
-        self.stem = nn.Sequential(stem, Norm(before), _rectifier(before))
-        stack: list[ResidualLayer] = []
-        self.taken: dict[str, int] = {}
-        for here, width in zip(all_sizes, widths, strict=True):
-            for index in range(layers):
-                pools = index == 0 and here < size
-                side, how = (2 * here, pooling) if pools else (here, "")
-                stack.append(ResidualLayer(before, width, size=side, pooling=how, even=even))
-                before = _EXPANSION * width
-            for name, at in (("features", feature_size), ("fine_features", fine_size)):
-                if at == here:
-                    self.taken[name] = len(stack) - 1
-        self.layers, self.length = nn.ModuleList(stack), before
+    symmetry = "o3"
+    feature_size: int
+    feature_channels: int
+    fine_size: int
+    fine_channels: int
+    sizes: int
+    class_features: int
+    size: int = from_shape("sphere", square_side)
 
-    @classmethod
-    def build(cls, config: "ResidualCnnConfig", *, inputs: Mapping[str, Shape], outputs: Mapping[str, Shape]) -> Self:
-        """Return the network for the signals that the recipe feeds.
+    def check(self) -> None:
+        fine, coarse = self.fine_channels * self.fine_size, self.feature_channels * self.feature_size
+        if fine != coarse:
+            raise ValueError(
+                f"fine_channels x fine_size is {fine}, but feature_channels x feature_size is {coarse}: a map of twice the "
+                "side has half the channels"
+            )
+
+    def widths(self) -> dict[int, int]:
+        """Return the channels of each size, from the input's down.
 
         Raises:
-            ValueError: ``class_features`` is not what the other settings give.
+            ValueError: a map is wanted at a size that the network does not have, or channels do not divide.
         """
-        del outputs
-        network = cls(
-            square_side(inputs["sphere"], what="residual-cnn"),
-            channels=inputs["sphere"][1] or 1,
-            feature_size=config.feature_size,
-            feature_channels=config.feature_channels,
-            fine_size=config.fine_size,
-            sizes=config.sizes,
-            layers=config.layers,
-            pooling=config.pooling,
-            even=config.even,
-        )
-        _check_length(config.class_features, network.length)
-        return network
+        product = self.feature_channels * self.feature_size
+        sizes = _sizes(self.size, self.sizes, wanted=(self.feature_size, self.fine_size))
+        if wrong := [size for size in sizes if product % size]:
+            raise ValueError(f"feature_channels x feature_size is {product}, which {wrong[0]} samples do not divide")
+        return {size: product // size for size in sizes}
 
-    def forward(self, sphere: Float[Tensor, "batch channel colatitude azimuth"]) -> dict[str, Tensor]:
-        """Return ``features`` and ``fine_features``, which turn with the shape, and ``class_features``, which do not."""
-        signal, inside = self.stem(sphere), []
-        for layer in self.layers:
-            signal, features = layer(signal)
-            inside.append(features)
-        maps = {name: inside[index] for name, index in self.taken.items()}
-        return {**maps, "class_features": _average(signal)}
+    def check_length(self, length: int) -> None:
+        """Raise ValueError where the vector has another length than declared."""
+        if self.class_features != length:
+            raise ValueError(
+                f"class_features is {self.class_features}, but the other settings give {length}: set class_features={length}"
+            )
 
 
-class TwoBranchCnn(Encoder):
-    """The spherical CNN of 2018: one branch for ray lengths, one for the angle at which a ray meets the surface.
+class ResidualCnn(_Sizes, name="residual-cnn", source=f"{PAPER}, Appendix A.1"):
+    """Residual spherical CNN: a map that turns with the shape and a vector that does not.
 
-    Where the size is halved, the first branch is also given the channels of the second. Both end in a weighted mean over the
-    sphere. The authors add a second cross-entropy, on the features of the second branch; there is none here.
-
-    Args:
-        size: samples of the input in colatitude, and as many in azimuth.
-        feature_size: size at which the map is taken, from the last layer of that size in the first branch.
-        feature_channels: of it; layers of other sizes have as many channels as ``feature_channels * feature_size / size``.
-        fine_size: size at which a finer map is taken.
-        sizes: how many.
-        layers: layers at each.
-        pooling: ``weighted`` or ``spectral``.
-
-    Source: Esteves et al. 2018, Section 5.1; spherical-cnn, models.py: two_branch.
+    A spherical convolution, then residual layers, two at each size; the maps are taken inside the bottleneck of the last
+    layer of their size. With the linear layer of the head: ten layers at four sizes. The module's docstring says which of
+    this is ours.
     """
 
-    def __init__(
-        self,
-        size: int,
-        *,
-        feature_size: int,
-        feature_channels: int,
-        fine_size: int,
-        sizes: int,
-        layers: int,
-        pooling: str,
-    ) -> None:
-        super().__init__()
-        all_sizes = _sizes(size, sizes, wanted=(feature_size, fine_size))
-        widths = [_width(feature_channels * feature_size, each) for each in all_sizes]
+    feature_size: int = param(
+        16, unit="sample", source=_MAP, help="side of the map that pictures are embedded to", validator=gt(0)
+    )
+    feature_channels: int = param(
+        32,
+        unit="channel",
+        source="ours: the number is not in the text at hand",
+        help="channels of that map; bottlenecks of other sizes have feature_channels x feature_size / size",
+        validator=gt(0),
+    )
+    fine_size: int = param(
+        32,
+        unit="sample",
+        source="ours: the number is not in the text at hand",
+        help="side of a finer map",
+        validator=gt(0),
+    )
+    fine_channels: int = param(
+        16,
+        unit="channel",
+        source="ours: as many as the rule of feature_channels gives",
+        help="channels of the finer map",
+        validator=gt(0),
+    )
+    sizes: int = param(
+        4,
+        source=f"ours; with layers = 2 the ten layers of {SHORT}, Appendix A.1",
+        validator=gt(0),
+        help="from the input's down",
+    )
+    layers: int = param(2, source="ours, as sizes", validator=gt(0), help="residual layers at each size")
+    class_features: int = param(
+        256, unit="channel", source="ours: what the other settings give", help="length of the vector", validator=gt(0)
+    )
+    pooling: Literal["weighted", "spectral"] = param(
+        "weighted",
+        source=f"{_CODE}: wap",
+        help="weighted: average by area; spectral: drop the upper half of the degrees, which turns exactly",
+    )
+    even: bool = param(
+        False,
+        source=f"{_CODE}: every free value begins with the same spread",
+        help="filters begin with gains of the same spread at every degree; as published they fall with the degree",
+    )
+    channels: int = from_shape("sphere", channels)
+
+    def setup(self) -> None:
+        widths = self.widths()
+        before = _EXPANSION * widths[self.size]
+        stem = ZonalConvolution(self.channels, before, size=self.size, even=self.even)
+        self.stem = nn.Sequential(stem, Norm(before), _rectifier(before))
+        stack: list[ResidualLayer] = []
+        self.last: dict[int, int] = {}  # layer of each size
+        for here, width in widths.items():
+            for index in range(self.layers):
+                pools = index == 0 and here < self.size
+                side, how = (2 * here, self.pooling) if pools else (here, "")
+                stack.append(ResidualLayer(before, width, size=side, pooling=how, even=self.even))
+                before = _EXPANSION * width
+            self.last[here] = len(stack) - 1
+        self.layers = nn.ModuleList(stack)  # pyright: ignore[reportAttributeAccessIssue]  # weights have the setting's name
+        self.check_length(before)
+
+    def forward(self, sphere: Signal) -> Shaped:
+        """Return ``features`` and ``fine_features``, which turn with the shape, and ``class_features``, which do not."""
+        signal, inside = self.stem(sphere), []
+        for layer in self.get_submodule("layers").children():
+            signal, features = layer(signal)
+            inside.append(features)
+        return {
+            "features": inside[self.last[self.feature_size]],
+            "fine_features": inside[self.last[self.fine_size]],
+            "class_features": _average(signal),
+        }
+
+
+class TwoBranchCnn(
+    _Sizes,
+    name="two-branch-cnn",
+    source="Esteves, Allen-Blanchette, Makadia, Daniilidis 2018, arXiv:1711.06721, Section 5.1; "
+    "daniilidis-group/spherical-cnn, models.py",
+):
+    """Spherical CNN with a branch for ray lengths and one for angles.
+
+    Where the size is halved, the first branch also receives the channels of the second. Both end in a weighted mean over the
+    sphere. The maps are those of the last layer of their size in the first branch. The authors add a second cross-entropy, on
+    the features of the second branch; there is none here.
+
+    Raises:
+        ValueError: the signals have one channel only.
+    """
+
+    feature_size: int = param(16, unit="sample", source=_MAP, help="side of the map", validator=gt(0))
+    feature_channels: int = param(64, unit="channel", source=_FILTERS, help="channels of the map", validator=gt(0))
+    fine_size: int = param(32, unit="sample", source=f"{_CODE}, README", help="side of a finer map", validator=gt(0))
+    fine_channels: int = param(
+        32, unit="channel", source=f"{_CODE}, README", help="channels of the finer map", validator=gt(0)
+    )
+    sizes: int = param(4, source=_POOLS, validator=gt(0), help="from the input's down")
+    layers: int = param(2, source=_POOLS, validator=gt(0), help="at each size")
+    class_features: int = param(
+        256, unit="channel", source=f"{_CODE}: both branches", help="length of the vector", validator=gt(0)
+    )
+    pooling: Literal["weighted", "spectral"] = param("weighted", source=f"{_CODE}: wap", help="weighted or spectral")
+    channels: int = from_shape("sphere", lambda shape: shape[1] or 2)
+
+    def setup(self) -> None:
+        if self.channels < 2:
+            raise ValueError("two-branch-cnn needs ray lengths and angles: give spherical:ray-cast both channels")
         first: list[nn.Module] = []
         second: list[nn.Module] = []
-        before, self.joins, self.taken = 1, set[int](), dict[str, int]()
-        for here, width in zip(all_sizes, widths, strict=True):
-            for index in range(layers):
-                pools = index == 0 and here < size
+        before, self.joins, self.last = 1, set[int](), dict[int, int]()
+        for here, width in self.widths().items():
+            for index in range(self.layers):
+                pools = index == 0 and here < self.size
                 if pools:
                     self.joins.add(len(first))
-                side, how = (2 * here, pooling) if pools else (here, "")
+                side, how = (2 * here, self.pooling) if pools else (here, "")
                 first.append(_PlainLayer(2 * before if pools else before, width, size=side, pooling=how))
                 second.append(_PlainLayer(before, width, size=side, pooling=how))
                 before = width
-            for name, at in (("features", feature_size), ("fine_features", fine_size)):
-                if at == here:
-                    self.taken[name] = len(first) - 1
-        self.first, self.second, self.length = nn.ModuleList(first), nn.ModuleList(second), 2 * before
+            self.last[here] = len(first) - 1
+        self.first, self.second = nn.ModuleList(first), nn.ModuleList(second)
+        self.check_length(2 * before)
 
-    @classmethod
-    def build(cls, config: "TwoBranchCnnConfig", *, inputs: Mapping[str, Shape], outputs: Mapping[str, Shape]) -> Self:
-        """Return the network for the signals that the recipe feeds.
-
-        Raises:
-            ValueError: the signals hold one channel only, or ``class_features`` is not what the other settings give.
-        """
-        del outputs
-        if (inputs["sphere"][1] or 2) < 2:
-            raise ValueError("two-branch-cnn needs ray lengths and angles: give spherical:ray-cast both channels")
-        network = cls(
-            square_side(inputs["sphere"], what="two-branch-cnn"),
-            feature_size=config.feature_size,
-            feature_channels=config.feature_channels,
-            fine_size=config.fine_size,
-            sizes=config.sizes,
-            layers=config.layers,
-            pooling=config.pooling,
-        )
-        _check_length(config.class_features, network.length)
-        return network
-
-    def forward(self, sphere: Float[Tensor, "batch channel colatitude azimuth"]) -> dict[str, Tensor]:
+    def forward(self, sphere: Signal) -> Shaped:
         """Return ``features`` and ``fine_features``, which turn with the shape, and ``class_features``, which do not."""
         one, other, maps = sphere[:, :1], sphere[:, 1:2], []
         for index, (first, second) in enumerate(zip(self.first, self.second, strict=True)):
             one = first(torch.cat((one, other), dim=1) if index in self.joins else one)
             other = second(other)
             maps.append(one)
-        features = torch.cat((_average(one), _average(other)), dim=-1)
-        return {**{name: maps[index] for name, index in self.taken.items()}, "class_features": features}
+        return {
+            "features": maps[self.last[self.feature_size]],
+            "fine_features": maps[self.last[self.fine_size]],
+            "class_features": torch.cat((_average(one), _average(other)), dim=-1),
+        }
 
 
 class _PlainLayer(nn.Module):
@@ -392,13 +425,6 @@ class _PlainLayer(nn.Module):
 
     def forward(self, signal: Tensor) -> Tensor:
         return self.layers(signal)
-
-
-def _check_length(declared: int, given: int) -> None:
-    if declared != given:
-        raise ValueError(
-            f"class_features is {declared}, but the other settings give {given}: set class_features={given}"
-        )
 
 
 def _average(signal: Float[Tensor, "batch channel colatitude azimuth"]) -> Float[Tensor, "batch channel"]:
@@ -424,9 +450,3 @@ def _sizes(size: int, count: int, *, wanted: Sequence[int]) -> list[int]:
         if each not in sizes:
             raise ValueError(f"no map of {each} x {each}: from signals of {size} the sizes are {sizes}")
     return sizes
-
-
-def _width(product: int, size: int) -> int:
-    if product % size:
-        raise ValueError(f"feature_channels x feature_size is {product}, which {size} samples do not divide")
-    return product // size

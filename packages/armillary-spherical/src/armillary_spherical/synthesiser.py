@@ -4,70 +4,42 @@ The embedding network mirrored: a map of the sphere (``batch channel colatitude 
 in a circle, and the vector up to a picture. Turning the map turns the object in the picture.
 """
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Self
+from attrs.validators import gt
 
-from jaxtyping import Float
-from torch import Tensor
+from armillary.config import param
+from armillary.interfaces import Renderer, from_shape
+from armillary.ports import axis_length, square_side
+from armillary_spherical.image_networks import FromVector, ToVector
+from armillary_spherical.vocabulary import PAPER, SHORT, Map, View, channels
 
-from armillary.interfaces.network import Renderer
-from armillary.ports import Shape
-from armillary_spherical.image_networks import FromVector, ToVector, square_side
-
-if TYPE_CHECKING:
-    from armillary_spherical.network_config import SynthesiserConfig
+_APPENDIX = f"{SHORT}, Appendix A.3"
 
 
-class Synthesiser(Renderer):
-    """A map of the sphere to a picture.
+class Synthesiser(Renderer, name="synthesiser", source=f"{PAPER}, Section 3.2.4 and Appendix A.3"):
+    """A map of the sphere back to a picture.
 
     The last layer is linear, as the authors have it: a picture may leave [0, 1] by a little while it is learnt.
-
-    Args:
-        sphere_size: samples in colatitude, and as many in azimuth.
-        sphere_channels: of the map.
-        image_size: side of the picture, in pixels.
-        image_channels: of the picture.
-        width: channels of the first stage and of the last map but one.
-        widest: largest number of channels.
-        features: length of the vector between.
     """
 
-    def __init__(
-        self,
-        *,
-        sphere_size: int,
-        sphere_channels: int,
-        image_size: int,
-        image_channels: int,
-        width: int,
-        widest: int,
-        features: int,
-    ) -> None:
-        super().__init__()
-        self.encoder = ToVector(
-            sphere_size, channels=sphere_channels, width=width, widest=widest, features=features, wraps=True
-        )
-        self.decoder = FromVector(
-            image_size, channels=image_channels, width=width, widest=widest, features=features, wraps=False
-        )
+    width: int = param(
+        64,
+        unit="channel",
+        source=f"{_APPENDIX}: as the embedding network",
+        help="channels of the first stage",
+        validator=gt(0),
+    )
+    widest: int = param(256, unit="channel", source=_APPENDIX, help="largest number of channels", validator=gt(0))
+    features: int = param(1024, unit="channel", source=_APPENDIX, help="length of the vector", validator=gt(0))
+    sphere_size: int = from_shape("embedding", square_side)
+    sphere_channels: int = from_shape("embedding", axis_length(1, of="channels"))
+    image_size: int = from_shape("view", square_side)
+    image_channels: int = from_shape("view", channels)
 
-    @classmethod
-    def build(cls, config: "SynthesiserConfig", *, inputs: Mapping[str, Shape], outputs: Mapping[str, Shape]) -> Self:
-        """Return the network between the embedding's size and the picture's."""
-        channels = inputs["embedding"][1]
-        if channels is None:
-            raise ValueError("synthesiser: the channels of the embedding must be known")
-        return cls(
-            sphere_size=square_side(inputs["embedding"], what="synthesiser"),
-            sphere_channels=channels,
-            image_size=square_side(outputs["view"], what="synthesiser"),
-            image_channels=outputs["view"][1] or 1,
-            width=config.width,
-            widest=config.widest,
-            features=config.features,
-        )
+    def setup(self) -> None:
+        sizes = {"width": self.width, "widest": self.widest, "features": self.features}
+        self.encoder = ToVector(self.sphere_size, channels=self.sphere_channels, **sizes, wraps=True)
+        self.decoder = FromVector(self.image_size, channels=self.image_channels, **sizes, wraps=False)
 
-    def forward(self, embedding: Float[Tensor, "batch channel colatitude azimuth"]) -> dict[str, Tensor]:
+    def forward(self, embedding: Map) -> View:
         """Return ``view``."""
         return {"view": 0.5 + 0.5 * self.decoder(self.encoder(embedding))}

@@ -1,55 +1,73 @@
-"""``novel-view/1``: how near a view that was drawn from one picture comes to the true one."""
+"""``novel-view/1``: error of a view that was drawn from one picture."""
 
-from collections.abc import Mapping
 from typing import Self
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from armillary.interfaces.evaluator import Evaluation, Evaluator, Figure
+from armillary import ports
+from armillary.interfaces import Evaluation, Evaluator, Figure
 from armillary.kernels.rotations import geodesic_angle
-from armillary.ports import Shape
+from armillary.specs import Use
+from armillary_spherical.evaluators import ANY_TURN
+from armillary_spherical.vocabulary import PAPER, Picture
 
-_FIT = "fit"
 _OURS, _MEAN, _INPUT = "drawn", "mean training picture", "input as it is"
 _BIN = 60  # degrees of turn that get a line together
 
 
-class NovelView(Evaluator):
-    """The drawn view beside the true one, both in [0, 1]; and beside it two pictures that need no method.
+class NovelView(
+    Evaluator,
+    name="novel-view/1",
+    source=f"ours; the paper shows views, in its Figure 6 and Appendix D, and measures none; {PAPER}, Section 3.2.4",
+):
+    """New views of a picture's object against its mesh, rendered.
 
-    Of each item the errors of the drawn view, of the mean of the training pictures and of the picture that was turned.
+    Both in [0, 1]. The baselines are two pictures that need no method: the mean of the training pictures, and the picture that
+    was turned.
     """
 
-    def __init__(self) -> None:
+    transforms = (
+        ANY_TURN,
+        Use("spherical:render", settings={"keep_mesh": True}),
+        Use("spherical:turn", settings=ANY_TURN.settings, rename={"true_rotation": "rotation"}),
+        Use("spherical:render", rename={"image": "true_view"}),
+    )
+    recipe_settings = True
+    protocol = (
+        "each test item is turned uniformly over all rotations and rendered; turned again, and rendered again. From the "
+        "first picture and the second turn the method draws a view, clipped to [0, 1], which is compared with the second "
+        "picture over all of its pixels, the background too: l1, the mean absolute difference; psnr, 10 log10 of 1 over "
+        "the mean squared difference; means over items. Baselines on the same items: the mean of the training items' "
+        "pictures, one turn of each; the first picture as it is."
+    )
+
+    def setup(self) -> None:
         self.mean: dict[str, Tensor] = {}
         self.rows: dict[str, dict[str, Tensor]] = {}
 
-    @classmethod
-    def build(cls, config: object, *, inputs: Mapping[str, Shape]) -> Self:
-        """Return an empty evaluator; it takes any size."""
-        del config, inputs
-        return cls()
+    def fit(self, ids: list[str], image: Picture) -> None:
+        """Add the sum of the training pictures."""
+        total = image.detach().double().sum(dim=0).cpu()
+        self.mean["sum"] = self.mean.get("sum", torch.zeros_like(total)) + total
+        self.mean["count"] = self.mean.get("count", torch.zeros(())) + len(ids)
 
-    def update(self, phase: str, *, ids: list[str], ports: Mapping[str, Tensor]) -> None:
-        """Keep each training picture's sum, or the errors of each item; pictures are compared on the device and let go."""
-        if phase == _FIT:
-            total = ports["image"].detach().double().sum(dim=0).cpu()
-            self.mean["sum"] = self.mean.get("sum", torch.zeros_like(total)) + total
-            self.mean["count"] = self.mean.get("count", torch.zeros(())) + len(ids)
-            return
-        truth = ports["true_view"].detach().double()
-        shown = {_OURS: ports["reconstruction"], _INPUT: ports["image"]}
+    def score(
+        self, ids: list[str], reconstruction: Picture, image: Picture, true_view: Picture, rotation: ports.Rotation
+    ) -> None:
+        """Keep the errors of each item; pictures are compared on the device and not kept."""
+        truth = true_view.detach().double()
+        shown = {_OURS: reconstruction, _INPUT: image}
         if "sum" in self.mean:
             shown[_MEAN] = (self.mean["sum"] / self.mean["count"]).to(truth).expand_as(truth)
-        degrees = torch.rad2deg(geodesic_angle(ports["rotation"].double(), torch.eye(3).to(truth))).cpu()
+        degrees = torch.rad2deg(geodesic_angle(rotation.double(), torch.eye(3).to(truth))).cpu()
         errors = {name: errors_of(picture.detach().to(truth), truth).cpu() for name, picture in shown.items()}
         for index, item in enumerate(ids):
             self.rows[item] = {name: error[index] for name, error in errors.items()} | {"degrees": degrees[index]}
 
     def merge(self, other: Self) -> None:
-        """Take in another shard's sums, or its items."""
+        """Add the sums, or the items, of another shard."""
         for name, value in other.mean.items():
             self.mean[name] = self.mean.get(name, torch.zeros_like(value)) + value
         self.rows.update(other.rows)

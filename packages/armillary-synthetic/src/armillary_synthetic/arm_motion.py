@@ -9,13 +9,15 @@ settings and stream: the same bytes on one machine and one build of the engine.
 
 import math
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.random import Generator
 
-from armillary_synthetic.config import ArmConfig
 from armillary_synthetic.raster import Floats
+
+if TYPE_CHECKING:
+    from armillary_synthetic.arm import Arm
 
 _ITERATIONS = 30  # of the solver a step: joints in a chain need more than the engine's 10
 _DENSITY = 1.0  # kg a metre of capsule; motion does not depend on it
@@ -37,26 +39,26 @@ def engine() -> ModuleType:
     return pymunk
 
 
-def simulate(config: ArmConfig, generator: Generator) -> Floats:
+def simulate(arm: "Arm", generator: Generator) -> Floats:
     """Return the angles of the capsules in the pictures of a clip, [clip, capsules]."""
     pymunk = engine()
     space: Any = pymunk.Space(threaded=False)
     space.iterations = _ITERATIONS
-    space.damping = config.damping
-    capsules = _build(pymunk, space, config, _start(config, generator))
+    space.damping = arm.damping
+    capsules = _build(pymunk, space, arm, _start(arm, generator))
     frames = []
-    for iteration in range(config.burn_in + config.clip * config.frame_every):
-        if iteration % config.gravity_every == 0:
-            space.gravity = tuple(map(float, config.gravity * generator.standard_normal(2)))
-        space.step(config.step)
-        if iteration >= config.burn_in and (iteration - config.burn_in + 1) % config.frame_every == 0:
+    for iteration in range(arm.burn_in + arm.clip * arm.frame_every):
+        if iteration % arm.gravity_every == 0:
+            space.gravity = tuple(map(float, arm.gravity * generator.standard_normal(2)))
+        space.step(arm.step)
+        if iteration >= arm.burn_in and (iteration - arm.burn_in + 1) % arm.frame_every == 0:
             frames.append([body.angle for body in capsules])
-    return limited(config, np.array(frames))
+    return limited(arm, np.array(frames))
 
 
-def limited(config: ArmConfig, angles: Floats) -> Floats:
+def limited(arm: "Arm", angles: Floats) -> Floats:
     """Return angles [..., capsules] whose joints keep their limits, which the engine lets go by up to some degrees."""
-    bends = np.diff(angles, axis=-1).clip(-config.bend, config.bend)
+    bends = np.diff(angles, axis=-1).clip(-arm.bend, arm.bend)
     base = angles[..., :1].clip(0, math.pi / 2)
     return np.cumsum(np.concatenate([base, bends], axis=-1), axis=-1)
 
@@ -68,28 +70,28 @@ def joints(angles: Floats, *, origin: Floats, length: float) -> Floats:
     return np.concatenate([first, origin + np.cumsum(steps, axis=-2)], axis=-2)
 
 
-def _start(config: ArmConfig, generator: Generator) -> Floats:
+def _start(arm: "Arm", generator: Generator) -> Floats:
     """Return random angles of an arm that is in the picture: its bends are made smaller until it is."""
     base = generator.uniform(0, math.pi / 2)
-    bends = config.bend * generator.uniform(-1, 1, config.capsules - 1)
-    angles = np.full(config.capsules, base)
+    bends = arm.bend * generator.uniform(-1, 1, arm.capsules - 1)
+    angles = np.full(arm.capsules, base)
     for share in (1.0, 0.5, 0.25):
         bent = base + share * np.concatenate([[0.0], np.cumsum(bends)])
-        ends = joints(bent, origin=np.full(2, config.anchor), length=config.length / config.capsules)
-        if ends.min() >= config.thickness / 2:
+        ends = joints(bent, origin=np.full(2, arm.anchor), length=arm.length / arm.capsules)
+        if ends.min() >= arm.thickness / 2:
             return bent
     return angles
 
 
-def _build(pymunk: ModuleType, space: Any, config: ArmConfig, angles: Floats) -> list[Any]:
+def _build(pymunk: ModuleType, space: Any, arm: "Arm", angles: Floats) -> list[Any]:
     """Put the arm and its walls into a space; return the bodies of the capsules, from the anchor to the tip."""
-    scale = config.metres / config.length  # metres per side of the picture
-    length, radius = config.metres / config.capsules, config.thickness / 2 * scale
-    ends = joints(angles, origin=np.full(2, config.anchor * scale), length=length)
+    scale = arm.metres / arm.length  # metres per side of the picture
+    length, radius = arm.metres / arm.capsules, arm.thickness / 2 * scale
+    ends = joints(angles, origin=np.full(2, arm.anchor * scale), length=length)
     half, mass = length / 2, _DENSITY * length
     together = pymunk.ShapeFilter(group=1)
     before = space.static_body
-    weight = config.stiffness * config.gravity * mass
+    weight = arm.stiffness * arm.gravity * mass
     bodies = []
     for angle, end in zip(angles, ends, strict=False):
         body = pymunk.Body(mass, pymunk.moment_for_segment(mass, (-half, 0), (half, 0), radius))
@@ -98,8 +100,8 @@ def _build(pymunk: ModuleType, space: Any, config: ArmConfig, angles: Floats) ->
         shape = pymunk.Segment(body, (-half, 0), (half, 0), radius)
         shape.filter = together
         hold = (half, 0) if bodies else tuple(map(float, end))
-        low, high = (-config.bend, config.bend) if bodies else (0.0, math.pi / 2)
-        beyond = config.capsules - len(bodies)
+        low, high = (-arm.bend, arm.bend) if bodies else (0.0, math.pi / 2)
+        beyond = arm.capsules - len(bodies)
         torque = weight * beyond * length * beyond / 2  # of gravity across a straight rest of the arm
         rest, most = (low + high) / 2, (high - low) / 2
         space.add(
@@ -112,6 +114,6 @@ def _build(pymunk: ModuleType, space: Any, config: ArmConfig, angles: Floats) ->
             space.add(pymunk.DampedRotarySpring(before, body, -rest, torque / most, 0.0))
         bodies.append(body)
         before = body
-    far = _WALLS * config.metres
+    far = _WALLS * arm.metres
     space.add(*(pymunk.Segment(space.static_body, (0, 0), end, 0) for end in ((far, 0), (0, far))))
     return bodies

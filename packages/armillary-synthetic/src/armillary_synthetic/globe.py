@@ -9,17 +9,18 @@ object frame. Coordinates, mask and flow are those at the centre of a pixel; a p
 
 import math
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import attrs
 import numpy as np
+from attrs.validators import and_, ge, gt, le, lt
 from numpy.typing import NDArray
 
-from armillary.interfaces.generator import Generator
-from armillary_synthetic.config import GlobeConfig
+from armillary.config import param
+from armillary_synthetic.bases import Pose, Video, VideoItem
 from armillary_synthetic.globe_texture import file_texture, made_texture, read_texture, rows_for
 from armillary_synthetic.raster import Floats
-from armillary_synthetic.scene import check_numbers, stream
+from armillary_synthetic.scene import stream
 from armillary_synthetic.video import describe_video, draw_still, inside, means, partner_of, positions
 
 POINTS = tuple(f"fibonacci-{number:02d}" for number in range(64))
@@ -38,36 +39,88 @@ class Stand:
     """[2], of its middle, in the positions of the picture."""
 
 
-class Globe(Generator):
-    """Sphere in random poses."""
+class GlobeItem(VideoItem):
+    """One picture of a clip, with the sphere's pose."""
 
-    VERSION = "1"
+    true_pose: Pose
 
-    def __init__(self, config: GlobeConfig, *, size: int, seed: int, texture: Floats | None) -> None:
-        self.config = config
-        self.size = size
-        self.seed = seed
-        self.scale = 2 * config.radius
-        self._rows = _rows(config, size)
-        self._texture = texture
 
-    @classmethod
-    def build(cls, config: GlobeConfig, *, size: int, seed: int) -> Self:
-        """Return the generator; raise ValueError where size or seed cannot be, or the texture's file cannot be used."""
-        check_numbers(size=size, seed=seed)
-        texture = file_texture(Path(config.texture), _rows(config, size)) if config.texture else None
-        return cls(config, size=size, seed=seed, texture=texture)
+class Globe(Video, name="globe", source="after Thewlis, Bilen, Vedaldi 2017, arXiv:1706.02932, section 4.2"):
+    """A textured sphere that turns, with flow.
 
-    def item(self, index: int) -> dict[str, np.ndarray]:
+    It is seen from infinitely far (orthographic).
+    """
+
+    turn: float = param(
+        0.8,
+        unit="radian",
+        source="ours: two pictures then share about seven tenths of what each shows",
+        help="each component of the rotation vector is uniform up to this, either way, anew for each picture",
+        validator=and_(ge(0), le(math.pi)),
+    )
+    radius: float = param(
+        0.42,
+        unit="side of the picture",
+        help="of the sphere; a side goes from corner pixel to corner pixel",
+        validator=gt(0),
+    )
+    shift: float = param(
+        0.0,
+        unit="side of the picture",
+        help="the sphere's distance from the middle is up to this, along x and y",
+        validator=ge(0),
+    )
+    texture_seed: int = param(
+        0,
+        help="decides the made textures: collections of any seed show the same sphere, one to train on and one to measure on",
+        validator=ge(0),
+    )
+    textures: int = param(
+        1,
+        help="how many spheres, of one shape and frame but each with a texture of its own; one is drawn a clip",
+        validator=ge(1),
+    )
+    texture: str = param(
+        "",
+        help="a picture file to wrap around the sphere, twice as wide as high (equirectangular); empty: made from the seed",
+    )
+    shading: float = param(
+        0.0,
+        help="0 shows the texture as it is, so that a point keeps its colour; 1 is all diffuse light from above on the left",
+        validator=and_(ge(0), le(1)),
+    )
+    grazing: float = param(
+        0.2,
+        unit="cosine",
+        source="ours: 0.2 is a ring of half a pixel at 64 pixels, where texture and background mix",
+        help="a point is seen where its normal makes at least this cosine with the direction to the viewer",
+        validator=and_(ge(0), lt(1)),
+    )
+
+    def check(self) -> None:
+        if self.radius + self.shift > 0.5:
+            raise ValueError(
+                f"radius {self.radius} and shift {self.shift} together must not be above 0.5, the picture's edge"
+            )
+        if self.texture and self.textures > 1:
+            raise ValueError(f"textures {self.textures} are made from texture_seed; a file named by texture is one")
+
+    def setup(self) -> None:
+        super().setup()
+        self.scale = 2 * self.radius
+        self._rows = rows_for(self.radius * (self.size - 1) * self.supersampling)
+        self._texture = file_texture(Path(self.texture), self._rows) if self.texture else None
+
+    def item(self, index: int) -> GlobeItem:
         """Return picture ``index`` with its ground truth."""
-        stand, partner = self.stand(index), partner_of(index, clip=self.config.clip)
+        stand, partner = self.stand(index), partner_of(index, clip=self.clip)
         axis = positions(self.size)
         x, y = np.broadcast_arrays(axis[None], axis[:, None])
         mask, coordinates = self._coordinates(stand, axis)
         grid, valid = self._flow(mask, coordinates, np.stack([x, y]), self.stand(partner))
         landmarks = _turned(stand.rotation, fibonacci_points(len(POINTS)).T)
         landmarks2d = self.scale * landmarks[:2] + stand.shift[:, None]
-        seen = (landmarks[2] <= -self.config.grazing) & inside(*landmarks2d)
+        seen = (landmarks[2] <= -self.grazing) & inside(*landmarks2d)
         translation = np.append(stand.shift / self.scale, 0.0)
         return {
             "image": self._picture(stand, index),
@@ -83,7 +136,7 @@ class Globe(Generator):
 
     def describe(self) -> dict[str, Any]:
         """Return projection, conventions and names of landmarks."""
-        told = describe_video(self.config)
+        told = describe_video(self)
         told["units"]["length"] = "radius of the sphere"
         return {
             **told,
@@ -93,7 +146,7 @@ class Globe(Generator):
                 "position": "scale * (x, y) of the camera frame",
                 "scale": self.scale,
             },
-            "light": {"ambient": 1 - self.config.shading, "diffuse": self.config.shading, "direction": _LIGHT.tolist()},
+            "light": {"ambient": 1 - self.shading, "diffuse": self.shading, "direction": _LIGHT.tolist()},
             "frames": {
                 "camera": "x right, y down, z forward",
                 "pose": "x_camera = R @ x_object + t; R is the rotation about a random vector by its length",
@@ -104,16 +157,16 @@ class Globe(Generator):
     def stand(self, index: int) -> Stand:
         """Return how the sphere stands in picture ``index``."""
         generator = stream(self.seed, index, "pose")
-        vector = self.config.turn * generator.uniform(-1, 1, 3)
-        shift = 2 * self.config.shift * generator.uniform(-1, 1, 2)
+        vector = self.turn * generator.uniform(-1, 1, 3)
+        shift = 2 * self.shift * generator.uniform(-1, 1, 2)
         return Stand(rotation=rotation_about(vector), shift=shift)
 
-    def texture(self, index: int) -> Floats:
+    def texture_of(self, index: int) -> Floats:
         """Return the texture of picture ``index``, with a border: :func:`armillary_synthetic.globe_texture.padded`."""
         if self._texture is not None:
             return self._texture
-        generator = stream(self.seed, index // self.config.clip, "colour")
-        return made_texture(self.config.texture_seed, int(generator.integers(self.config.textures)), self._rows)
+        generator = stream(self.seed, index // self.clip, "colour")
+        return made_texture(self.texture_seed, int(generator.integers(self.textures)), self._rows)
 
     def _surface(self, stand: Stand, axis: Floats) -> tuple[NDArray[np.bool_], Floats]:
         """Return which positions of a square grid lie on the sphere, and their points [3, S] in the camera frame."""
@@ -143,21 +196,21 @@ class Globe(Generator):
         """
         moved = _turned(there.rotation, coordinates)
         grid = np.where(mask, self.scale * moved[:2] + there.shift[:, None, None], still)
-        shows = moved[2] <= -self.config.grazing
+        shows = moved[2] <= -self.grazing
         behind = ((still - there.shift[:, None, None]) ** 2).sum(axis=0) < self.scale**2
         return grid, np.where(mask, shows, ~behind) & inside(*grid)
 
     def _picture(self, stand: Stand, index: int) -> NDArray[np.float32]:
-        samples = self.config.supersampling
+        samples = self.supersampling
         mask, points = self._surface(stand, positions(self.size, samples=samples))
-        colours = read_texture(self.texture(index), _turned(stand.rotation.T, points))
-        if self.config.shading > 0:
+        colours = read_texture(self.texture_of(index), _turned(stand.rotation.T, points))
+        if self.shading > 0:
             cosine = points[0] * _LIGHT[0] + points[1] * _LIGHT[1] + points[2] * _LIGHT[2]
-            colours = colours * (1 - self.config.shading + self.config.shading * np.maximum(cosine, 0))
+            colours = colours * (1 - self.shading + self.shading * np.maximum(cosine, 0))
         layers = np.zeros((4, *mask.shape))
         layers[:3, mask], layers[3] = colours, mask
         layers = means(layers, samples=samples)
-        behind = draw_still(self.config, self.seed, index, self.size)
+        behind = draw_still(self, index)
         return np.clip(layers[:3] + behind * (1 - layers[3]), 0, 1).astype(np.float32)
 
 
@@ -186,7 +239,3 @@ def _turned(matrix: Floats, points: Floats) -> Floats:
     """Return ``matrix @ point`` for points [3, ...], without BLAS."""
     x, y, z = points
     return np.stack([row[0] * x + row[1] * y + row[2] * z for row in matrix])
-
-
-def _rows(config: GlobeConfig, size: int) -> int:
-    return rows_for(config.radius * (size - 1) * config.supersampling)

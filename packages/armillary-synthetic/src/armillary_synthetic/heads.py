@@ -1,13 +1,14 @@
 """Procedural heads: bilaterally symmetric in shape and colour, apart from the settings of asymmetry."""
 
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
+from attrs.validators import and_, ge, le
 
-from armillary.interfaces.generator import Generator
+from armillary.config import param
 from armillary_synthetic.anatomy import NOISE_COLUMNS, NOISE_ROWS, POINTS, UNIT
+from armillary_synthetic.bases import HeadPictures
 from armillary_synthetic.colour import add_marks
-from armillary_synthetic.config import HeadsConfig
 from armillary_synthetic.head_colour import draw_palette, hair_cover, texture_of
 from armillary_synthetic.head_shape import (
     Form,
@@ -25,57 +26,46 @@ from armillary_synthetic.head_shape import (
     window,
 )
 from armillary_synthetic.raster import Floats
-from armillary_synthetic.scene import (
-    Surface,
-    check_numbers,
-    describe_scene,
-    draw_background,
-    draw_view,
-    stream,
-    take_picture,
-)
+from armillary_synthetic.scene import Surface, stream
 
 _FINE = 2  # texels per cell of the mesh
 _MARKED = (5.0, 6.0)  # marks are up to this far from the middle, across and down
 _SOFT_VOLUME, _SOFT_COLOUR = 1.6, 0.5  # width of the edge of the hair, in units of the anatomy
 
 
-class Heads(Generator):
-    """Random heads."""
+class Heads(HeadPictures, name="heads", source="ours"):
+    """Procedural symmetric heads with controlled asymmetry.
 
-    VERSION = "1"
+    Identity is symmetric; each asymmetry has its own setting, and 0 turns it off.
+    """
 
-    def __init__(self, config: HeadsConfig, *, size: int, seed: int) -> None:
-        self.config = config
-        self.size = size
-        self.seed = seed
+    variation: float = param(
+        1.0, help="spread of shape and colour between heads; 0 gives one head", validator=and_(ge(0), le(1.5))
+    )
+    parting: float = param(0.5, help="share of heads whose hair is parted on one side", validator=and_(ge(0), le(1)))
+    marks: float = param(
+        1.0, unit="marks", help="mean number of moles and patches a head", validator=and_(ge(0), le(20))
+    )
+    expression: float = param(
+        0.5, help="strength of lopsided expression: mouth, brows, gaze, lids", validator=and_(ge(0), le(1))
+    )
+    blotches: float = param(0.4, help="strength of skin colour that is not mirrored", validator=and_(ge(0), le(2)))
+
+    def setup(self) -> None:
+        super().setup()
         self._mesh, self._texels = make_grid(1), make_grid(_FINE)
         rows, columns = len(self._mesh.sections), len(self._mesh.across)
         self._triangles = make_triangles(rows, columns)
         row, column = np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij")
         self._texture_positions = _FINE * np.stack([row.ravel(), column.ravel()], axis=1).astype(np.float64)
 
-    @classmethod
-    def build(cls, config: HeadsConfig, *, size: int, seed: int) -> Self:
-        """Return the generator; raise ValueError for a size or a seed that cannot be."""
-        check_numbers(size=size, seed=seed)
-        return cls(config, size=size, seed=seed)
-
-    def item(self, index: int) -> dict[str, np.ndarray]:
-        """Return head ``index`` with its ground truth."""
-        surface = self.surface(index)
-        view = draw_view(self.config, self.seed, index)
-        background = draw_background(self.config, self.seed, index, self.size)
-        return take_picture(surface, view, background, self.config, size=self.size)
-
     def surface(self, index: int) -> Surface:
         """Return head ``index`` in its object frame."""
-        config = self.config
-        traits = draw_traits(stream(self.seed, index, "shape"), variation=config.variation)
-        palette = draw_palette(stream(self.seed, index, "colour"), variation=config.variation)
+        traits = draw_traits(stream(self.seed, index, "shape"), variation=self.variation)
+        palette = draw_palette(stream(self.seed, index, "colour"), variation=self.variation)
         uneven = stream(self.seed, index, "asymmetry")
-        lopsided = _draw_lopsided(uneven, config)
-        own = config.blotches * uneven.standard_normal((3, NOISE_ROWS, NOISE_COLUMNS))
+        lopsided = _draw_lopsided(uneven, self)
+        own = self.blotches * uneven.standard_normal((3, NOISE_ROWS, NOISE_COLUMNS))
 
         form, fine = form_of(traits, lopsided, self._mesh), form_of(traits, lopsided, self._texels)
         points = points_of(form, hair_cover(form, palette, soft=_SOFT_VOLUME))
@@ -97,21 +87,21 @@ class Heads(Generator):
         face = np.stack([part.x.ravel(), part.y.ravel()], axis=1) * UNIT
         flat = texture[:, rows, columns].reshape(3, -1).T
         extent = (_MARKED[0] * UNIT, _MARKED[1] * UNIT)
-        marked = add_marks(generator, flat, face, mean_count=self.config.marks, extent=extent)
+        marked = add_marks(generator, flat, face, mean_count=self.marks, extent=extent)
         shown = form.grid.front[columns] * (1 - hair[rows, columns])
         texture[:, rows, columns] += shown * (marked - flat).T.reshape(3, *shown.shape)
         return texture
 
     def describe(self) -> dict[str, Any]:
         """Return camera, conventions and names of landmarks."""
-        return {**describe_scene(self.config, size=self.size), "points": list(POINTS)}
+        return {**super().describe(), "points": list(POINTS)}
 
 
-def _draw_lopsided(generator: np.random.Generator, config: HeadsConfig) -> Lopsided:
+def _draw_lopsided(generator: np.random.Generator, heads: Heads) -> Lopsided:
     """Return the asymmetry of one head; the same draws whatever the settings."""
-    mouth, brow, lid, gaze = config.expression * generator.uniform(-1, 1, 4)
+    mouth, brow, lid, gaze = heads.expression * generator.uniform(-1, 1, 4)
     parted, where = generator.random(), generator.uniform(-1, 1)
-    parting = 0.0 if parted >= config.parting else float(np.copysign(1.2 + 1.6 * abs(where), where))
+    parting = 0.0 if parted >= heads.parting else float(np.copysign(1.2 + 1.6 * abs(where), where))
     return Lopsided(mouth_tilt=0.7 * mouth, brow_tilt=0.5 * brow, lid=0.9 * lid, gaze=gaze, parting=parting)
 
 

@@ -10,25 +10,18 @@ import math
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal
 
 import numpy as np
+from attrs.validators import and_, ge, le
 from numpy.typing import NDArray
 
-from armillary.interfaces.generator import Generator
+from armillary.config import param
+from armillary.interfaces import asset
+from armillary_synthetic.bases import HeadPictures
 from armillary_synthetic.colour import add_marks, vary_tone
-from armillary_synthetic.config import MorphableConfig
 from armillary_synthetic.raster import Floats, Indices, vertex_normals
-from armillary_synthetic.scene import (
-    CENTRE,
-    Surface,
-    check_numbers,
-    describe_scene,
-    draw_background,
-    draw_view,
-    stream,
-    take_picture,
-)
+from armillary_synthetic.scene import CENTRE, Surface, stream
 
 _SHAPES = {
     "vertices": "vertices 3",
@@ -52,41 +45,44 @@ _WAVES = 24  # smooth functions on the face, of which skin noise is made
 _BLOTCHES = np.array([0.03, 0.008, 0.008, 0.008])  # weight of a wave in lightness and in each channel
 
 
-class Morphable(Generator):
-    """Random faces of a morphable model file."""
+class Morphable(
+    HeadPictures,
+    name="morphable",
+    source="ours, after SfSNet's and Unsup3D's SynFace (Sengupta et al. 2018; Wu et al. 2020)",
+):
+    """Faces of a morphable model file.
 
-    VERSION = "1"
+    Each asymmetry has its own setting, and 0 turns it off.
+    """
 
-    def __init__(self, config: MorphableConfig, *, size: int, seed: int, model: "Model") -> None:
-        self.config = config
-        self.size = size
-        self.seed = seed
-        self.model = model
+    model: str = param(
+        help="npz file with vertices, triangles, region, identity_modes, expression_modes, expression_names, landmarks68 and "
+        "albedo_base, as the packaged ICT face model has them"
+    )
+    crop: Literal["narrow", "face", "head"] = param("face", help="how much of the head is kept")
+    identity: float = param(0.8, help="standard deviation of the weights of identity", validator=and_(ge(0), le(1.5)))
+    smile: float = param(0.4, help="largest weight of symmetric expression", validator=and_(ge(0), le(1)))
+    expression: float = param(0.25, help="largest weight of lopsided expression", validator=and_(ge(0), le(1)))
+    blotches: float = param(0.4, help="strength of skin colour that is not mirrored", validator=and_(ge(0), le(2)))
+    marks: float = param(
+        0.5, unit="marks", help="mean number of moles and patches per face", validator=and_(ge(0), le(20))
+    )
+    file: Path | None = asset("model")  # so that it is listed; the setting above names it
 
-    @classmethod
-    def build(cls, config: MorphableConfig, *, size: int, seed: int) -> Self:
-        """Return the generator; raise ValueError where the file is missing or is no morphable model."""
-        check_numbers(size=size, seed=seed)
-        tilt = math.hypot(config.yaw, config.pitch) + config.fov
-        model = Model(Path(config.model), crop=config.crop, tilt=tilt)
-        return cls(config, size=size, seed=seed, model=model)
-
-    def item(self, index: int) -> dict[str, np.ndarray]:
-        """Return face ``index`` with its ground truth."""
-        surface = self.surface(index)
-        view = draw_view(self.config, self.seed, index)
-        background = draw_background(self.config, self.seed, index, self.size)
-        return take_picture(surface, view, background, self.config, size=self.size)
+    def setup(self) -> None:
+        super().setup()
+        tilt = math.hypot(self.yaw, self.pitch) + self.fov
+        self.face = Model(Path(self.model), crop=self.crop, tilt=tilt)
 
     def surface(self, index: int) -> Surface:
         """Return face ``index`` in its object frame."""
-        model, config = self.model, self.config
+        model = self.face
         generator, uneven = stream(self.seed, index, "shape"), stream(self.seed, index, "asymmetry")
-        identity = config.identity * generator.standard_normal(len(model.identity_modes))
+        identity = self.identity * generator.standard_normal(len(model.identity_modes))
         both, own = generator.random(len(model.sides)), uneven.random(len(model.sides))
         use, use_own = generator.random(len(model.sides)) < 0.3, uneven.random(len(model.sides)) < 0.3
-        shared = config.smile * both * use
-        expression = shared[model.sides] * model.symmetric + config.expression * own * use_own
+        shared = self.smile * both * use
+        expression = shared[model.sides] * model.symmetric + self.expression * own * use_own
         moved = _mix(identity, model.identity_modes) + _mix(expression, model.expression_modes)
         points = model.mean + moved.reshape(-1, 3)
         return Surface(
@@ -98,16 +94,16 @@ class Morphable(Generator):
         )
 
     def _albedo(self, index: int) -> Floats:
-        model, config = self.model, self.config
+        model = self.face
         generator, uneven = stream(self.seed, index, "colour"), stream(self.seed, index, "marks")
         share = generator.random()  # of the mirrored copy; where 0 or 1 the base's own asymmetry is kept whole
-        if config.blotches == 0:
+        if self.blotches == 0:
             share = 0.5
         albedo = (1 - share) * model.albedo + share * model.albedo[model.mirror]
         skin = vary_tone(generator, albedo)
         skin = skin * (1 + _blotches(generator, model.even_waves))
-        skin = skin * (1 + config.blotches * _blotches(uneven, model.odd_waves))
-        skin = add_marks(uneven, skin, model.canonical, mean_count=config.marks, extent=(0.05, 0.06))
+        skin = skin * (1 + self.blotches * _blotches(uneven, model.odd_waves))
+        skin = add_marks(uneven, skin, model.canonical, mean_count=self.marks, extent=(0.05, 0.06))
         iris = generator.uniform(0.3, 1.1)
         eyes = model.albedo * np.where(model.albedo.mean(axis=1, keepdims=True) < 0.5, iris, 1.0)
         result = np.where(model.is_eye, eyes, skin)
@@ -116,9 +112,9 @@ class Morphable(Generator):
     def describe(self) -> dict[str, Any]:
         """Return camera, conventions, names of landmarks and the model file's name, size and hash."""
         return {
-            **describe_scene(self.config, size=self.size),
-            "points": [f"multi-pie-{k + 1}" for k in range(len(self.model.landmarks))],
-            "model": self.model.identity_card,
+            **super().describe(),
+            "points": [f"multi-pie-{k + 1}" for k in range(len(self.face.landmarks))],
+            "model": self.face.identity_card,
         }
 
 

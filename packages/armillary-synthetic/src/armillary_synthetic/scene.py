@@ -8,16 +8,18 @@ Picture and albedo are means over the samples of a pixel; depth, mask and normal
 """
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
 from numpy.random import Generator, Philox, SeedSequence
 from numpy.typing import NDArray
 
-from armillary_synthetic.config import SceneConfig
 from armillary_synthetic.raster import Floats, Fragments, Indices, interpolate, project, rasterise
 from armillary_synthetic.smooth import backdrop
+
+if TYPE_CHECKING:
+    from armillary_synthetic.bases import HeadItem, HeadPictures
 
 CENTRE = np.array([0.0, 0.0, 1.0])
 """Centre of rotation, in scene units."""
@@ -79,18 +81,18 @@ def stream(seed: int, index: int, purpose: str) -> Generator:
     return Generator(Philox(SeedSequence((seed, index, STREAMS.index(purpose)))))
 
 
-def draw_view(config: SceneConfig, seed: int, index: int) -> View:
+def draw_view(heads: "HeadPictures", index: int) -> View:
     """Return a random pose, uniform in yaw, pitch, roll and shift, and a random light in front of the head."""
-    generator = stream(seed, index, "pose")
-    pitch, yaw, roll = generator.uniform(-1, 1, 3) * (config.pitch, config.yaw, config.roll)
-    shift = generator.uniform(-1, 1, 3) * (config.shift, config.shift, config.shift_z)
+    generator = stream(heads.seed, index, "pose")
+    pitch, yaw, roll = generator.uniform(-1, 1, 3) * (heads.pitch, heads.yaw, heads.roll)
+    shift = generator.uniform(-1, 1, 3) * (heads.shift, heads.shift, heads.shift_z)
     rotation = rotation_zyx(pitch, yaw, roll)
     pose = np.concatenate([rotation, (CENTRE - _apply(rotation, CENTRE) + shift)[:, None]], axis=1)
 
-    generator = stream(seed, index, "light")
-    ambient = generator.uniform(config.ambient_min, config.ambient_max)
-    diffuse = generator.uniform(config.diffuse_min, config.diffuse_max)
-    lx, ly = generator.uniform(-1, 1, 2) * (config.light_slope, config.light_slope * 2 / 3)
+    generator = stream(heads.seed, index, "light")
+    ambient = generator.uniform(heads.ambient_min, heads.ambient_max)
+    diffuse = generator.uniform(heads.diffuse_min, heads.diffuse_max)
+    lx, ly = generator.uniform(-1, 1, 2) * (heads.light_slope, heads.light_slope * 2 / 3)
     direction = -np.array([lx, ly, 1.0]) / math.sqrt(lx * lx + ly * ly + 1)
     return View(pose=pose, light=np.concatenate([[ambient, diffuse], direction]))
 
@@ -114,33 +116,31 @@ def intrinsics(fov: float, size: int) -> Floats:
     return np.array([[focal, 0, centre], [0, focal, centre], [0, 0, 1]])
 
 
-def draw_background(config: SceneConfig, seed: int, index: int, size: int) -> Floats:
+def draw_background(heads: "HeadPictures", index: int) -> Floats:
     """Return a smooth random picture [size, size, 3] in [0, 1], or one random colour."""
-    generator = stream(seed, index, "background")
+    size, generator = heads.size, stream(heads.seed, index, "background")
     colour = generator.uniform(0.1, 0.9, 3)
-    if config.background == "plain":
+    if heads.background == "plain":
         return np.broadcast_to(colour, (size, size, 3))
     return backdrop(generator, colour, size)
 
 
-def take_picture(
-    surface: Surface, view: View, background: Floats, config: SceneConfig, *, size: int
-) -> dict[str, NDArray[Any]]:
+def take_picture(surface: Surface, view: View, background: Floats, heads: "HeadPictures") -> "HeadItem":
     """Return the picture of a surface and its ground truth, by the names of the data ports."""
-    camera = intrinsics(config.fov, size)
+    size, camera = heads.size, intrinsics(heads.fov, heads.size)
     rotation, translation = view.pose[:, :3], view.pose[:, 3]
     points = _apply(rotation, surface.points) + translation
-    side = config.supersampling * size
-    fine_camera = _finer(camera, config.supersampling)
-    seen = rasterise(points, surface.triangles, fine_camera, height=side, width=side, far=config.far)
+    side = heads.supersampling * size
+    fine_camera = _finer(camera, heads.supersampling)
+    seen = rasterise(points, surface.triangles, fine_camera, height=side, width=side, far=heads.far)
     normals, albedo = _read(surface, rotation, seen)
     albedo = np.clip(albedo, 0, 1)  # random tones and marks may leave the range
     colour = np.clip(albedo * _shading(normals, view.light), 0, 1)
 
     row, column = np.divmod(seen.sample, side)
-    layers = _means(np.concatenate([albedo, colour]), row, column, size=size, samples=config.supersampling)
+    layers = _means(np.concatenate([albedo, colour]), row, column, size=size, samples=heads.supersampling)
     behind = background * (1 - layers[..., 6:])
-    centres = _centres(normals, seen.depth, row, column, size=size, samples=config.supersampling)
+    centres = _centres(normals, seen.depth, row, column, size=size, samples=heads.supersampling)
     mask = np.isfinite(centres[..., 3])
     landmarks = _apply(rotation, surface.landmarks) + translation
     landmarks2d = project(landmarks, camera) * (2 / (size - 1)) - 1
@@ -148,7 +148,7 @@ def take_picture(
     return {
         "image": _planes(layers[..., 3:6] + behind),
         "camera": camera.astype(np.float32),
-        "true_depth": _planes(np.where(mask, centres[..., 3], config.far)[..., None]),
+        "true_depth": _planes(np.where(mask, centres[..., 3], heads.far)[..., None]),
         "true_mask": mask[None],
         "true_normals": _planes(centres[..., :3]),
         "true_albedo": _planes(layers[..., :3] + behind),
@@ -160,16 +160,16 @@ def take_picture(
     }
 
 
-def describe_scene(config: SceneConfig, *, size: int) -> dict[str, Any]:
+def describe_scene(heads: "HeadPictures") -> dict[str, Any]:
     """Return plain values for ``generator.json``: camera, frames and units."""
     return {
         "camera": {
-            "fov": config.fov,
+            "fov": heads.fov,
             "focal": "corners",
-            "intrinsics": intrinsics(config.fov, size).astype(np.float32).tolist(),
+            "intrinsics": intrinsics(heads.fov, heads.size).astype(np.float32).tolist(),
         },
         "centre": CENTRE.tolist(),
-        "far": config.far,
+        "far": heads.far,
         "units": {"length": "scene", "angle": "radian", "colour": "sRGB in [0, 1], shaded without linearising"},
         "frames": {
             "camera": "x right, y down, z forward",

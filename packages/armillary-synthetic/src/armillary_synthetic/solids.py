@@ -5,56 +5,85 @@ whole. Item i is of kind i modulo their number. For the pose, the camera's frame
 """
 
 import math
-from typing import Any, Self
+from typing import Annotated, Any, Literal, TypedDict
 
 import numpy as np
+from attrs.validators import and_, ge, gt, le, lt
 from numpy.typing import NDArray
 
-from armillary.interfaces.generator import Generator
+from armillary.config import param
 from armillary.kernels.mesh_pictures import CAMERA_FROM_WORLD, Studio, rotation_of_view, take_picture
 from armillary.kernels.triangle_mesh import TriangleMesh
-from armillary_synthetic.config import SolidsConfig
+from armillary.ports import Of
+from armillary_synthetic.bases import Camera, Image, Mask, Pictures, Pose
 from armillary_synthetic.raster import Floats
-from armillary_synthetic.scene import check_numbers, intrinsics, stream
+from armillary_synthetic.scene import intrinsics, stream
 from armillary_synthetic.solids_shapes import KINDS, Traits
 
 
-class Solids(Generator):
-    """Random solids."""
+class Solid(TypedDict):
+    """One solid."""
 
-    VERSION = "1"
+    image: Image
+    camera: Camera
+    true_mask: Mask
+    true_pose: Pose
+    mesh: Annotated[TriangleMesh, Of("mesh")]
 
-    def __init__(self, config: SolidsConfig, *, size: int, seed: int) -> None:
-        self.config = config
-        self.size = size
-        self.seed = seed
 
-    @classmethod
-    def build(cls, config: SolidsConfig, *, size: int, seed: int) -> Self:
-        """Return the generator.
+class Solids(Pictures, name="solids", source="ours"):
+    """Aligned meshes of aeroplanes, cars, chairs, mugs and animals, with a picture of each.
 
-        Raises:
-            ValueError: a size or a seed that cannot be, or a kind that there is not.
-        """
-        check_numbers(size=size, seed=seed)
-        unknown = [name for name in config.categories if name not in KINDS]
+    The kinds are distinguished by their shape alone; the result of an item is its mesh.
+    """
+
+    categories: tuple[str, ...] = param(
+        ("aeroplane", "car", "chair", "mug", "quadruped"), help="kinds to make, in turn, one per item"
+    )
+    variation: float = param(
+        1.0, help="spread of shapes within a kind; 0 makes one of each", validator=and_(ge(0), le(1))
+    )
+    views: Literal["views", "so3", "front"] = param(
+        "views",
+        help="how the picture shows the object: from anywhere with its top up, turned in any way, or from the front",
+    )
+    fov: float = param(
+        math.radians(30),
+        unit="radian",
+        help="angle of view; the unit sphere fills it",
+        validator=and_(gt(0), lt(math.pi / 2)),
+    )
+    supersampling: int = param(3, unit="samples per pixel along an axis", help="against aliasing", validator=ge(1))
+    background: float = param(
+        0.0,
+        unit="image",
+        help="grey where there is nothing; 0, as methods that learn from the meshes draw them",
+        validator=and_(ge(0), le(1)),
+    )
+
+    def check(self) -> None:
+        if not self.categories or len(set(self.categories)) != len(self.categories):
+            raise ValueError(f"categories needs different names, at least one, got {list(self.categories)}")
+
+    def setup(self) -> None:
+        super().setup()
+        unknown = [name for name in self.categories if name not in KINDS]
         if unknown:
             raise ValueError(f"no kind {unknown[0]!r}; there are: {', '.join(KINDS)}")
-        return cls(config, size=size, seed=seed)
 
-    def item(self, index: int) -> dict[str, Any]:
+    def item(self, index: int) -> Solid:
         """Return solid ``index``: its picture, camera, mask, pose and mesh."""
-        config, mesh = self.config, self.mesh(index)
-        rotation = _draw_rotation(stream(self.seed, index, "pose"), config.views)
+        mesh = self.mesh(index)
+        rotation = _draw_rotation(stream(self.seed, index, "pose"), self.views)
         tone, tint = np.split(stream(self.seed, index, "colour").uniform(-1, 1, 4), [1])
-        studio = Studio(size=self.size, fov=config.fov, samples=config.supersampling, ambient=0.3)
+        studio = Studio(size=self.size, fov=self.fov, samples=self.supersampling, ambient=0.3)
         picture = take_picture(mesh, studio, matrix=rotation, closed=True)
         albedo = np.clip(0.8 + 0.1 * tone + 0.1 * tint, 0, 1)
-        colours = picture.grey[None] * albedo[:, None, None] + (1 - picture.cover[None]) * config.background
-        translation = (0.0, 0.0, 1 / math.sin(config.fov / 2))
+        colours = picture.grey[None] * albedo[:, None, None] + (1 - picture.cover[None]) * self.background
+        translation = (0.0, 0.0, 1 / math.sin(self.fov / 2))
         return {
             "image": np.clip(colours, 0, 1).astype(np.float32),
-            "camera": intrinsics(config.fov, self.size).astype(np.float32),
+            "camera": intrinsics(self.fov, self.size).astype(np.float32),
             "true_mask": picture.cover[None] >= 0.5,
             "true_pose": np.column_stack([CAMERA_FROM_WORLD @ rotation, translation]).astype(np.float32),
             "mesh": mesh,
@@ -62,21 +91,20 @@ class Solids(Generator):
 
     def mesh(self, index: int) -> TriangleMesh:
         """Return the mesh of solid ``index``."""
-        draw = KINDS[self.config.categories[index % len(self.config.categories)]]
-        drawn = draw(Traits(stream(self.seed, index, "shape"), variation=self.config.variation))
+        draw = KINDS[self.categories[index % len(self.categories)]]
+        drawn = draw(Traits(stream(self.seed, index, "shape"), variation=self.variation))
         vertices = drawn.vertices - (drawn.vertices.min(axis=0) + drawn.vertices.max(axis=0)) / 2
         return TriangleMesh(vertices / np.sqrt((vertices**2).sum(axis=1).max()), drawn.faces)
 
     def describe(self) -> dict[str, Any]:
         """Return camera, frames and kinds."""
-        config = self.config
         return {
             "camera": {
-                "fov": config.fov,
+                "fov": self.fov,
                 "focal": "corners",
-                "intrinsics": intrinsics(config.fov, self.size).astype(np.float32).tolist(),
+                "intrinsics": intrinsics(self.fov, self.size).astype(np.float32).tolist(),
             },
-            "categories": list(config.categories),
+            "categories": list(self.categories),
             "units": {"length": "the largest distance of a vertex from the origin is 1", "colour": "sRGB in [0, 1]"},
             "frames": {
                 "mesh": "z up, front at -y, about the middle of its bounding box",

@@ -5,15 +5,17 @@ planes, channels first. Items lie in clips of equal length. The partner of an it
 the one before, so that no partner is of another clip.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from armillary_synthetic.config import VideoConfig
 from armillary_synthetic.raster import Floats
 from armillary_synthetic.scene import stream
 from armillary_synthetic.smooth import backdrop
+
+if TYPE_CHECKING:
+    from armillary_synthetic.bases import Video
 
 
 def partner_of(index: int, *, clip: int) -> int:
@@ -35,15 +37,15 @@ def means(values: Floats, *, samples: int) -> Floats:
     return rows.reshape(channels, side // samples, side // samples, samples).sum(axis=3) / samples**2
 
 
-def draw_still(config: VideoConfig, seed: int, index: int, size: int) -> Floats:
+def draw_still(video: "Video", index: int) -> Floats:
     """Return the background [3, size, size] of the clip of an item: black, or smooth random colours.
 
     It is the same for all items of a clip, so that a pixel of background is found again where it is.
     """
-    if config.background == "plain":
-        return np.zeros((3, size, size))
-    generator = stream(seed, index // config.clip, "background")
-    return np.moveaxis(backdrop(generator, generator.uniform(0.1, 0.9, 3), size), -1, 0)
+    if video.background == "plain":
+        return np.zeros((3, video.size, video.size))
+    generator = stream(video.seed, index // video.clip, "background")
+    return np.moveaxis(backdrop(generator, generator.uniform(0.1, 0.9, 3), video.size), -1, 0)
 
 
 def inside(x: Floats, y: Floats) -> NDArray[np.bool_]:
@@ -51,10 +53,10 @@ def inside(x: Floats, y: Floats) -> NDArray[np.bool_]:
     return np.maximum(np.abs(x), np.abs(y)) <= 1
 
 
-def describe_video(config: VideoConfig) -> dict[str, Any]:
+def describe_video(video: "Video") -> dict[str, Any]:
     """Return plain values for ``generator.json``: how items pair, and what the numbers mean."""
     return {
-        "clip": config.clip,
+        "clip": video.clip,
         "units": {"position": "[-1, 1] from corner pixel to corner pixel", "colour": "sRGB in [0, 1]"},
         "partner": "the next item of the clip, of its last the one before",
     }

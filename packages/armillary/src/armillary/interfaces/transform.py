@@ -8,7 +8,7 @@ import torch
 
 from armillary import specs
 from armillary.interfaces.part import Part
-from armillary.interfaces.signature import gives, takes
+from armillary.interfaces.signature import gives, hints, record_ports, takes
 
 
 class Transform(Part):
@@ -25,7 +25,8 @@ class Transform(Part):
     @classmethod
     def declared(cls) -> dict[str, Any]:
         """Return the ports of ``__call__``."""
-        consumes = takes(cls.__call__, besides=("sample", "kinds", "generator"))
+        named = record_ports(hints(cls.__call__).get("sample"))
+        consumes = takes(cls.__call__, besides=(*(() if named else ("sample",)), "kinds", "generator"))
         return {"consumes": consumes, "produces": gives(cls.__call__, required=False)}
 
     @abc.abstractmethod

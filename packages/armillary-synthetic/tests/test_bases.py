@@ -4,7 +4,10 @@ import pytest
 
 from armillary.config import structure
 from armillary.errors import ConfigError
-from armillary_synthetic.config import ArmConfig, GlobeConfig, HeadsConfig, MorphableConfig
+from armillary_synthetic.arm import Arm
+from armillary_synthetic.globe import Globe
+from armillary_synthetic.heads import Heads
+from armillary_synthetic.morphable import Morphable
 
 
 @pytest.mark.parametrize(
@@ -20,12 +23,12 @@ from armillary_synthetic.config import ArmConfig, GlobeConfig, HeadsConfig, Morp
 )
 def test_settings_that_cannot_be_are_refused(table, said):
     with pytest.raises(ConfigError, match=said):
-        structure(table, HeadsConfig)
+        structure(table, Heads.Config)
 
 
 def test_a_morphable_model_must_be_named():
     with pytest.raises(ConfigError, match="model"):
-        structure({}, MorphableConfig)
+        structure({}, Morphable.Config)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +46,7 @@ def test_a_morphable_model_must_be_named():
 )
 def test_settings_of_a_globe_that_cannot_be_are_refused(table, said):
     with pytest.raises(ConfigError, match=said):
-        structure(table, GlobeConfig)
+        structure(table, Globe.Config)
 
 
 @pytest.mark.parametrize(
@@ -60,4 +63,4 @@ def test_settings_of_a_globe_that_cannot_be_are_refused(table, said):
 )
 def test_settings_of_an_arm_that_cannot_be_are_refused(table, said):
     with pytest.raises(ConfigError, match=said):
-        structure(table, ArmConfig)
+        structure(table, Arm.Config)
