@@ -11,11 +11,11 @@ mentions
 declaration
     Lines of a method package that declare a part, a port or a setting outside the part's class: all lines of ``plugin.py``,
     ``config.py``, ``*_config.py`` and ``*_specs.py``, and elsewhere the lines of calls of ``Port``, ``Slot`` and ``...Spec``, and of
-    classes with ``param`` fields and no method but checks. ``recipes.py`` and ``reported.py`` do not count. Aliases of port types
+    attrs classes with ``param`` fields and no method but checks. ``recipes.py`` and ``reported.py`` do not count. Aliases of port types
     (``Annotated``) and classes derived from ``TypedDict`` are part of the form and do not count.
 tutorial
-    Lines of all files of the tutorial's loss, its tests and ``mine.toml`` apart; the number of its Python files that are not empty of
-    code, with ``pyproject.toml``; and :data:`CONCEPTS`, the names that a reader has to know.
+    Lines and number of all files of the tutorial's loss, its tests and ``mine.toml`` apart; and :data:`CONCEPTS`, the names that a
+    reader has to know.
 circles
     Sets of files of one package that import each other, directly or through others; imports inside functions count, imports for
     type checkers alone do not.
@@ -49,6 +49,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "integration_tests"))
+from source import FLOORS as FLOORS
 from source import ROOT, circles, docstrings, import_graph, public_kernels, questions, source_files, tree
 
 BEFORE = "10b0c87"
@@ -148,7 +149,7 @@ def _declaring(module: ast.Module) -> set[int]:
 
 
 def _only_settings(node: ast.ClassDef) -> bool:
-    """Return whether a class has settings, and no header of a part: a base with a ``check`` or ``__attrs_post_init__`` counts."""
+    """Return whether a class is an attrs class of settings, with no method but checks."""
     methods = {item.name for item in node.body if isinstance(item, ast.FunctionDef)}
     decorated = any("attrs" in ast.unparse(decorator) for decorator in node.decorator_list)
     return bool(settings(node)) and decorated and methods <= {"check", "__attrs_post_init__"}

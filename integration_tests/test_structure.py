@@ -1,5 +1,6 @@
 """Measures of the code, on a small tree counted by hand; the bars themselves are held by ``nox -s structure``."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -113,3 +114,10 @@ def test_the_measures_find_the_tree(structure):
     assert found["the tutorial's loss, concepts"] > 4
     assert found["a setting's name in its package, median"] >= 1
     assert len(structure.public_kernels()) > 90
+
+
+def test_the_page_has_the_rooms_of_the_tree(structure):
+    """In the order of imports, one row per floor; ``test_house.py`` holds the floors to the tree."""
+    page = (ROOT / "docs/structure.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`.*?) \|", page, flags=re.MULTILINE)
+    assert [tuple(re.findall(r"`(\w+)`", row)) for row in rows] == [*structure.FLOORS]
