@@ -147,6 +147,12 @@ def startup(session: nox.Session) -> None:
     everything(session).run("python", "benchmarks/startup.py", *session.posargs)
 
 
+@nox.session(venv_backend="none")
+def structure(session: nox.Session) -> None:
+    """Print size and shape of the code beside the values before the refactoring; fail where a bar is missed."""
+    everything(session).run("python", "benchmarks/structure.py", *session.posargs)
+
+
 @nox.session
 def minimum(session: nox.Session) -> None:
     """Run the tests of all packages with the lowest versions that they declare; torch stays as constrained."""

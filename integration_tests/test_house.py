@@ -6,82 +6,35 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
-PACKAGES = tuple(sorted(p.parent for p in ROOT.glob("packages/*/pyproject.toml")))
+sys.path.insert(0, str(Path(__file__).parent))
+from source import (
+    FLOOR_OF,
+    FLOORS,
+    PACKAGES,
+    ROOT,
+    circles,
+    core_files,
+    import_graph,
+    imports,
+    module_name,
+    questions,
+    room,
+    source_files,
+)
+
+sys.path.pop(0)
+
 PLUGINS = tuple(p for p in PACKAGES if p.name != "armillary")
 
-# From the ground floor up; the facade `armillary/__init__.py` imports `api` on demand.
-FLOORS = (
-    ("names", "ports", "config", "errors", "seeds", "signals", "specs", "files", "version"),
-    ("interfaces",),
-    ("plugins",),
-    ("recipes",),
-    ("kernels",),
-    ("nn",),
-    ("data",),
-    ("std",),
-    ("drawing",),
-    ("training",),
-    ("inference",),
-    ("pages",),
-    ("comparison",),
-    ("api",),
-    ("cli",),
-    ("__main__",),
-)
-FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 LIGHT_ROOMS = {*FLOORS[0], "plugins", "recipes"}
 LIGHT_NAMES = {"__init__", "plugin", "config", "recipes", "reported"}
 HEAVY_IMPORTS = ("torch", "numpy", "e3nn", "lightning_fabric", "trimesh", "PIL")
 # A declared need whose module has another name.
 MODULE_OF = {"pillow": "PIL", "tomli-w": "tomli_w", "lightning-fabric": "lightning_fabric"}
-
-
-def source_files(package: Path) -> list[Path]:
-    return sorted(package.glob("src/**/*.py"))
-
-
-def module_name(path: Path) -> str:
-    parts = path.relative_to(next(p for p in path.parents if p.name == "src")).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-@cache
-def imports(path: Path) -> tuple[tuple[int, str], ...]:
-    """Return line and full module name of each import in a file, also inside functions; not those for type checkers."""
-    return tuple(_imports(ast.parse(path.read_text(encoding="utf-8")), module_name(path), path.name == "__init__.py"))
-
-
-def _imports(tree: ast.AST, module: str, is_package: bool) -> Iterator[tuple[int, str]]:
-    nodes = [tree]
-    while nodes:
-        node = nodes.pop()
-        typing = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-        nodes += node.orelse if typing else ast.iter_child_nodes(node)
-        if isinstance(node, ast.Import):
-            yield from ((node.lineno, alias.name) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                parents = module.split(".")[: len(module.split(".")) - node.level + is_package]
-                base = ".".join([*parents, base] if base else parents)
-            yield node.lineno, base
-            # `from armillary import cli` imports a module, `from armillary.run import train` perhaps one.
-            yield from ((node.lineno, f"{base}.{alias.name}") for alias in node.names)
-
-
-def room(module: str) -> str | None:
-    parts = module.split(".")
-    return parts[1] if parts[0] == "armillary" and len(parts) > 1 else None
-
-
-def core_files() -> list[Path]:
-    return [p for p in source_files(ROOT / "packages/armillary") if module_name(p) != "armillary"]
 
 
 def test_the_tree_was_read():
@@ -116,33 +69,6 @@ def test_training_draws_nothing():
         if room(module) in {"drawing", "pages", "inference"}
     ]
     assert not wrong, "\n".join(wrong)
-
-
-def import_graph(package: Path) -> dict[str, set[str]]:
-    """Return each module of a package with those of the package that it imports, also inside functions."""
-    modules = {module_name(path): path for path in source_files(package)}
-    graph = {}
-    for name, path in modules.items():
-        found = {(line, module) for line, module in imports(path) if module in modules}
-        # `from armillary.data import make` imports the module, not the package that it is in.
-        nested = {(line, module.rpartition(".")[0]) for line, module in found}
-        graph[name] = {module for _, module in found - nested} - {name}
-    return graph
-
-
-def circles(graph: dict[str, set[str]]) -> list[list[str]]:
-    """Return the sets of modules that import each other, directly or through others."""
-    reached = {}
-    for name in graph:
-        seen, waiting = set(), [*graph[name]]
-        while waiting:
-            module = waiting.pop()
-            if module not in seen:
-                seen.add(module)
-                waiting += graph[module]
-        reached[name] = seen
-    together = {name: frozenset(m for m in reached[name] if name in reached[m]) for name in graph}
-    return sorted(sorted(circle) for circle in {*together.values()} if circle)
 
 
 def test_circles_are_found():
@@ -231,32 +157,19 @@ def test_defaults_are_keyword_only():
     assert not wrong, "\n".join(wrong)
 
 
-QUESTIONS = ("What", "Whether", "Who", "Whoever", "Which", "How", "Where", "From", "When")
-
-
-def questions(path: Path) -> Iterator[str]:
-    """Yield the docstrings of a module and its classes that open with a question word or a preposition."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef):
-            line = (ast.get_docstring(node) or "").partition("\n")[0]
-            if re.split(r"\W", line, maxsplit=1)[0] in QUESTIONS:
-                yield f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 1)} {line}"
-
-
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda p: p.name)
 def test_docstrings_open_with_a_noun_phrase(package):
     """A module or class is a thing: its docstring names it, and does not open with a question about it."""
-    wrong = [found for path in source_files(package) for found in questions(path)]
+    found = ((path, *question) for path in source_files(package) for question in questions(path))
+    wrong = [f"{path.relative_to(ROOT)}:{line} {text}" for path, line, text in found]
     assert not wrong, "\n".join(wrong)
 
 
-def test_a_question_is_found(tmp_path, monkeypatch):
+def test_a_question_is_found(tmp_path):
     """Guards the test above: a search that finds nothing would pass it."""
-    monkeypatch.setattr(f"{__name__}.ROOT", tmp_path)
     path = tmp_path / "module.py"
     path.write_text('"""What it is."""\n\nclass A:\n    """From a to b."""\n\nclass B:\n    """Whatsit."""\n')
-    assert [*questions(path)] == ["module.py:1 What it is.", "module.py:3 From a to b."]
+    assert questions(path) == [(1, "What it is."), (3, "From a to b.")]
 
 
 def light_modules() -> list[str]:
