@@ -20,12 +20,12 @@ import attrs
 
 from armillary.errors import PluginError
 from armillary.plugins.discovery import PluginRecord
-from armillary.plugins.doctor import HEAVY
 from armillary.plugins.host import Host, interface_of
 
 _CHILD = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from armillary_testing.child import sight; sight(*sys.argv[2:])"
 _NETWORK = ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto", "socket.sendmsg")
 _TAIL = 200
+_HEAVY = ("torch", "numpy", "e3nn")  # modules that set global state of their own when they are imported
 _FILTERS = "the filters of warnings"
 
 
@@ -164,8 +164,7 @@ def _changes_kept(seen: dict[str, Any]) -> Iterator[None]:
     yield
     after = _state()
     names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
-    if any(name in sys.modules and name not in modules for name in HEAVY):
-        # what these set when they are imported is theirs; that they are imported is for another check to say
+    if any(name in sys.modules and name not in modules for name in _HEAVY):
         names = [name for name in names if name != _FILTERS and (name in before) == (name in after)]
     seen.setdefault("changed", []).extend(names)
 

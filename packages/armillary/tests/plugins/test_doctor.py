@@ -98,32 +98,10 @@ def test_writing_to_standard_output_is_a_warning(site, line):
     assert "'hello'" in finding.text
 
 
-def test_a_heavy_plugin_module_is_a_warning(site):
-    """Once, by the module that brings it first: the config after it is not to blame."""
-    site.install("rings", "import numpy, torch\n" + GOOD)
-    (finding,) = examine(site.records()["rings"]).findings
-    assert finding.level == "warning"
-    assert finding.text == "armillary_rings.plugin imports torch, numpy: every command would wait for it"
-
-
-def test_a_heavy_config_is_a_warning(site):
-    """A recipe is checked with the configs alone."""
-    files = {"settings.py": "import torch\nfrom armillary.config import NoConfig as Config"}
-    site.install("rings", SPEC.replace('Net")', 'Net", config="{package}.settings:Config")'), files=files)
-    assert texts(site) == {
-        "warning": "armillary_rings.settings:Config imports torch, numpy: every command would wait for it"
-    }
-
-
 def test_a_config_that_fails_is_reported_once(site):
     site.install("rings", SPEC.replace('Net")', 'Net", config="{package}.settings:Config")'), files={"settings.py": ""})
     (finding,) = examine(site.records()["rings"]).findings
     assert "armillary_rings.settings has no Config" in finding.text
-
-
-def test_a_heavy_plugin_that_also_fails_has_both_findings(site):
-    site.install("rings", "import numpy\nraise RuntimeError('no')")
-    assert set(texts(site)) == {"warning", "error"}
 
 
 def test_a_plugin_without_a_range_on_the_core_is_a_warning(site):

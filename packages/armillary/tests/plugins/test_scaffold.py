@@ -156,7 +156,7 @@ def test_what_is_interrupted_leaves_nothing(here, monkeypatch):
     real = scaffold._filled
 
     def breaks(template, words):
-        if template.name == "config.py.txt":
+        if template.name == "part.py.txt":
             raise KeyboardInterrupt
         return real(template, words)
 

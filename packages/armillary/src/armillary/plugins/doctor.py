@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
@@ -22,9 +22,6 @@ import attrs
 from armillary.errors import PluginError
 from armillary.plugins.discovery import PluginRecord, discover
 from armillary.plugins.host import Host
-
-HEAVY = ("torch", "numpy", "e3nn")
-"""Modules that a plugin's light module may not import: every command would wait for them."""
 
 TIMEOUT = 120.0
 """Seconds that one plugin has: importing torch from a cold disk can take half a minute."""
@@ -172,8 +169,7 @@ def _probe(record: PluginRecord, write: Callable[..., None]) -> None:
     write(doing=f"importing {record.module} and asking its hooks")
     start = time.perf_counter()
     try:
-        with _light(record.module, write):
-            offer = host.load(record.id)
+        offer = host.load(record.id)
     except PluginError as error:
         write(finding=_error(record, error))
         return
@@ -183,28 +179,14 @@ def _probe(record: PluginRecord, write: Callable[..., None]) -> None:
         text = f"prints while it is loaded: {offer.printed.strip().partition(chr(10))[0]!r}"
         write(finding={"level": "warning", "text": text})
     built = [(kind, spec) for kind, specs in offer.components.items() for spec in specs.values() if kind != "recipe"]
-    for check, field in ((host.config, "config"), (host.resolve, "target")):  # configs first: they must be light
+    for check, field in ((host.config, "config"), (host.resolve, "target")):
         for kind, spec in built:
             name = getattr(spec, field)
             write(doing=f"importing {name}, the {field} of {kind} {record.id}:{spec.name}")
             try:
-                with _light(name, write) if field == "config" else contextlib.nullcontext():
-                    check(spec)
+                check(spec)
             except PluginError as error:
                 write(finding=_error(record, error))
-
-
-@contextlib.contextmanager
-def _light(name: str, write: Callable[..., None]) -> Iterator[None]:
-    """Write a warning where what is imported inside brings one of the heavy modules, also when it fails."""
-    before = {heavy for heavy in HEAVY if heavy in sys.modules}
-    try:
-        yield
-    finally:
-        brought = [heavy for heavy in HEAVY if heavy in sys.modules and heavy not in before]
-        if brought:
-            text = f"{name} imports {', '.join(brought)}: every command would wait for it"
-            write(finding={"level": "warning", "text": text})
 
 
 def _error(record: PluginRecord, error: PluginError) -> dict[str, str]:

@@ -1,6 +1,6 @@
 import torch
 
-from armillary_charbonnier.losses import Charbonnier
+from armillary_charbonnier import Charbonnier
 from armillary_testing import conformance
 
 test_conformance = conformance("charbonnier")
