@@ -139,7 +139,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict[st
         folder = tmp_path_factory.mktemp("site")
         for project in projects:
             lay(project, folder)
-        return {"PYTHONPATH": str(folder)}
+        return {"PYTHONPATH": os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH", "")]))}
 
     return site
 

@@ -137,6 +137,7 @@ class Picture(TypedDict):
 class Pair(TypedDict):
     """Two views, and the grid that leads from one to the other."""
 
+    image: ports.Image
     source: ports.Image
     target: ports.Image
     grid: ports.Grid

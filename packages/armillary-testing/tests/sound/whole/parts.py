@@ -99,7 +99,8 @@ class Pictures(Dataset, name="pictures", source="ours"):
 
     def __getitem__(self, index: int) -> Item:
         """Return one picture."""
-        item: Any = self.inner[index]
+        inner: Any = self.inner
+        item: Item = inner[index]
         return {**item, "image": item["image"]}
 
 
