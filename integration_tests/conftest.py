@@ -115,11 +115,13 @@ def smoke_run(home: Path, heads: Path, tmp_path_factory: pytest.TempPathFactory)
 
 
 def lay(project: Path, site: Path) -> None:
-    """Lay a plugin's package and metadata into a folder, as pip does, but without building it: nothing is fetched."""
+    """Copy a plugin's package or module and its metadata into a folder, as pip does, without building or fetching."""
     table = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     sources = project / "src" if (project / "src").is_dir() else project
     for package in sources.glob("*/__init__.py"):
         shutil.copytree(package.parent, site / package.parent.name, ignore=shutil.ignore_patterns("__pycache__"))
+    for module in project.glob("armillary_*.py"):
+        shutil.copy(module, site)
     info = site / f"{table['name'].replace('-', '_')}-{table['version']}.dist-info"
     info.mkdir()
     needs = "".join(f"Requires-Dist: {need}\n" for need in table["dependencies"])
@@ -137,7 +139,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict[st
         folder = tmp_path_factory.mktemp("site")
         for project in projects:
             lay(project, folder)
-        return {"PYTHONPATH": str(folder)}
+        return {"PYTHONPATH": os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH", "")]))}
 
     return site
 

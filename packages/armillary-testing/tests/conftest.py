@@ -20,7 +20,7 @@ _numbers = count()
 def lay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lay]:
     """Return a function that installs a plugin of ``sound/`` with lines of it changed, and returns its id.
 
-    ``lay("generator", {"plugin.py": ("old", "new")})``: each old text must be there.
+    ``lay("generator", {"parts.py": ("old", "new")})``: each old text must occur in that file.
     """
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("ARMILLARY_SOUND", "0")  # a mutant changes it; so it is set back
@@ -30,9 +30,10 @@ def lay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lay]:
         id = f"{name}{next(_numbers)}"
         package = f"armillary_{id}"
         metadata = f"Metadata-Version: 2.1\nName: armillary-{id}\nVersion: 1.0\nRequires-Dist: armillary>=0.1,<0.2\n"
+        module = "plugin" if (SOUND / name / "plugin.py").exists() else "parts"
         files = {
             "METADATA": metadata,
-            "entry_points.txt": f"[armillary.plugins]\n{id} = {package}.plugin\n",
+            "entry_points.txt": f"[armillary.plugins]\n{id} = {package}.{module}\n",
             **{path.name: path.read_text(encoding="utf-8") for path in (SOUND / name).glob("*.py")},
         }
         for file, (old, new) in changes.items() if isinstance(changes, Mapping) else changes:

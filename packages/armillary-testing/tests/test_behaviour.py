@@ -6,7 +6,7 @@ from armillary_testing import verify
 from armillary_testing.behaviour import CHECKS
 from armillary_testing.child import Sighting
 
-WEIGHTS = "self.linear = torch.nn.Linear(3, features)"
+WEIGHTS = "self.linear = torch.nn.Linear(3, self.features)"
 CALL = '"""Return the feature."""'
 RESULT = 'return {"feature": feature}'
 
@@ -64,7 +64,7 @@ def test_a_broken_claim_is_found_by_its_own_check(lay, alone, check):
 
 def test_every_check_has_a_mutant():
     """Those of some kinds alone are broken in a test of their own."""
-    assert {check.name for check in CHECKS} == {*MUTANTS, "ranges", "predicts"}
+    assert {check.name for check in CHECKS} == {*MUTANTS, "ranges", "predicts", "calls"}
 
 
 def test_sound_parts_pass(lay, alone):
@@ -80,13 +80,13 @@ def test_sound_parts_pass(lay, alone):
 
 
 def test_a_loss_that_reduces_is_found(lay, alone):
-    """A loss an item must not average over the batch: the runner does."""
+    """A loss per item must not average over the batch: the runner does."""
     report = behaviour(lay, alone, ("mean(dim=(1, 2, 3))", "mean()"))
     assert "outputs" in {outcome.check for outcome in report.failures}
 
 
 def test_a_part_that_cannot_be_built_is_found(lay, alone):
     """Nothing could be looked at; each check says why."""
-    report = behaviour(lay, alone, ("return cls(config.features)", "raise ValueError('never')"))
+    report = behaviour(lay, alone, (WEIGHTS, "raise ValueError('never')"))
     assert not report.ok
     assert any("never" in line for line in report.lines())

@@ -21,7 +21,7 @@ def parts(old: str, new: str) -> list[tuple[str, tuple[str, str]]]:
 
 MUTANTS = {
     "ranges": ("kinds", parts("torch.nn.functional.softplus(self.linear(feature))", "self.linear(feature)")),
-    "symmetry": ("kinds", [("plugin.py", ('symmetry="o3"', 'symmetry="so3"'))]),
+    "symmetry": ("kinds", parts('symmetry = "o3"', 'symmetry = "so3"')),
     "slope": ("kinds", parts("return error.sum(", "error = 2 * error - error.detach()\n        return error.sum(")),
     "truth-is-best": ("kinds", parts("reconstruction - image, 0.0)", "reconstruction - image - 0.2, 0.0)")),
     "masked": (
@@ -35,7 +35,7 @@ MUTANTS = {
         parts("render_depth(canonical_depth,", "render_depth(canonical_depth.roll(1, dims=-1),"),
     ),
     "y-down": ("kinds", parts(DRAWN, f"{POSE}pose[:, 1, 3] *= -1.0\n        {DRAWN}")),
-    "perfect-is-best": ("kinds", parts('ports["true_depth"]).abs()', 'ports["true_depth"]).abs().neg()')),
+    "perfect-is-best": ("kinds", parts("true_depth).abs()", "true_depth).abs().neg()")),
     "shards": ("kinds", parts("self.rows.update(other.rows)", "del other")),
     "nothing-scored": (
         "kinds",
@@ -61,11 +61,12 @@ MUTANTS = {
             'return {**item, "image": item["image"] * (torch.utils.data.get_worker_info() is None)}',
         ),
     ),
-    "splits": ("whole", parts("root=root, split=split)", 'root=root, split="all")')),
+    "splits": ("whole", parts("split=self.split,", 'split="all",')),
     "predicts": (
         "whole",
-        parts("return self.forward(**ports)", "return {'picture': self.forward(**ports)['reconstruction']}"),
+        parts("return self.forward(image=image)", "return {'picture': self.forward(image=image)['reconstruction']}"),
     ),
+    "calls": ("whole", parts("self.encoder(image=image)", "self.encoder(image)")),
 }
 OTHERS = {
     "plane": {"sphere"},  # a turn about a centre moves, too
@@ -104,7 +105,7 @@ def test_a_symmetry_that_is_not_there_is_found(lay, alone):
 
 def test_every_check_has_a_mutant():
     own = {check.name for name in MODULES for check in importlib.import_module(f"armillary_testing.{name}").CHECKS}
-    assert own | {"ranges", "predicts"} == set(MUTANTS)
+    assert own | {"ranges", "predicts", "calls"} == set(MUTANTS)
     assert own <= {check.name for check in checks(2)}
 
 

@@ -1,4 +1,4 @@
-"""The conformance kit: whether a plugin is what it declares. Light.
+"""Conformance kit for plugins. Light.
 
 ``armillary plugins verify NAME`` runs it; in a test file it is one line, ``test_conformance = conformance("NAME")``. What is
 checked comes from the registry: a component that the plugin declares tomorrow is checked tomorrow.

@@ -1,13 +1,14 @@
-"""Level 2: what the parts do with tiny tensors on the CPU."""
+"""Checks of level 2 on all parts, with tiny tensors on the CPU."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from armillary.plugins.host import first_line
+from armillary.ports import Port
 from armillary.training.build import declared
 from armillary_testing.cases import BATCH, Case, sized
 from armillary_testing.checks import Check, Failure, Skip, Subject
@@ -247,6 +248,42 @@ def predicts(subject: Subject) -> None:
         raise Failure("; ".join(problems))
 
 
+def calls(subject: Subject) -> None:
+    """A method calls each of its parts by keyword, with the ports that the slot declares."""
+    one = case(subject)
+    model, problems = one.model(), []
+    for name, slot in one.stage.method.slots.items():
+        if name in model.parts:
+            model.parts[name].register_forward_pre_hook(_watch(name, slot.consumes, problems), with_kwargs=True)
+    with torch.no_grad():
+        one.call(model.method.eval(), one.given())
+    if problems:
+        raise Failure("; ".join(dict.fromkeys(problems)))
+
+
+def _watch(name: str, ports: tuple[Port, ...], problems: list[str]) -> Callable[..., None]:
+    """Return a hook that compares each call of the part in a slot with the ports of the slot."""
+    known = {port.name: port for port in ports}
+
+    def hook(part: torch.nn.Module, positional: tuple[Any, ...], given: dict[str, Any]) -> None:
+        del part
+        if positional:
+            problems.append(f"it calls {name} with {len(positional)} arguments without their names")
+            return
+        missing = [port.name for port in ports if port.name not in given and not port.optional]
+        unknown = [key for key in given if key not in known]
+        if missing or unknown:
+            problems.append(
+                f"it calls {name} without {missing or 'nothing'} and with undeclared {unknown or 'nothing'}"
+            )
+        for key in given.keys() & known.keys():
+            axes = len(known[key].shape.split())
+            if isinstance(given[key], Tensor) and given[key].ndim != axes:
+                problems.append(f"it calls {name} with {key} of {given[key].ndim} axes, declared are {known[key]}")
+
+    return hook
+
+
 def _called(one: Case, part: torch.nn.Module, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
     with torch.no_grad():
         return one.call(part, given)
@@ -300,6 +337,7 @@ _KINDS = {
     "odd-sizes": NETWORKS,  # a method's sizes are its recipe's
     "ranges": ("encoder", "head", "renderer", "method"),
     "predicts": ("method",),
+    "calls": ("method",),
 }
 RUNS = {
     "outputs": outputs,
@@ -318,6 +356,7 @@ RUNS = {
     "degenerate": degenerate,
     "empty": empty,
     "predicts": predicts,
+    "calls": calls,
 }
 CHECKS = tuple(
     Check(name=name, level=2, kinds=_KINDS.get(name, METHODS_TOO), claim=run.__doc__ or "", run=run)

@@ -1,4 +1,4 @@
-"""What the checks of one plugin share, each made when it is first wanted. Light."""
+"""State shared by the checks of one plugin, each item made on first use. Light."""
 
 import warnings
 from functools import cached_property
@@ -9,7 +9,6 @@ from armillary.plugins.discovery import PluginRecord
 from armillary.plugins.host import Host, Offer
 from armillary_testing.checks import PLUGIN, RECIPE_TRIED, Subject
 from armillary_testing.child import Sighting, watch
-from armillary_testing.generators_of import SMOKE
 
 
 class Bench:
@@ -57,6 +56,6 @@ class Bench:
         tried = [
             Subject(bench=self, kind=RECIPE_TRIED, id=each.id, spec=each.spec)
             for each in found
-            if each.kind == "recipe" and each.spec.name == SMOKE
+            if each.kind == "recipe" and each.spec.name == RECIPE_TRIED
         ]
         return [*found, *tried]

@@ -1,4 +1,4 @@
-"""A part built small: with the settings and shapes of a recipe that uses it, smoke first, or else with defaults and small sizes."""
+"""Small instances of parts: with the settings and shapes of a recipe that uses them, or with defaults and small sizes."""
 
 import contextlib
 import copy
@@ -19,7 +19,6 @@ from armillary.recipes.check import check
 from armillary.recipes.plan import BoundPlan, PartPlan, Plan
 from armillary.recipes.recipe import complete, resolve
 from armillary_testing.checks import Failure, Skip, Subject
-from armillary_testing.drawable import owned, undrawable
 from armillary_testing.settings import defaults
 from armillary_testing.values import drawn
 
@@ -29,12 +28,14 @@ _RANDOM = "random:0"
 _COEFFICIENTS = 64  # degrees below 8
 EXTENTS = (16, 32, 64)
 _CHANNELS = (8, 64, 128)
+STRANGE = ("mesh",)
+"""Kinds of ports that hold records, which cannot be drawn."""
 _POINT_KINDS = ("keypoints2d", "keypoints3d", "landmarks2d", "landmarks3d", "visibility", "heatmap")
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class Case:
-    """A part and sizes that suit it.
+    """Part with sizes for which it can be built.
 
     Args:
         subject: the component.
@@ -107,6 +108,19 @@ def tensors(
         value = drawn(ports[name], (batch, *(1 if size is None else size for size in shape[1:])), seed=seed)
         made[name] = value.to(dtype) if value.is_floating_point() else value
     return made
+
+
+def undrawable(spec: Any) -> str:
+    """Return why the inputs of a part cannot be drawn; empty if they can."""
+    strange = [port for port in spec.consumes if not port.optional and port.kind in STRANGE]
+    if strange:
+        return f"its port {strange[0].name} is a {strange[0].kind}, which nothing here can make up"
+    return "" if spec.consumes else "it is called with nothing"
+
+
+def owned(spec: Any) -> str:
+    """Return the name of a required port whose kind is the plugin's own; empty without one."""
+    return next((port.name for port in spec.consumes if not port.optional and port.kind.startswith("x.")), "")
 
 
 def part_case(subject: Subject) -> Case | Exception:

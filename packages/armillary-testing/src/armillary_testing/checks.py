@@ -1,4 +1,4 @@
-"""What a check is: a name, a level, the kinds that it is for, and a function that raises where the claim is wrong. Light.
+"""Record of a check: name, level, kinds of component, and a function that raises if the claim is wrong. Light.
 
 Level 0 reads metadata and imports nothing; 1 holds the plugin to its declarations; 2 runs its parts on tiny tensors; 3 resolves its
 recipes and trains the smallest.
@@ -20,16 +20,16 @@ RECIPE_TRIED = "smoke"
 
 
 class Failure(Exception):
-    """The claim does not hold; the message says what was claimed and what was found."""
+    """Failed claim; the message has the claim and the finding."""
 
 
 class Skip(Exception):
-    """The claim cannot be examined here; the message says why."""
+    """Check that cannot run here; the message has the reason."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class Subject:
-    """What is looked at: the plugin, or one of its components.
+    """Object of a check: the plugin, or one of its components.
 
     Args:
         bench: what the checks of one plugin share.
@@ -46,7 +46,7 @@ class Subject:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Check:
-    """One claim that every component of some kinds makes.
+    """Claim about every component of some kinds.
 
     Args:
         name: as reports and lists of known failures have it.

@@ -1,7 +1,7 @@
-"""A plugin imported in a process of its own, and what that process saw. Light.
+"""Import of a plugin in a process of its own, and a record of its side effects. Light.
 
-The child first does what every command does (import the plugin's module, ask its hooks, import the classes of settings), with
-warnings, printing, threads, network and global state watched; then it imports every target, as training would.
+The child first does what every command does (import the plugin's module, call its hooks) and records warnings, output, threads,
+network access and changes of global state; then it imports every target, as training would.
 """
 
 import contextlib
@@ -20,24 +20,23 @@ import attrs
 
 from armillary.errors import PluginError
 from armillary.plugins.discovery import PluginRecord
-from armillary.plugins.doctor import HEAVY
 from armillary.plugins.host import Host, interface_of
 
 _CHILD = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from armillary_testing.child import sight; sight(*sys.argv[2:])"
 _NETWORK = ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto", "socket.sendmsg")
 _TAIL = 200
+_HEAVY = ("torch", "numpy", "e3nn")  # modules that set global state of their own when they are imported
 _FILTERS = "the filters of warnings"
 
 
 @attrs.frozen(kw_only=True)
 class Sighting:
-    """What the child saw.
+    """Record that the child process writes.
 
     Args:
         ending: why it did not come to its end; empty where it did.
         loading: why the plugin cannot be loaded; empty where it can.
         targets: id of a component to why what it names cannot be imported.
-        heavy: modules that importing the light ones brought.
         printed: what was written to standard output and error.
         threads: names of threads that were left.
         network: what was asked of the network.
@@ -48,7 +47,6 @@ class Sighting:
     ending: str = ""
     loading: str = ""
     targets: dict[str, str] = attrs.field(factory=dict)
-    heavy: list[str] = attrs.field(factory=list)
     printed: str = ""
     threads: list[str] = attrs.field(factory=list)
     network: list[str] = attrs.field(factory=list)
@@ -94,10 +92,9 @@ def sight(record_json: str, report: str) -> None:
     seen: dict[str, Any] = {"loading": "", "targets": {}, "printed": "", "network": []}
     sys.addaudithook(_network(seen["network"]))
     host = Host([record])
-    modules, threads = set(sys.modules), set(threading.enumerate())
+    threads = set(threading.enumerate())
     with _warnings_kept(seen), _changes_kept(seen):
         _light(host, record, seen)
-    seen["heavy"] = [name for name in HEAVY if name in sys.modules and name not in modules]
     if not seen["loading"]:
         _targets(host, record, seen)
     left = [thread for thread in threading.enumerate() if thread not in threads]
@@ -167,8 +164,7 @@ def _changes_kept(seen: dict[str, Any]) -> Iterator[None]:
     yield
     after = _state()
     names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
-    if any(name in sys.modules and name not in modules for name in HEAVY):
-        # what these set when they are imported is theirs; that they are imported is for another check to say
+    if any(name in sys.modules and name not in modules for name in _HEAVY):
         names = [name for name in names if name != _FILTERS and (name in before) == (name in after)]
     seen.setdefault("changed", []).extend(names)
 

@@ -1,4 +1,4 @@
-"""Level 3: recipes resolve, and those called ``smoke`` learn, are saved, and come back."""
+"""Checks of level 3: recipes resolve; those called ``smoke`` train, are saved and are loaded again."""
 
 import tomllib
 from typing import Any
@@ -10,9 +10,8 @@ from armillary.errors import ArmillaryError
 from armillary.recipes.check import plan_recipe
 from armillary.recipes.recipe import complete, from_table, resolve
 from armillary_testing.checks import PLUGIN, RECIPE_TRIED, Check, Failure, Skip, Subject
-from armillary_testing.generators_of import SMOKE, absent
 from armillary_testing.reload import predict_anew
-from armillary_testing.trial import dry, measure, predicted, trained, trial
+from armillary_testing.trial import absent, dry, measure, predicted, trained, trial
 
 _RTOL, _ATOL = 1e-5, 1e-6  # another process may lay its memory out in another way
 _LEAST = 1e-3
@@ -24,8 +23,8 @@ def tiers(subject: Subject) -> None:
     offered = subject.bench.offer.components
     if not offered.get("method"):
         raise Skip("it has no method")
-    if SMOKE not in offered.get("recipe", {}):
-        raise Failure(f"it has a method, but no recipe called {SMOKE}")
+    if RECIPE_TRIED not in offered.get("recipe", {}):
+        raise Failure(f"it has a method, but no recipe called {RECIPE_TRIED}")
 
 
 def resolves(subject: Subject) -> None:

@@ -1,4 +1,4 @@
-"""Level 2: readers of data, on a folder that a generator was written to."""
+"""Checks of level 2 on data sets, on a folder made by a generator."""
 
 from typing import Any
 

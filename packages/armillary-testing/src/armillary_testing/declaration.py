@@ -1,4 +1,4 @@
-"""Level 1: what the plugin declares, and how it behaves when it is imported. Light."""
+"""Checks of level 1: declarations, and behaviour at import. Light."""
 
 import tomllib
 import typing
@@ -24,11 +24,6 @@ def loads(subject: Subject) -> None:
         raise Failure(seen.ending or seen.loading)
 
 
-def light(subject: Subject) -> None:
-    """Listing what the plugin offers imports neither torch nor numpy nor e3nn."""
-    _none(subject.bench.sighting.heavy, "its light modules import")
-
-
 def silent(subject: Subject) -> None:
     """Importing the plugin, or anything that it names, writes nothing to the screen."""
     _none(subject.bench.sighting.printed.splitlines()[:1], "when it is imported it writes")
@@ -45,7 +40,7 @@ def no_network(subject: Subject) -> None:
 
 
 def no_warnings(subject: Subject) -> None:
-    """Importing the plugin's light modules warns of nothing."""
+    """Importing the plugin gives no warning."""
     _none(subject.bench.sighting.warned, "when it is imported it warns:")
 
 
@@ -61,12 +56,11 @@ def offers(subject: Subject) -> None:
         raise Failure("its hooks deliver nothing, and it observes nothing")
 
 
-def target(subject: Subject) -> None:
-    """The class and the settings that a component names are there, and of its kind."""
+def complete(subject: Subject) -> None:
+    """A part defines all that its interface asks for, under a name that can be imported."""
     problem = subject.bench.sighting.targets.get(f"{subject.kind} {subject.id}")
     if problem:
         raise Failure(problem)
-    subject.bench.host.config(subject.spec)
 
 
 def described(subject: Subject) -> None:
@@ -88,28 +82,31 @@ def ports(subject: Subject) -> None:
             raise Failure(str(error)) from None
 
 
-def config_form(subject: Subject) -> None:
-    """Settings are a frozen attrs class, given by name, flat, each of a type that a file can hold."""
+def settings_flat(subject: Subject) -> None:
+    """Each setting is of a type that a file can hold, not a class of its own."""
     config = _config(subject)
-    if not attrs.has(config):
-        raise Failure(f"{config.__name__} is no attrs class")
     fields = attrs.fields_dict(config)
-    by_place = [name for name, field in fields.items() if not field.kw_only]
-    if by_place:
-        raise Failure(f"{config.__name__}: {by_place[0]} is not keyword-only: @attrs.frozen(kw_only=True)")
     nested = [name for name, hint in typing.get_type_hints(config).items() if name in fields and _holds_class(hint)]
     if nested:
-        raise Failure(f"{config.__name__}.{nested[0]} is a class of its own: settings are flat")
-    if not _frozen(config):
-        raise Failure(f"{config.__name__} can be changed after it was made: @attrs.frozen(kw_only=True)")
+        raise Failure(f"{nested[0]} is a class of its own: settings are flat")
 
 
-def config_round_trip(subject: Subject) -> None:
+def defaults_allowed(subject: Subject) -> None:
+    """The validators and ``check`` of a part accept its defaults."""
+    try:
+        _made(subject)
+    except ValueError as error:
+        raise Failure(f"its defaults are refused: {error}") from error
+
+
+def settings_kept(subject: Subject) -> None:
     """Settings that are written to a file and read again are the same settings."""
+    try:
+        made = _made(subject)
+    except ValueError:
+        raise Skip("its defaults are refused") from None
     config = _config(subject)
-    made = structure(defaults(config), config)
-    table = tomllib.loads(write_toml(plain(made)))
-    again = structure(table, config)
+    again = structure(tomllib.loads(write_toml(plain(made))), config)
     if again != made:
         lost = [name for name in attrs.fields_dict(config) if getattr(made, name) != getattr(again, name)]
         raise Failure(f"{lost[0]} was {getattr(made, lost[0])!r}, and is {getattr(again, lost[0])!r} from the file")
@@ -139,13 +136,9 @@ def _config(subject: Subject) -> Any:
     return subject.bench.host.config(subject.spec)
 
 
-def _frozen(config: Any) -> bool:
-    try:
-        for name in attrs.fields_dict(config):
-            setattr(config.__new__(config), name, None)
-    except attrs.exceptions.FrozenInstanceError:
-        return True
-    return not attrs.fields_dict(config)
+def _made(subject: Subject) -> Any:
+    config = _config(subject)
+    return structure(defaults(config), config)
 
 
 def _holds_class(hint: Any) -> bool:
@@ -164,7 +157,6 @@ def _check(name: str, run: Any, kinds: tuple[str, ...]) -> Check:
 LOADS = _check("loads", loads, (PLUGIN,))
 CHECKS = (
     LOADS,
-    _check("light", light, (PLUGIN,)),
     _check("silent", silent, (PLUGIN,)),
     _check("no-threads", no_threads, (PLUGIN,)),
     _check("no-network", no_network, (PLUGIN,)),
@@ -172,9 +164,10 @@ CHECKS = (
     _check("no-changes", no_changes, (PLUGIN,)),
     _check("offers", offers, (PLUGIN,)),
     _check("described", described, tuple(KINDS)),
-    _check("target", target, PARTS),
+    _check("complete", complete, PARTS),
     _check("ports", ports, PARTS),
-    _check("config-form", config_form, PARTS),
-    _check("config-round-trip", config_round_trip, PARTS),
+    _check("settings-flat", settings_flat, PARTS),
+    _check("defaults-allowed", defaults_allowed, PARTS),
+    _check("settings-kept", settings_kept, PARTS),
     _check("settings-documented", settings_documented, PARTS),
 )

@@ -1,4 +1,4 @@
-"""Level 2: what measures say of a perfect prediction, and of data that come in parts."""
+"""Checks of level 2 on evaluators: perfect predictions, merged shards, no data."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,9 +11,8 @@ from torch import Tensor
 from armillary.config import structure
 from armillary.interfaces.evaluator import Evaluation, Figure
 from armillary.ports import Port, Shapes
-from armillary_testing.cases import settle, size_of, tensors, uses
+from armillary_testing.cases import STRANGE, settle, size_of, tensors, uses
 from armillary_testing.checks import Check, Failure, Skip, Subject
-from armillary_testing.drawable import STRANGE
 from armillary_testing.settings import defaults
 
 FIT = "fit"

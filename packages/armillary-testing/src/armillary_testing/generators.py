@@ -1,4 +1,4 @@
-"""Level 2: what the generators make."""
+"""Checks of level 2 on generators."""
 
 import json
 from collections.abc import Mapping

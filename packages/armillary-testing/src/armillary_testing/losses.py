@@ -1,4 +1,4 @@
-"""Level 2: what losses say of the truth, and of what a mask leaves out."""
+"""Checks of level 2 on losses: the truth costs least, masked values are ignored."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Level 0: what the metadata says. Nothing is imported. Light."""
+"""Checks of level 0, on metadata; nothing is imported. Light."""
 
 from importlib.metadata import entry_points
 

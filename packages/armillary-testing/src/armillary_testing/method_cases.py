@@ -1,4 +1,4 @@
-"""A method built with the parts that a recipe of its plugin gives it, for the checks that every part goes through."""
+"""Small instances of methods, with the parts of a recipe of the same plugin."""
 
 import copy
 from collections.abc import Mapping
@@ -12,14 +12,13 @@ from armillary.plugins.host import first_line
 from armillary.ports import Port, Shape
 from armillary.recipes.plan import Plan, StagePlan
 from armillary.training.build import Model, build, call_method
-from armillary_testing.cases import BATCH, EXTENTS, plans, tensors
+from armillary_testing.cases import BATCH, EXTENTS, STRANGE, plans, tensors
 from armillary_testing.checks import Failure, Skip, Subject
-from armillary_testing.drawable import STRANGE
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class MethodCase:
-    """A method in a stage of a recipe.
+    """Method in a stage of a recipe.
 
     Args:
         subject: the component.

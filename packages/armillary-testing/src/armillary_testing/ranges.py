@@ -1,4 +1,4 @@
-"""Whether numbers are what their kind says (:data:`armillary.ports.KINDS`)."""
+"""Value ranges of each kind of port (:data:`armillary.ports.KINDS`)."""
 
 from collections.abc import Callable, Mapping
 

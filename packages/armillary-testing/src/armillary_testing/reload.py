@@ -1,4 +1,4 @@
-"""A run read back in a process of its own, and what its stages predict there."""
+"""Predictions of a saved run that is loaded in a new process."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Level 2: a renderer that draws a depth map from a depth map, against planes and a sphere.
+"""Checks of level 2 on renderers of depth maps, against planes and a sphere.
 
 The camera looks along z, x to the right, y down; pixel (i, j) has its centre at integer coordinates; a point moves by
 ``x_camera = R @ x_object + t``. Depth is compared where both maps have some, away from the border.

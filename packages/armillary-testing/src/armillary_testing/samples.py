@@ -1,4 +1,4 @@
-"""Samples for data sets and transforms: items of a generator that a recipe called smoke names, or else drawn."""
+"""Samples for transforms: items of the generator of a recipe called smoke, or random tensors."""
 
 import copy
 from collections.abc import Mapping
@@ -12,12 +12,10 @@ from armillary.config import structure
 from armillary.ports import Shapes
 from armillary.training.batches import collate
 from armillary.training.build import build_dataset, build_transform
-from armillary_testing.cases import settle, size_of, tensors
+from armillary_testing.cases import STRANGE, settle, size_of, tensors
 from armillary_testing.checks import RECIPE_TRIED, Failure, Skip, Subject
-from armillary_testing.drawable import STRANGE
-from armillary_testing.generators_of import SMOKE, excuse
 from armillary_testing.settings import defaults
-from armillary_testing.trial import Trial, trial
+from armillary_testing.trial import Trial, excuse, trial
 
 _EXTENTS = (24, 32)
 _CHANNELS = 8
@@ -27,7 +25,7 @@ _HEIGHT, _WIDTH = 40, 48
 
 @attrs.frozen(kw_only=True, eq=False)
 class Sample:
-    """A transform and what it is called with.
+    """Transform with its arguments.
 
     Args:
         transform: built.
@@ -49,9 +47,9 @@ class Sample:
 def trials(subject: Subject, *, everywhere: bool = False) -> list[Trial]:
     """Return the trials of the plugin's recipes called smoke, or of all that are installed, that can be tried here."""
     bench = subject.bench
-    found = [f"{bench.plugin}:{SMOKE}"] if SMOKE in bench.offer.components.get("recipe", {}) else []
+    found = [f"{bench.plugin}:{RECIPE_TRIED}"] if RECIPE_TRIED in bench.offer.components.get("recipe", {}) else []
     if everywhere:
-        found += [id for id in bench.host.components("recipe") if id.endswith(f":{SMOKE}") and id not in found]
+        found += [id for id in bench.host.components("recipe") if id.endswith(f":{RECIPE_TRIED}") and id not in found]
     made = []
     for id in found:
         if not excuse(bench.host, id):

@@ -1,4 +1,4 @@
-"""Settings with which a part can be built though nobody chose any. Light."""
+"""Default settings of a part, with stand-ins for required ones. Light."""
 
 import typing
 from collections.abc import Mapping
@@ -30,12 +30,3 @@ def defaults(config: Any) -> dict[str, Any]:
         else:
             raise Skip(f"its setting {name!r} is required, and nothing can stand in for it")
     return values
-
-
-def needs_more(config: Any) -> str:
-    """Return which required setting nothing can stand in for; empty where there is none."""
-    try:
-        defaults(config)
-    except Skip as reason:
-        return str(reason)
-    return ""

@@ -1,4 +1,4 @@
-"""Level 2: gradients of renderers and losses are the slopes of what they compute."""
+"""Checks of level 2 on gradients of renderers and losses, against difference quotients."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-r"""Level 2: what comes out turns when signals on the sphere turn, under the group that is declared, and not under the next larger.
+r"""Check of level 2 on symmetry: outputs are equivariant under the declared group, and not under the next larger one.
 
 Signals are bumps whose centres are turned: so the signal that is turned is exact, whatever the grid. Of what comes out, maps and
 coefficients turn, rotations are multiplied from the left, and everything else stays. What is measured is

@@ -1,4 +1,4 @@
-"""Level 2: transforms of samples and of batches."""
+"""Checks of level 2 on transforms."""
 
 import copy
 from collections.abc import Mapping

@@ -1,10 +1,10 @@
-"""A recipe called ``smoke``, tried on a few items of its generator.
+"""Trial of a recipe called ``smoke`` on a few items of its generator.
 
-Its loss is measured on one batch that stays the same, with the same draws, before the first step and after the last: so what is
-found is whether the weights move the right way, and not whether the last batch happened to be easier than the first.
+Its loss is measured before the first step and after the last, on the same batch under the same random draws. So it falls only if
+the weights improve, not because the last batch is easier than the first.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from armillary.data.generators import build_generator
 from armillary.errors import ArmillaryError, DataError
 from armillary.interfaces import StepCache
 from armillary.pages.observers import Films, Illustrations, Previews
-from armillary.plugins.host import first_line
+from armillary.plugins.host import Host, first_line
 from armillary.recipes.check import plan_recipe
 from armillary.recipes.plan import Plan, StagePlan
 from armillary.recipes.recipe import Overrides, Recipe, resolve
@@ -30,7 +30,6 @@ from armillary.training.observers import Observer, StageRun
 from armillary.training.optimise import weight_at
 from armillary.training.train import needed_ports, train
 from armillary_testing.checks import Failure, Skip, Subject
-from armillary_testing.generators_of import excuse, generator_of
 
 ITEMS = 12
 _SIZE = 64  # of a generator whose recipe does not say
@@ -40,7 +39,7 @@ _SECONDS = 600.0  # a slow machine must not end a stage before its steps are don
 
 @attrs.frozen(kw_only=True, eq=False)
 class Trial:
-    """A recipe and what it is tried on.
+    """Recipe with the data for its trial.
 
     Args:
         subject: the recipe.
@@ -68,7 +67,7 @@ class Trial:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Trained:
-    """What training a trial came to.
+    """Trained models of a trial.
 
     Args:
         folder: of the run.
@@ -88,7 +87,7 @@ class _Silent:
 
 
 class _Pictures(Observer):
-    """Draws what every run has drawn at its end, and remembers what cannot be drawn."""
+    """Observer that draws the pictures of a run and records failures to draw."""
 
     def __init__(self) -> None:
         self.failed: list[str] = []
@@ -278,3 +277,63 @@ def _dry(subject: Subject) -> bool:
     except ArmillaryError as error:
         raise Failure(str(error)) from error
     return True
+
+
+def generator_of(recipe: Recipe) -> Mapping[str, Any] | None:
+    """Return the entry of the generator that the serving stage names, None without one."""
+    return recipe.bodies[recipe.serves].get("generator")
+
+
+def absent(host: Host, id: str) -> str:
+    """Return the plugin of a part of a recipe that is not installed; empty if all are. The generator does not count."""
+    plugin, _, name = id.partition(":")
+    spec = host.load(plugin).components["recipe"][name]
+    for other in _ids({key: value for key, value in spec.table()[0].items() if key != "generator"}):
+        if other.partition(":")[0] not in host.ids:
+            return f"it uses {other}, and {other.partition(':')[0]} is not installed"
+    return ""
+
+
+def excuse(host: Host, id: str) -> str:
+    """Return why a recipe cannot be tried here for a reason that is not its own fault; empty if it can."""
+    reason = absent(host, id)
+    if reason:
+        return reason
+    try:
+        recipe = resolve(host, id)
+        taken = [run for run in _runs(recipe.table) if run]
+        if taken:
+            return f"it takes parts of another run, {taken[0]}"
+        generator = generator_of(recipe)
+        if generator is None:
+            return ""
+        if generator["use"].partition(":")[0] not in host.ids:
+            return f"its generator {generator['use']} is not installed"
+        spec = host.component("generator", generator["use"])
+        return f"its generator needs the file {spec.assets[0]}" if spec.assets else ""
+    except ArmillaryError:  # reported by other checks
+        return ""
+
+
+def _runs(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        take = value.get("take")
+        if isinstance(take, Mapping):
+            yield take.get("run", "")
+        for each in value.values():
+            yield from _runs(each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _runs(each)
+
+
+def _ids(value: Any, key: str = "") -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for name, each in value.items():
+            if name != "generator":
+                yield from _ids(each, str(name))
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _ids(each, key)
+    elif key in ("use", "method", "extends") and isinstance(value, str) and ":" in value:
+        yield value

@@ -1,4 +1,4 @@
-"""Tensors that are what their port says: an image in [0, 1], a rotation of determinant +1, a mask that is mostly true."""
+"""Random tensors in the range of their port: images in [0, 1], rotations of determinant +1, masks that are mostly true."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""All checks of one plugin, level by level. Light: what needs torch is imported when its level is reached."""
+"""All checks of one plugin, level by level. Light: a module that needs torch is imported when its level is reached."""
 
 import importlib
 import tempfile
@@ -11,14 +11,13 @@ from armillary.plugins.host import Host, first_line
 from armillary_testing import declaration
 from armillary_testing.bench import Bench
 from armillary_testing.checks import PLUGIN, Check, Failure, Skip, Subject
-from armillary_testing.floor import floors
 from armillary_testing.report import Outcome, Report
 
 DEFAULT_LEVEL = 3
 TIMEOUT = 300.0
 """Seconds that the process has which imports the plugin: torch from a cold disk takes half a minute, on a busy machine minutes."""
 
-_ROOMS: Mapping[int, tuple[str, ...]] = {
+_MODULES: Mapping[int, tuple[str, ...]] = {
     0: ("metadata",),
     1: ("declaration",),
     2: ("generators", "behaviour", "slopes", "losses", "rendering", "evaluators", "transforms", "datasets", "symmetry"),
@@ -28,7 +27,7 @@ _ROOMS: Mapping[int, tuple[str, ...]] = {
 
 def checks(level: int) -> tuple[Check, ...]:
     """Return the checks of a level."""
-    modules = (importlib.import_module(f"armillary_testing.{room}") for room in _ROOMS[level])
+    modules = (importlib.import_module(f"armillary_testing.{name}") for name in _MODULES[level])
     return tuple(check for module in modules for check in module.CHECKS)
 
 
@@ -42,7 +41,7 @@ def verify(
     timeout: float = TIMEOUT,
     progress: Callable[[str], None] | None = None,
 ) -> Report:
-    """Return what was found of an installed plugin.
+    """Check an installed plugin and return the report.
 
     Args:
         plugin: its id.
@@ -83,7 +82,6 @@ def verify(
             plugin=plugin,
             levels=wanted,
             outcomes=tuple(outcomes),
-            floors=floors(subjects, wanted, outcomes),
             stale=tuple(sorted(set(known) - named)),
         )
 
@@ -109,7 +107,7 @@ def conformance(
 
 
 def run(check: Check, subject: Subject, known: Mapping[str, str]) -> Outcome:
-    """Return what one check finds of one subject."""
+    """Run one check on one subject and return the outcome."""
     start = time.perf_counter()
     state, reason = "passed", ""
     try:
@@ -147,9 +145,9 @@ def _level(
 
 
 def _refuse(levels: tuple[int, ...], known: Mapping[str, str]) -> None:
-    unknown = [level for level in levels if level not in _ROOMS]
+    unknown = [level for level in levels if level not in _MODULES]
     if unknown or not levels:
-        raise ValueError(f"level {unknown[0] if unknown else 'of none'}: there are {', '.join(map(str, _ROOMS))}")
+        raise ValueError(f"level {unknown[0] if unknown else 'of none'}: there are {', '.join(map(str, _MODULES))}")
     silent = [name for name, reason in known.items() if not isinstance(reason, str) or not reason.strip()]
     if silent:
         raise ValueError(f"known failure {silent[0]!r} has no reason")

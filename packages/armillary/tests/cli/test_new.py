@@ -12,7 +12,7 @@ def test_what_is_written_and_what_to_type_next(armillary):
     assert "  cd armillary-mine\n  python -m pip install -e . armillary-testing " in answer.err
     assert "  armillary plugins verify mine\n" in answer.err
     assert "--use renderer=mine:renderer" in answer.err
-    assert Path("armillary-mine/src/armillary_mine/renderers.py").is_file()
+    assert Path("armillary-mine/armillary_mine.py").is_file()
 
 
 def test_a_wrong_name_is_a_wrong_command(armillary):

@@ -29,19 +29,14 @@ def test_each_kind_is_written_whole(here, kind):
     """Every file is there, none has a placeholder left, and each is what its ending says."""
     folder, _ = new_plugin("my-part", kind=kind)
     assert folder == Path("armillary-my-part")
-    package = "src/armillary_my_part"
-    module = KINDS[kind].module
     assert files(folder) >= {
         "pyproject.toml",
         "README.md",
         "noxfile.py",
         ".gitignore",
         ".github/workflows/ci.yml",
-        f"{package}/__init__.py",
-        f"{package}/plugin.py",
-        f"{package}/config.py",
-        f"{package}/{module}.py",
-        f"tests/test_{module}.py",
+        "armillary_my_part.py",
+        "tests/test_armillary_my_part.py",
     }
     for path in filter(Path.is_file, folder.rglob("*")):
         text = path.read_text(encoding="utf-8")
@@ -52,7 +47,7 @@ def test_each_kind_is_written_whole(here, kind):
         if path.suffix == ".toml":
             tomllib.loads(text)
     project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert project["entry-points"]["armillary.plugins"] == {"my-part": "armillary_my_part.plugin"}
+    assert project["entry-points"]["armillary.plugins"] == {"my-part": "armillary_my_part"}
     major, minor = map(int, __version__.split(".")[:2])
     assert f"armillary>={major}.{minor},<{major}.{minor + 1}" in project["dependencies"]
 
@@ -142,7 +137,7 @@ def test_nothing_is_overwritten(here, make):
 def test_a_place_of_ones_own(here):
     folder, _ = new_plugin("mine", kind="loss", out=here / "somewhere")
     assert folder == here / "somewhere"
-    assert (folder / "src/armillary_mine/losses.py").is_file()
+    assert (folder / "armillary_mine.py").is_file()
     with pytest.raises(ArmillaryError, match="no such folder; make it first: mkdir -p"):
         new_plugin("other", kind="loss", out=here / "not/there")
 
@@ -161,7 +156,7 @@ def test_what_is_interrupted_leaves_nothing(here, monkeypatch):
     real = scaffold._filled
 
     def breaks(template, words):
-        if template.name == "config.py.txt":
+        if template.name == "part.py.txt":
             raise KeyboardInterrupt
         return real(template, words)
 

@@ -1,102 +1,105 @@
-"""The parts."""
+"""A part of each kind."""
 
-from typing import Any, Self
+from typing import Annotated, Any, Self, TypedDict
 
 import torch
-from torch import Tensor
 
-from armillary.interfaces import Encoder, Evaluator, Head, Loss, Renderer
-from armillary.interfaces.evaluator import Evaluation, Figure
-from armillary.interfaces.transform import Transform
+from armillary import ports
+from armillary.interfaces import Encoder, Evaluation, Evaluator, Figure, Head, Loss, Renderer, Transform, from_shape
 from armillary.kernels.depth_mesh import render_depth
 from armillary.kernels.sampling import identity_grid
 from armillary.nn.spheres.convolution import area_mean
 from armillary.nn.spheres.grids import soft
 
+Signal = Annotated[ports.SphereSignal, "batch signals rows columns"]
+CanonicalDepth = Annotated[ports.Depth, ports.Of(frame="canonical")]
+ImageDepth = Annotated[ports.Depth, ports.Of(frame="image")]
+Visible = Annotated[ports.Mask, ports.Of(frame="image")]
 
-class Squares(Encoder):
+
+class Squared(TypedDict):
+    """A map on the sphere, and its mean."""
+
+    features: Signal
+    feature: Annotated[ports.FeatureVector, "batch signals"]
+
+
+class Squares(Encoder, name="squares", source="ours"):
     """A signal on the sphere, weighted and squared, and its mean: both as the signal turns and mirrors."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    symmetry = "o3"
+
+    def setup(self) -> None:
+        """Make the weight."""
         self.gain = torch.nn.Parameter(torch.ones(1))
 
-    @classmethod
-    def build(cls, config: Any, *, inputs: Any, outputs: Any) -> Self:
-        """Return the encoder."""
-        return cls()
-
-    def forward(self, *, sphere: Tensor) -> dict[str, Tensor]:
+    def forward(self, sphere: Signal) -> Squared:
         """Return the map and the vector."""
         features = (self.gain * sphere).square()
         return {"features": features, "feature": area_mean(features, grid=soft(sphere.shape[-1] // 2))}
 
 
-class Spread(Head):
+class Sure(TypedDict):
+    """A standard deviation per pixel."""
+
+    confidence: ports.Confidence
+
+
+class Spread(Head, name="spread", source="ours"):
     """A standard deviation for a picture of one size."""
 
-    def __init__(self, features: int, height: int, width: int) -> None:
-        super().__init__()
-        self.linear = torch.nn.Linear(features, 1)
-        self.size = (height, width)
+    features: int = from_shape("feature")
+    extent: tuple[int, int] = from_shape("confidence", lambda shape: shape[2:])
 
-    @classmethod
-    def build(cls, config: Any, *, inputs: Any, outputs: Any) -> Self:
-        """Return the head."""
-        return cls(inputs["feature"][1], *outputs["confidence"][2:])
+    def setup(self) -> None:
+        """Make the layer."""
+        self.linear = torch.nn.Linear(self.features, 1)
 
-    def forward(self, *, feature: Tensor) -> dict[str, Tensor]:
+    def forward(self, feature: ports.FeatureVector) -> Sure:
         """Return the map."""
         value = torch.nn.functional.softplus(self.linear(feature))
-        return {"confidence": value[..., None, None].expand(-1, -1, *self.size)}
+        return {"confidence": value[..., None, None].expand(-1, -1, *self.extent)}
 
 
-class Surface(Renderer):
+class Seen(TypedDict):
+    """Depth from another viewpoint."""
+
+    depth: ImageDepth
+    visible: Visible
+
+
+class Surface(Renderer, name="surface", source="ours"):
     """A depth map from another viewpoint."""
 
-    @classmethod
-    def build(cls, config: Any, *, inputs: Any, outputs: Any) -> Self:
-        """Return the renderer."""
-        return cls()
-
-    def forward(self, *, canonical_depth: Tensor, pose: Tensor, camera: Tensor) -> dict[str, Tensor]:
+    def forward(self, canonical_depth: CanonicalDepth, pose: ports.Pose, camera: ports.Camera) -> Seen:
         """Return the depth."""
         depth, visible = render_depth(canonical_depth, pose, camera)
         return {"depth": depth, "visible": visible}
 
 
-class Absolute(Loss):
+class Absolute(Loss, name="absolute", source="ours"):
     """Absolute error of visible pixels."""
 
-    @classmethod
-    def build(cls, config: Any, *, inputs: Any, assets: Any) -> Self:
-        """Return the loss."""
-        return cls()
-
-    def forward(self, *, reconstruction: Tensor, image: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, reconstruction: ports.Image, image: ports.Image, visible: ports.Mask) -> ports.Pooled:
         """Return sum and count of each item."""
         error = torch.where(visible, reconstruction - image, 0.0).abs().mean(dim=1, keepdim=True)
         return error.sum(dim=(1, 2, 3)), visible.to(error).sum(dim=(1, 2, 3))
 
 
-class Error(Evaluator):
+class Error(Evaluator, name="error/1", source="ours"):
     """Mean absolute error of depth."""
 
-    def __init__(self) -> None:
+    def setup(self) -> None:
+        """Begin without rows."""
         self.rows: dict[str, float] = {}
 
-    @classmethod
-    def build(cls, config: Any, *, inputs: Any) -> Self:
-        """Return an empty evaluator."""
-        return cls()
-
-    def update(self, phase: str, *, ids: list[str], ports: Any) -> None:
+    def score(self, ids: list[str], depth: ImageDepth, true_depth: ImageDepth) -> None:
         """Measure a batch."""
-        error = (ports["depth"] - ports["true_depth"]).abs().mean(dim=(1, 2, 3))
+        error = (depth - true_depth).abs().mean(dim=(1, 2, 3))
         self.rows.update(zip(ids, error.tolist(), strict=True))
 
     def merge(self, other: Self) -> None:
-        """Take in another shard."""
+        """Add the rows of another shard."""
         self.rows.update(other.rows)
 
     def result(self) -> Evaluation:
@@ -107,13 +110,10 @@ class Error(Evaluator):
         return Evaluation(figures={"error": Figure(value=mean, count=len(self.rows))})
 
 
-class Flip(Transform):
+class Flip(Transform, name="flip", source="ours"):
     """The mirror image, half of the time."""
 
-    @classmethod
-    def build(cls, config: Any, *, inputs: Any, outputs: Any) -> Self:
-        """Return the flip."""
-        return cls()
+    moves = True
 
     def __call__(self, sample: dict[str, Any], *, kinds: Any, generator: torch.Generator) -> dict[str, Any]:
         """Return the sample or its mirror image."""
@@ -128,15 +128,26 @@ class Flip(Transform):
         return changed
 
 
-class Shift(Transform):
+class Picture(TypedDict):
+    """A sample with a picture."""
+
+    image: ports.Image
+
+
+class Pair(TypedDict):
+    """Two views, and the grid that leads from one to the other."""
+
+    image: ports.Image
+    source: ports.Image
+    target: ports.Image
+    grid: ports.Grid
+    valid: ports.Mask
+
+
+class Shift(Transform, name="shift", source="ours"):
     """A picture and itself, some pixels to the right."""
 
-    @classmethod
-    def build(cls, config: Any, *, inputs: Any, outputs: Any) -> Self:
-        """Return the shift."""
-        return cls()
-
-    def __call__(self, sample: dict[str, Any], *, kinds: Any, generator: torch.Generator) -> dict[str, Any]:
+    def __call__(self, sample: Picture, *, kinds: Any, generator: torch.Generator) -> Pair:
         """Return the pair."""
         image = sample["image"]
         height, width = image.shape[-2:]

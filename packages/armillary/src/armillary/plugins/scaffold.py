@@ -1,6 +1,6 @@
-"""A new plugin from templates: a package that installs and passes the conformance kit as it is. Light.
+"""New plugins from templates: packages that install and pass the conformance kit unchanged. Light.
 
-The templates lie in ``templates/plugin``: ``common`` for every kind, and a folder a kind. ``{{id}}`` and the like are replaced.
+The templates are in ``templates/plugin``: ``common`` for every kind, and one folder per kind. ``{{id}}`` and the like are replaced.
 """
 
 import importlib.metadata
@@ -35,22 +35,20 @@ class NameRefusedError(ArmillaryError):
 
 @attrs.frozen(kw_only=True)
 class Kind:
-    """What differs between the kinds.
+    """Template of one kind of part.
 
     Args:
-        module: the file with the class.
         component: name of the part in the plugin.
         summary: what the package is, in a line.
         needs: distributions that it imports, beside the core.
         flags: what puts the part into a recipe; ``try.toml`` is a file of the package.
         advice: for the README.
         recipes: for a plugin with recipes of its own, the one to try; else the smoke recipe of each method is.
-        files: file to what stands in it, where there are more than the part's and its settings.
+        files: further file to its content.
         tested_with: distributions that its tests need beside the kit.
         measured: a run with the part has evaluators whose truth the data hold.
     """
 
-    module: str
     component: str
     summary: str
     needs: tuple[str, ...]
@@ -62,14 +60,13 @@ class Kind:
     measured: bool = True
 
 
-_TORCH = ("attrs>=24.2", "jaxtyping>=0.2.36", "torch>=2.6")
+_TORCH = ("attrs>=24.2", "torch>=2.6")
 _SLOT = (
     "A slot takes any part whose ports fit: `armillary recipes show {recipe}` shows the slots, and "
     "`armillary components list --fits {recipe}.SLOT` what fits one, and why the rest do not."
 )
 KINDS: Mapping[str, Kind] = {
     "encoder": Kind(
-        module="encoders",
         component="encoder",
         summary="An encoder: a picture to features",
         needs=_TORCH,
@@ -77,7 +74,6 @@ KINDS: Mapping[str, Kind] = {
         advice=_SLOT,
     ),
     "head": Kind(
-        module="heads",
         component="head",
         summary="A head: features to geometry",
         needs=_TORCH,
@@ -85,7 +81,6 @@ KINDS: Mapping[str, Kind] = {
         advice=_SLOT,
     ),
     "renderer": Kind(
-        module="renderers",
         component="renderer",
         summary="A renderer: geometry to what a camera sees",
         needs=_TORCH,
@@ -93,16 +88,14 @@ KINDS: Mapping[str, Kind] = {
         advice=_SLOT,
     ),
     "loss": Kind(
-        module="losses",
         component="loss",
-        summary="A loss: what training makes small",
+        summary="A loss: the quantity that training minimises",
         needs=_TORCH,
         flags=("--set", "losses.mine.use={id}:loss", "--weight", "mine=1"),
         advice="A loss binds to ports by name: its own, else what `--set losses.mine.bind.reconstruction=...` names. "
         "`armillary components show unsup3d:unsup3d` lists what a method gives. `--drop` leaves another loss out.",
     ),
     "evaluator": Kind(
-        module="evaluators",
         component="evaluator/1",
         summary="An evaluator: a measure with a protocol",
         needs=_TORCH,
@@ -111,39 +104,32 @@ KINDS: Mapping[str, Kind] = {
         "normaliser, the alignment and what is left out in `protocol`, and report a trivial baseline beside.",
     ),
     "dataset": Kind(
-        module="datasets",
         component="dataset",
         summary="A data set: a reader of pictures and of what is known of them",
         needs=(*_TORCH[:1], "numpy>=1.26", "pillow>=11.0", "torch>=2.6"),
         flags=("--recipe", "try.toml"),
         files={"try.toml": "the patch that puts the data set into a recipe, and takes out what needs truth"},
         measured=False,
-        advice="What else the files hold (depth, masks, landmarks) goes into the items and into `produces` under the names "
+        advice="What else the files hold (depth, masks, landmarks) goes into the items and into `Item` under the names "
         "that `armillary components show std:images` lists, so that evaluators find it.",
     ),
     "transform": Kind(
-        module="transforms",
         component="transform",
         summary="A transform: a change of each sample",
-        needs=("attrs>=24.2", "torch>=2.6"),
+        needs=_TORCH,
         flags=("--recipe", "try.toml"),
         files={
             "try.toml": "the patch that lists the transforms of a recipe, in order; it replaces the recipe's own list"
         },
-        advice="One that moves pixels declares `moves=True` and moves every port of a sample by its kind, with "
+        advice="One that moves pixels declares `moves = True` and moves every port of a sample by its kind, with "
         "`armillary.data.geometry.move`.",
     ),
     "method": Kind(
-        module="method",
         component="method",
         summary="A method: a composition of slots, with its recipes",
         needs=_TORCH,
         flags=(),
         recipes=("{id}:smoke",),
-        files={
-            "src/{package}/heads.py": "the head, a part of the method that others may use too",
-            "src/{package}/recipes.py": "the published run and patches of it: every number of training, each with its source",
-        },
         tested_with=("armillary-synthetic",),
         measured=False,
         advice="Slots can be filled with any installed part: `armillary train {recipe} --use encoder=...`. A published "
@@ -248,7 +234,7 @@ def _package(name: str) -> str:
 
 
 def _words(name: str, kind: str) -> dict[str, str]:
-    """Return what stands for each placeholder."""
+    """Return the text of each placeholder."""
     made, package = KINDS[kind], _package(name)
     major, minor = __version__.split(".")[:2]
     span = f">={major}.{minor},<{major}.{int(minor) + 1}"
@@ -266,11 +252,9 @@ def _words(name: str, kind: str) -> dict[str, str]:
     )
     after = '"evaluate", run, "--data", data, "--split", "all"'
     files = {
-        f"src/{package}/{made.module}.py": f"the {kind}: its class and what it computes",
-        f"src/{package}/config.py": "its settings: type, unit, source, what is allowed",
-        f"src/{package}/plugin.py": "what it is called with and what it returns, by the names and kinds of ports",
+        f"{package}.py": f"the {kind}, as one class: ports, settings, and what it computes",
         **{path.format(**given): text for path, text in made.files.items()},
-        f"tests/test_{made.module}.py": "its tests: what it claims, on values worked out by hand; and the conformance kit",
+        f"tests/test_{package}.py": "its tests: values worked out by hand, and the conformance kit",
     }
     return {
         **given,
@@ -310,11 +294,10 @@ def _files(kind: str, words: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     }
     for name, place in places.items():
         yield place, _filled(root / "common" / f"{name}.txt", words)
-    yield f"src/{package}/__init__.py", f'"""{words["summary"]}."""\n'
+    own = {"part.py": f"{package}.py", "test_part.py": f"tests/test_{package}.py"}
     for template in sorted((root / kind).iterdir(), key=lambda each: each.name):
         name = template.name.removesuffix(".txt")
-        room = "" if name.endswith(".toml") else "tests/" if name.startswith("test_") else f"src/{package}/"
-        yield f"{room}{name}", _filled(template, words)
+        yield own.get(name, name), _filled(template, words)
 
 
 def _filled(template: Traversable, words: Mapping[str, str]) -> str:

@@ -1,1 +1,0 @@
-"""The Charbonnier penalty as a loss for Armillary."""
