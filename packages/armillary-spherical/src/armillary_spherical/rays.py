@@ -319,7 +319,7 @@ def _outermost(vertices: np.ndarray, faces: np.ndarray, directions: np.ndarray, 
 
 
 class _Triangles(NamedTuple):
-    """What the test needs of triangles."""
+    """Quantities of triangles that the intersection test uses."""
 
     index: np.ndarray
     """[T], rows of the mesh's faces."""

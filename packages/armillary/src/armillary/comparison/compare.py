@@ -179,7 +179,7 @@ class Trial:
 
 @attrs.frozen(kw_only=True, eq=False)
 class _Plan:
-    """What all trials share."""
+    """Settings that all trials share."""
 
     host: Host
     out: Path

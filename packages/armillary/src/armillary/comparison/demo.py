@@ -75,7 +75,7 @@ class Shown:
 
 @attrs.frozen(kw_only=True)
 class Demo:
-    """What a demo made.
+    """Result of a demo.
 
     Args:
         page: the page over all methods.

@@ -67,7 +67,7 @@ class Contestant:
 
 @attrs.frozen(kw_only=True)
 class _Given:
-    """What all of them are given."""
+    """Settings that all entries share."""
 
     sets: tuple[str, ...]
     steps: int | None
@@ -95,7 +95,7 @@ class Measure:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Fit:
-    """Whether a contestant can be measured: by which entry, or why not."""
+    """Fit of an evaluator to an entry: under which name, or the reason against it."""
 
     entry: Mapping[str, Any] | None = None
     reason: str = ""

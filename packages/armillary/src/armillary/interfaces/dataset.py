@@ -16,7 +16,7 @@ from armillary.ports import Shape
 
 @attrs.frozen
 class Fingerprint:
-    """What a run remembers of its data: never where it lies.
+    """Record of the data of a run; never their path.
 
     Args:
         name: of the folder.
@@ -31,7 +31,7 @@ class Fingerprint:
 
 @attrs.frozen(order=True)
 class Finding:
-    """One thing that is wrong, or may be.
+    """One error or warning.
 
     Args:
         path: the file, relative to the data folder.
@@ -46,7 +46,7 @@ class Finding:
 
 @attrs.frozen(kw_only=True)
 class Examination:
-    """What a data set says of a folder.
+    """Facts and findings about a folder.
 
     Args:
         name: of the folder.

@@ -49,7 +49,7 @@ class Points:
 
 @attrs.frozen(kw_only=True)
 class Evaluation:
-    """What an evaluator found.
+    """Result of an evaluator.
 
     Args:
         figures: measure to figure, of the method.

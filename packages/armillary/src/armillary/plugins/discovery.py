@@ -1,4 +1,4 @@
-"""What is installed, read from metadata alone: no plugin is imported here. Light.
+"""Discovery of installed plugins by metadata alone; imports no plugin. Light.
 
 A plugin is an entry point in the group ``armillary.plugins``. One record comes out for each claim on an id, with a state:
 

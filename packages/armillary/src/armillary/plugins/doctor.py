@@ -44,7 +44,7 @@ class Finding:
 
 @attrs.frozen(kw_only=True)
 class Diagnosis:
-    """What was found of one plugin.
+    """Findings about one plugin.
 
     Args:
         record: who, which version, where.

@@ -38,7 +38,7 @@ _log = logging.getLogger(__name__)
 
 @attrs.frozen(kw_only=True, eq=False)
 class Offer:
-    """What one plugin delivered, checked.
+    """Components of one plugin, checked.
 
     Args:
         record: the plugin.
