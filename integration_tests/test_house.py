@@ -17,7 +17,7 @@ PLUGINS = tuple(p for p in PACKAGES if p.name != "armillary")
 
 # From the ground floor up; the facade `armillary/__init__.py` imports `api` on demand.
 FLOORS = (
-    ("names", "ports", "config", "errors", "seeds", "signals", "specs", "files", "version"),
+    ("names", "ports", "config", "errors", "seeds", "signals", "jobs", "specs", "files", "version"),
     ("interfaces",),
     ("plugins",),
     ("recipes",),

@@ -61,8 +61,8 @@ from armillary.interfaces.generator import Generator
 class Noise(Generator):
     @classmethod
     def build(cls, config, *, size, seed):
-        self = cls()
-        self.config, self.size, self.seed = config, size, seed
+        self = cls(size=size, seed=seed)
+        self.config = config
         return self
 
     def item(self, index):
