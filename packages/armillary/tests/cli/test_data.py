@@ -55,7 +55,7 @@ def _both(tmp_path):
     [
         ("raise ArithmeticError('the generator ends here')", "ArithmeticError: the generator ends here"),
         (
-            "import os; os.kill(os.getpid(), 9)",
+            "os.kill(os.getpid(), 9)",
             "ended by SIGKILL; the system does this where memory runs out: armillary",
         ),
         ("assert os.environ['OMP_NUM_THREADS'] == 'one'", "AssertionError"),

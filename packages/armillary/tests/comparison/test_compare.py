@@ -153,7 +153,7 @@ def test_a_recipe_that_fails_is_a_row_with_its_error(toy_host, pictures, tmp_pat
 
 def test_an_interrupted_run_goes_on(toy_host, pictures, tmp_path, jobs, monkeypatch):
     """The first call is told to stop; the second finishes the same run."""
-    whole, short = runs.run_jobs, in_this_process(toy_host, [], "--set=budget.steps=2")
+    whole, short = in_this_process(toy_host, jobs), in_this_process(toy_host, [], "--set=budget.steps=2")
 
     def interrupted(jobs, **rest):
         (outcome,) = short(jobs, **rest)

@@ -69,7 +69,7 @@ class Entry:
 
 @attrs.frozen(kw_only=True)
 class _Given:
-    """What all of them are given."""
+    """Settings and budget of all entries."""
 
     sets: tuple[str, ...]
     steps: int | None

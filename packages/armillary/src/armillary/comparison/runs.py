@@ -82,7 +82,7 @@ class Trial:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Shared:
-    """What all trials share."""
+    """Data, device, measures and reporter of all trials."""
 
     host: Host
     out: Path
