@@ -32,6 +32,57 @@ def test_make_in_shards(make):
     assert "1 picture made" in make("noise:noise", "out", "--count", 3, "--size", 8, "--shard", "2/2").err
 
 
+def test_workers_change_no_byte_and_go_on(make, armillary, tmp_path):
+    words = ("--count", 5, "--size", 8, "--set", "colour=grey", "--set", "strength=0.25")
+    make("noise:noise", "one", *words)
+    make("noise:noise", "two", *words, "--shard", "2/3")
+    answer = armillary("data", "make", "noise:noise", "two", *words, "--workers", 2, "--shard", "1/3")
+    assert "2 pictures made; 1 of other shards are still missing" in answer.err
+    answer = armillary("data", "make", "noise:noise", "two", *words, "--workers", 2)
+    assert "two: 1 picture made, 4 were there" in answer.err
+    assert "pictures: 5 of 5" in answer.err
+    one, two = ({p.relative_to(d): p.read_bytes() for p in d.rglob("*") if p.is_file()} for d in _both(tmp_path))
+    assert one == two
+    assert "0 pictures made, 5 were there" in armillary("data", "make", "noise:noise", "two", *words).err
+
+
+def _both(tmp_path):
+    return tmp_path / "work" / "one", tmp_path / "work" / "two"
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("raise ArithmeticError('the generator ends here')", "ArithmeticError: the generator ends here"),
+        (
+            "os.kill(os.getpid(), 9)",
+            "ended by SIGKILL; the system does this where memory runs out: armillary",
+        ),
+        ("assert os.environ['OMP_NUM_THREADS'] == 'one'", "AssertionError"),
+    ],
+)
+def test_the_failure_of_a_worker_is_named(armillary, generator, tmp_path, monkeypatch, how, said):
+    monkeypatch.setenv("OMP_NUM_THREADS", "one")
+    file = next((tmp_path / "site").rglob("generator.py"))
+    broken = f"        if 'BREAK' in os.environ:\n            {how}\n        rng ="  # this process may import it too
+    file.write_text("import os\n" + file.read_text().replace("        rng =", broken, 1))
+    monkeypatch.setenv("BREAK", "1")
+    answer = armillary("data", "make", "noise:noise", "out", "--count", 4, "--size", 8, "--workers", 2, status=1)
+    assert said in answer.err
+    assert "armillary data make noise:noise out" in answer.err
+
+
+def test_json_has_a_line_per_picture_and_a_result(make):
+    answer = make("noise:noise", "out", "--count", 2, "--size", 8, "--json")
+    lines = answer.out.splitlines()
+    assert [json.loads(line) for line in lines[:2]] == [
+        {"count": "pictures", "done": done, "total": 2} for done in (1, 2)
+    ]
+    assert json.loads("\n".join(lines[2:])) == {"made": 2, "found": 0, "missing": 0}
+    answer = make("noise:nose", "out", "--json", status=1)
+    assert json.loads(answer.out)["error"] in answer.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [

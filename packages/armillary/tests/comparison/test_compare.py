@@ -1,15 +1,19 @@
 """A comparison: what is run, what is kept, what a failure leaves, and that a second call only does what is missing."""
 
+import contextlib
+import io
 import json
 import signal
 import sys
 
+import attrs
 import pytest
 
-from armillary.comparison import compare as comparing
-from armillary.comparison import worker as worker
+from armillary.cli import main
+from armillary.comparison import runs
 from armillary.comparison.compare import PAGE, PLAIN, TABLE, compare
 from armillary.errors import ArmillaryError, RunError
+from armillary.jobs import Outcome
 
 
 class Quiet:
@@ -25,22 +29,40 @@ class Quiet:
         self.heard.append(words)
 
 
+def in_this_process(toy_host, done, *more):
+    """Return a stand-in for ``run_jobs``; it adds words to each command that trains."""
+
+    def run_jobs(jobs, *, workers, on_line):
+        (job,) = jobs
+        done.append(job)
+        added = more if job.arguments[0] == "train" else ()
+        out, log = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(log):
+            status = main([*job.arguments, *added])
+        job.log.write_text(log.getvalue())
+        text = out.getvalue()
+        for line in text.splitlines():
+            if line.startswith("{") and line.endswith("}"):
+                on_line(job, json.loads(line))
+        begin = text.rfind("\n{") + 1
+        return [Outcome(job=job, status=status, output=text[begin:], errors=log.getvalue())]
+
+    return run_jobs
+
+
 @pytest.fixture
 def jobs(toy_host, monkeypatch):
     """Jobs are done in this process; return those that were."""
     done = []
-
-    def child(job, log, hear):
-        done.append(job)
-        teller = Quiet()
-        worker.work(json.loads(json.dumps(job)), teller)
-        for words in teller.heard:
-            hear(json.dumps({"message": words} if isinstance(words, str) else words))
-        return 0, 0
-
-    monkeypatch.setattr(comparing, "_child", child)
+    monkeypatch.setattr(runs, "run_jobs", in_this_process(toy_host, done))
     monkeypatch.setattr("armillary.plugins.host.Host", lambda: toy_host)
     return done
+
+
+def trained(jobs):
+    """Return recipe and seed of each training that was begun."""
+    begun = [job.arguments for job in jobs if job.arguments[0] == "train" and "--resume" not in job.arguments]
+    return [(words[1], next(int(w[11:]) for w in words if w.startswith("--set=seed="))) for words in begun]
 
 
 def run(toy_host, pictures, tmp_path, *recipes, **rest):
@@ -53,7 +75,7 @@ FAST = {"sets": ("cadence.preview=100",)}
 
 def test_every_recipe_with_every_seed_is_a_run_and_the_table_has_their_mean(toy_host, pictures, tmp_path, jobs):
     made = run(toy_host, pictures, tmp_path, "toy:pairs", "slow=toy:pairs+optimiser.lr=1e-5", seeds=(0, 4), **FAST)
-    assert [(job["id"], job["table"]["seed"]) for job in jobs] == [
+    assert trained(jobs) == [
         ("toy:pairs", 0),
         ("toy:pairs+optimiser.lr=1e-5", 0),
         ("toy:pairs", 4),
@@ -84,12 +106,13 @@ def test_every_recipe_with_every_seed_is_a_run_and_the_table_has_their_mean(toy_
 
 def test_a_second_call_does_what_is_missing_and_nothing_else(toy_host, pictures, tmp_path, jobs):
     first = run(toy_host, pictures, tmp_path, "toy:pairs", only=("agreement",), **FAST)
-    assert len(jobs) == 1
+    assert [job.arguments[0] for job in jobs] == ["train", "evaluate"]
     again = run(toy_host, pictures, tmp_path, "toy:pairs", only=("agreement",), **FAST)
-    assert len(jobs) == 1
+    assert len(jobs) == 2
     assert again.plain() == first.plain()
     wider = run(toy_host, pictures, tmp_path, "toy:pairs", "toy:smoke", only=("agreement", "centre"), **FAST)
-    assert [job["id"] for job in jobs[1:]] == ["toy:pairs", "toy:smoke"]
+    assert [job.arguments[0] for job in jobs[2:]] == ["evaluate", "train"]
+    assert trained(jobs) == [("toy:pairs", 0), ("toy:smoke", 0)]
     assert {column.measure for column in wider.columns} == {"agreement", "centre"}
     assert wider.rows[0].cells["agreement", "apart"] == first.rows[0].cells["agreement", "apart"]
     assert wider.rows[0].steps == 3.0
@@ -130,36 +153,37 @@ def test_a_recipe_that_fails_is_a_row_with_its_error(toy_host, pictures, tmp_pat
 
 def test_an_interrupted_run_goes_on(toy_host, pictures, tmp_path, jobs, monkeypatch):
     """The first call is told to stop; the second finishes the same run."""
-    whole = comparing._child
+    whole, short = in_this_process(toy_host, jobs), in_this_process(toy_host, [], "--set=budget.steps=2")
 
-    def interrupted(job, log, hear):
-        short = json.loads(json.dumps(job))
-        short["table"]["budget"]["steps"] = 2
-        worker.work(short, Quiet())
-        record = json.loads((tmp_path / "c" / "runs" / "toy-pairs" / "seed-0.json").read_text())
-        folder = tmp_path / "c" / "runs" / "toy-pairs" / "seed-0" / "recipe.toml"
-        folder.write_text(folder.read_text().replace("steps = 2", "steps = 3"))
-        record |= {"outcome": "interrupted"}
-        (tmp_path / "c" / "runs" / "toy-pairs" / "seed-0.json").write_text(json.dumps(record))
-        return 0, signal.SIGTERM
+    def interrupted(jobs, **rest):
+        (outcome,) = short(jobs, **rest)
+        recipe = tmp_path / "c" / "runs" / "toy-pairs" / "seed-0" / "recipe.toml"
+        recipe.write_text(recipe.read_text().replace("steps = 2", "steps = 3"))
+        said = json.dumps(outcome.result | {"outcome": "interrupted"})
+        return [attrs.evolve(outcome, output=said, received=signal.SIGTERM)]
 
-    monkeypatch.setattr(comparing, "_child", interrupted)
+    monkeypatch.setattr(runs, "run_jobs", interrupted)
     with pytest.raises(KeyboardInterrupt) as caught:
         run(toy_host, pictures, tmp_path, "toy:pairs", **FAST)
     assert caught.value.args == (signal.SIGTERM,)
     kept = json.loads((tmp_path / "c" / PLAIN).read_text())
     assert kept["rows"][0]["notes"] == ["interrupted"]
-    monkeypatch.setattr(comparing, "_child", whole)
+    monkeypatch.setattr(runs, "run_jobs", whole)
     made = run(toy_host, pictures, tmp_path, "toy:pairs", **FAST)
     assert made.rows[0].steps == 3.0
     assert made.rows[0].notes == ()
 
 
+def child(monkeypatch, code):
+    """Make every job this program."""
+    monkeypatch.setattr("armillary.jobs._COMMAND", (sys.executable, "-c", code))
+
+
 def test_a_process_that_dies_is_a_row(toy_host, pictures, tmp_path, monkeypatch):
-    monkeypatch.setattr(comparing, "_CHILD", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    child(monkeypatch, "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
     made = run(toy_host, pictures, tmp_path, "toy:pairs")
     assert made.rows[0].notes == ("the process ended by SIGKILL; the system does this where memory runs out",)
-    monkeypatch.setattr(comparing, "_CHILD", "import sys; print('words', file=sys.stderr); sys.exit(3)")
+    child(monkeypatch, "import sys; print('words', file=sys.stderr); sys.exit(3)")
     made = run(toy_host, pictures, tmp_path, "toy:pairs")
     assert made.rows[0].notes == ("the process ended with status 3; seed-0.log has its words",)
     assert "words" in (tmp_path / "c" / "runs" / "toy-pairs" / "seed-0.log").read_text()
@@ -175,7 +199,7 @@ def test_signals_are_passed_on(toy_host, pictures, tmp_path, monkeypatch):
         "os.kill(os.getppid(), signal.SIGINT)\n"
         "time.sleep(60)\n"
     )
-    monkeypatch.setattr(comparing, "_CHILD", code)
+    child(monkeypatch, code)
     with pytest.raises(KeyboardInterrupt):
         run(toy_host, pictures, tmp_path, "toy:pairs")
 

@@ -248,7 +248,11 @@ def test_the_table_of_pairs_is_in_the_order_of_the_items_and_leads_nowhere_else(
 
 def test_processes_and_shards_change_no_byte(dots, tmp_path):
     make_dots(dots, tmp_path / "one")
-    make_dots(dots, tmp_path / "two", workers=2)
+    for shard in ((2, 2), (1, 2)):
+        made = make_dots(dots, tmp_path / "two", shard=shard, tables=False)
+    assert made.missing == 0
+    assert (tmp_path / "two" / ".making").is_dir()
+    make_dots(dots, tmp_path / "two")
     for shard in ((3, 3), (1, 3), (2, 3)):
         made = make_dots(dots, tmp_path / "three", shard=shard)
         assert made.made == 4
@@ -259,7 +263,7 @@ def test_processes_and_shards_change_no_byte(dots, tmp_path):
 
 def test_processes_and_shards_change_no_byte_of_pairs(film, tmp_path):
     make_dots(film, tmp_path / "one")
-    make_dots(film, tmp_path / "two", workers=2)
+    make_dots(film, tmp_path / "two")
     for shard in ((2, 3), (3, 3), (1, 3)):
         make_dots(film, tmp_path / "three", shard=shard)
     same(tmp_path / "one", tmp_path / "two")
@@ -279,7 +283,7 @@ def test_meshes_lie_in_folders_of_their_category_and_no_byte_changes(things, tmp
     ]
     read = trimesh.load_mesh(tmp_path / "one" / "meshes" / "right" / "000003.ply", process=False)
     np.testing.assert_array_equal(read.vertices, things(3).item(3)["mesh"].vertices.astype(np.float32))
-    make_dots(things, tmp_path / "two", count=5, workers=2)
+    make_dots(things, tmp_path / "two", count=5)
     for shard in ((2, 2), (1, 2)):
         make_dots(things, tmp_path / "three", count=5, shard=shard)
     (tmp_path / "three" / "meshes" / "left" / "000002.ply").unlink()
@@ -293,6 +297,12 @@ def test_a_mesh_that_a_folder_cannot_hold(things, tmp_path, monkeypatch):
         monkeypatch.setattr(things, "item", lambda self, i, mesh=mesh: {"image": np.zeros((3, 8, 8)), "mesh": mesh})
         with pytest.raises(ValueError, match="mesh needs a TriangleMesh"):
             make_dots(things, tmp_path / "out")
+
+
+def test_workers_need_a_generator_that_other_processes_find(dots, tmp_path):
+    with pytest.raises(ValueError, match=r"no installed generator toy:dots is this Dots.*use workers=0"):
+        make_dots(dots, tmp_path / "out", workers=2)
+    assert make_dots(dots, tmp_path / "out", workers=None).made == 12
 
 
 def test_shards_at_the_same_time(dots, tmp_path):

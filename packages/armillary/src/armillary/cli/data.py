@@ -35,6 +35,8 @@ def make(
         str, Parameter(metavar="I/N", help="Make part I of N; parts may be made at once, on several machines.")
     ] = "1/1",
     workers: Annotated[int | None, Parameter(metavar="N", help="Processes. Default: one per core.")] = None,
+    tables: Annotated[bool, Parameter(show=False)] = True,
+    json: Json = False,
 ) -> None:
     """Make pictures with ground truth: depth, masks, normals, albedo, poses, light, landmarks.
 
@@ -53,7 +55,7 @@ def make(
         raise UsageError(f"--workers {workers}: needs at least 0")
     host = Host()
     built = build_generator(host, generator, generator_settings(host, generator, set), size=size, seed=seed)
-    with progress() as bar:
+    with progress(lines=json) as bar:
         made = data.make(
             built.generator,
             out,
@@ -64,8 +66,12 @@ def make(
             count=count,
             shard=parts,
             workers=workers,
+            tables=tables,
             progress=lambda done, total: bar.count("pictures", done, total),
         )
+    if json:
+        show.as_json({"made": made.made, "found": made.found, "missing": made.missing})
+        return
     there = f", {made.found} were there" if made.found else ""
     missing = f"; {made.missing} of other shards are still missing" if made.missing else ""
     show.message(f"{out}: {show.count(made.made, 'picture')} made{there}{missing}")

@@ -7,8 +7,10 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from armillary.cli import show
+from armillary.cli.failures import UsageError
 from armillary.cli.flags import Accelerator, Json, Stage, torch_device
 from armillary.cli.progress import progress
+from armillary.config import read_toml
 
 _UNITS = {"degree": "degrees", "1e-2": "x 0.01"}
 
@@ -38,6 +40,13 @@ def evaluate(
         tuple[str, ...],
         Parameter(name="--only", negative=(), metavar="NAME", help="Only this evaluator of the recipe. Repeatable."),
     ] = (),
+    evaluators: Annotated[
+        Path | None,
+        Parameter(
+            metavar="FILE",
+            help="TOML file with tables [evaluators.NAME], measured by in place of those of the recipe.",
+        ),
+    ] = None,
     untrained: Annotated[
         bool,
         Parameter(
@@ -68,6 +77,7 @@ def evaluate(
             fit_data=fit_data,
             checkpoint=checkpoint,
             only=only,
+            evaluators=None if evaluators is None else _entries(evaluators),
             untrained=untrained,
             device=torch_device(accelerator),
             observers=built_in(host),
@@ -79,6 +89,15 @@ def evaluate(
     for name, result in entry["evaluators"].items():
         _print(name, result, entry)
     show.message(f"kept in {folder.path / 'report.html'}")
+
+
+def _entries(file: Path) -> dict[str, Any]:
+    """Return the entries of a file of evaluators."""
+    table = read_toml(file)
+    entries = table.get("evaluators")
+    if len(table) != 1 or not isinstance(entries, dict) or not all(isinstance(each, dict) for each in entries.values()):
+        raise UsageError(f"--evaluators {file}: needs tables [evaluators.NAME], as a recipe has them, and nothing else")
+    return entries
 
 
 def _print(name: str, result: Mapping[str, Any], entry: Mapping[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """Failures on the screen: one line for a user's error, a traceback and an address for a bug."""
 
 import errno
+import json
 import os
 import signal
 import sys
@@ -40,10 +41,28 @@ def after_signal(number: int) -> int:
 def reported(run: Callable[[], int], *, typed: Sequence[str]) -> int:
     """Return the status of ``run``, after printing its error, if any, on standard error.
 
+    With ``--json`` among the arguments, the error is also the last JSON object on standard output.
+
     Args:
         run: the command.
         typed: its arguments.
     """
+
+    def machine_readable() -> int:
+        try:
+            return run()
+        except BrokenPipeError:
+            raise
+        except Exception as error:
+            if "--json" in typed:
+                text = str(error) if isinstance(error, ArmillaryError) else f"{type(error).__name__}: {error}"
+                print(json.dumps({"error": text}), flush=True)
+            raise
+
+    return _reported(machine_readable, typed=typed)
+
+
+def _reported(run: Callable[[], int], *, typed: Sequence[str]) -> int:
     from cyclopts import CycloptsError
 
     try:

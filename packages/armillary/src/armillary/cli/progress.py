@@ -1,5 +1,6 @@
-"""Progress on standard error: a bar on a terminal, a line now and then elsewhere."""
+"""Progress on standard error: a bar on a terminal, a line now and then elsewhere; or as JSON on standard output."""
 
+import json
 import os
 import sys
 import time
@@ -30,10 +31,16 @@ class Progress(Protocol):
         """Report the number of items done."""
 
 
-def progress() -> Progress:
-    """Return the reporter for the kind of standard error; only the first process of a training reports."""
+def progress(*, lines: bool = False) -> Progress:
+    """Return the reporter for the kind of standard error; only the first process of a training reports.
+
+    Args:
+        lines: report as JSON lines on standard output instead.
+    """
     if not is_first():
         return NoProgress()
+    if lines:
+        return JsonProgress()
     return BarProgress() if sys.stderr.isatty() else LineProgress()
 
 
@@ -61,6 +68,33 @@ class NoProgress:
 
     def count(self, what: str, done: int, total: int) -> None:
         """Print nothing."""
+
+
+class JsonProgress:
+    """JSON lines on standard output, for a parent process."""
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """End."""
+
+    def message(self, text: str) -> None:
+        """Write the text."""
+        self._write(message=text)
+
+    def progress(self, *, stage: str, step: int, steps: int, row: Mapping[str, object]) -> None:
+        """Write step, steps and the numbers of the row."""
+        numbers = {key: value for key, value in row.items() if isinstance(value, int | float)}
+        self._write(stage=stage, step=step, steps=steps, row=numbers)
+
+    def count(self, what: str, done: int, total: int) -> None:
+        """Write the count."""
+        self._write(count=what, done=done, total=total)
+
+    def _write(self, **words: object) -> None:
+        print(json.dumps(words), flush=True)
 
 
 class LineProgress:

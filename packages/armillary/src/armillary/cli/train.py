@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from armillary.cli import show
 from armillary.cli.failures import OK, UsageError, after_signal
-from armillary.cli.flags import DeviceFlags, RecipeFlags, assets, torch_device
+from armillary.cli.flags import DeviceFlags, Json, RecipeFlags, assets, torch_device
 from armillary.cli.progress import is_first, progress
 
 
@@ -43,6 +43,7 @@ def train(
     ] = (),
     strict: Annotated[bool, Parameter(negative=(), help="Refuse bad files instead of passing over them.")] = False,
     device: DeviceFlags | None = None,
+    json: Json = False,
 ) -> int:
     """Train a recipe on a folder of pictures; everything goes into the folder of the run.
 
@@ -53,7 +54,7 @@ def train(
         raise UsageError("--data is missing: which folder of pictures? armillary train RECIPE --data DIR --out RUN")
     if resume is not None:
         _only_resume(recipe, out, init, flags, strict)
-        return _ended(_resume(resume, data, checkpoint, flags, observers, asset, device), data)
+        return _ended(_resume(resume, data, checkpoint, flags, observers, asset, device, json), data, json)
     if checkpoint is not None:
         raise UsageError(
             "--checkpoint is of a run to go on with: armillary train --resume RUN --checkpoint step-N --data DIR"
@@ -62,7 +63,7 @@ def train(
         raise UsageError("RECIPE is missing: choose one: armillary recipes list")
     if out is None:
         raise UsageError("--out is missing: where does the run go? armillary train RECIPE --data DIR --out RUN")
-    return _ended(_train(recipe, data, out, init, flags, observers, asset, strict, device), data)
+    return _ended(_train(recipe, data, out, init, flags, observers, asset, strict, device, json), data, json)
 
 
 def _train(
@@ -75,6 +76,7 @@ def _train(
     asset: tuple[str, ...],
     strict: bool,
     device: DeviceFlags,
+    json: bool,
 ) -> Any:
     from armillary.plugins.host import Host
     from armillary.recipes.check import check
@@ -96,7 +98,7 @@ def _train(
     from armillary.training import train as training
     from armillary.training.folder import RunFolder
 
-    with progress() as bar:
+    with progress(lines=json) as bar:
         return training.train(
             plan,
             data=data,
@@ -120,6 +122,7 @@ def _resume(
     observers: tuple[str, ...],
     asset: tuple[str, ...],
     device: DeviceFlags,
+    json: bool,
 ) -> Any:
     from armillary.plugins.host import Host
 
@@ -129,7 +132,7 @@ def _resume(
     from armillary.training import train as training
     from armillary.training.folder import RunFolder
 
-    with progress() as bar:
+    with progress(lines=json) as bar:
         return training.resume(
             RunFolder.open(run),
             data=data,
@@ -160,14 +163,22 @@ def _only_resume(recipe: str | None, out: Path | None, init: Path | None, flags:
         )
 
 
-def _ended(trained: Any, data: Path) -> int:
+def _ended(trained: Any, data: Path, json: bool) -> int:
+    status = after_signal(trained.signal) if trained.signal else OK
     if not is_first():
-        return after_signal(trained.signal) if trained.signal else OK
+        return status
+    if json:
+        from armillary.inference.facts import facts
+        from armillary.plugins.host import Host
+
+        found = facts(trained.folder, host=Host())
+        show.as_json({"outcome": trained.outcome, "signal": trained.signal, **found})
+        return status
     run, where = shlex.quote(str(trained.folder.path)), shlex.quote(str(data))
     resume = f"armillary train --resume {run} --data {where}"
     if trained.signal:
         show.message(f"interrupted; the last checkpoint is in {run}. To go on:\n  {resume}")
-        return after_signal(trained.signal)
+        return status
     commands = (
         f"armillary evaluate {run} --data {where}",
         f"armillary predict {run} PICTURES --out predictions",
@@ -176,4 +187,4 @@ def _ended(trained: Any, data: Path) -> int:
     )
     lines = "\n  ".join(commands)
     show.message(f"finished: {trained.folder.path / 'report.html'}\nnext:\n  {lines}")
-    return OK
+    return status

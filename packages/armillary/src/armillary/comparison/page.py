@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from armillary.comparison.plan import Contestant
+from armillary.comparison.plan import Entry
 from armillary.comparison.table import Cell, Comparison, Row, Tried
 from armillary.pages.report import Panel, Part, Section, Spread, Table, write_report
 from armillary.training.folder import environment
@@ -18,7 +18,7 @@ class Placed(Tried, Protocol):
     place: Path
 
 
-def write_page(path: Path, made: Comparison, taking_part: Sequence[Contestant], trials: Sequence[Placed]) -> Path:
+def write_page(path: Path, made: Comparison, taking_part: Sequence[Entry], trials: Sequence[Placed]) -> Path:
     """Write the page, whole or not at all."""
     facts = {key: value for key, value in made.about.items() if value not in ("", None)}
     if made.left:
@@ -83,9 +83,9 @@ def _sections(made: Comparison) -> list[Section]:
     return sections
 
 
-def _part(each: Contestant, row: Row, out: Path, trials: Sequence[Placed]) -> Part:
+def _part(each: Entry, row: Row, out: Path, trials: Sequence[Placed]) -> Part:
     """Return what one recipe made of its pictures: the last preview of its first run."""
-    own = [trial for trial in trials if trial.contestant is each and trial.place.is_dir()]
+    own = [trial for trial in trials if trial.entry is each and trial.place.is_dir()]
     figures: list[Panel] = []
     for trial in own:
         previews = sorted((trial.place / "previews").glob("*.png"))

@@ -38,7 +38,7 @@ _LABEL = re.compile(r"([^:+=/*]+)=(.+)")
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class Contestant:
+class Entry:
     """A recipe that takes part.
 
     Args:
@@ -46,6 +46,7 @@ class Contestant:
         written: the recipe, as it was typed.
         folder: of its runs.
         plans: seed to plan.
+        sets: seed to the settings that were made for it.
         error: why it cannot take part; empty where it can.
     """
 
@@ -53,6 +54,7 @@ class Contestant:
     written: str
     folder: str
     plans: Mapping[int, Plan] = attrs.field(factory=dict)
+    sets: Mapping[int, tuple[str, ...]] = attrs.field(factory=dict)
     error: str = ""
 
     @property
@@ -83,7 +85,7 @@ class Measure:
         name: in the table.
         id: of the evaluator.
         settings: all of them.
-        entries: contestant to the entry of its recipe; those of others may be tried on it.
+        entries: name of an entry to the evaluator as its recipe has it; those of others may be tried on it.
     """
 
     key: str
@@ -101,7 +103,7 @@ class Fit:
     reason: str = ""
 
 
-def contestants(
+def entries(
     host: Host,
     written: Sequence[str],
     *,
@@ -109,7 +111,7 @@ def contestants(
     sets: Sequence[str] = (),
     steps: int | None = None,
     seconds: float | None = None,
-) -> list[Contestant]:
+) -> list[Entry]:
     """Return who takes part, in order.
 
     Args:
@@ -126,7 +128,7 @@ def contestants(
         ConfigError, RecipeError: a setting or patch that does not exist.
         RunError: a name twice; budgets that differ.
     """
-    found: list[Contestant] = []
+    found: list[Entry] = []
     for text in _expanded(host, written or (EVERY,)):
         match = None if text.endswith(".toml") and "=" not in text else _LABEL.fullmatch(text)
         name, recipe = (match[1].strip(), match[2].strip()) if match else (text, text)
@@ -134,7 +136,7 @@ def contestants(
             raise RunError(f"{name} takes part twice: name one of them otherwise, NAME={recipe}")
         folder = _folder(name, {each.folder for each in found})
         given = _Given(sets=tuple(sets), steps=steps, seconds=seconds)
-        found.append(_contestant(host, name, recipe, folder, seeds, given, typed=text in written))
+        found.append(_entry(host, name, recipe, folder, seeds, given, typed=text in written))
     if steps is None and seconds is None:
         _same_budget(found)
     return found
@@ -156,10 +158,11 @@ def _expanded(host: Host, written: Sequence[str]) -> list[str]:
     return found
 
 
-def _contestant(
+def _entry(
     host: Host, name: str, written: str, folder: str, seeds: Sequence[int], given: _Given, *, typed: bool
-) -> Contestant:
+) -> Entry:
     plans: dict[int, Plan] = {}
+    chosen: dict[int, tuple[str, ...]] = {}
     error = ""
     for seed in seeds:
         sets = (*given.sets, f"seed={seed}")
@@ -175,11 +178,12 @@ def _contestant(
             error = str(broken)
             break
         try:
-            plans[seed] = plan_recipe(host, resolve(host, written, Overrides(sets=(*sets, *budget))))
+            chosen[seed] = (*sets, *budget)
+            plans[seed] = plan_recipe(host, resolve(host, written, Overrides(sets=chosen[seed])))
         except ArmillaryError as misfit:
             error = str(misfit)
             break
-    return Contestant(name=name, written=written, folder=folder, plans={} if error else plans, error=error)
+    return Entry(name=name, written=written, folder=folder, plans={} if error else plans, sets=chosen, error=error)
 
 
 def budget_sets(recipe: Recipe, *, steps: int | None, seconds: float | None) -> list[str]:
@@ -200,7 +204,7 @@ def budget_sets(recipe: Recipe, *, steps: int | None, seconds: float | None) -> 
     return found
 
 
-def _same_budget(found: Sequence[Contestant]) -> None:
+def _same_budget(found: Sequence[Entry]) -> None:
     budgets = {}
     for each in found:
         if not each.error:
@@ -226,7 +230,7 @@ def _folder(name: str, taken: set[str]) -> str:
 # --- evaluators ------------------------------------------------------------------------------------------------------
 
 
-def measures(host: Host, taking_part: Sequence[Contestant], *, only: Sequence[str] = ()) -> list[Measure]:
+def measures(host: Host, taking_part: Sequence[Entry], *, only: Sequence[str] = ()) -> list[Measure]:
     """Return the evaluators of all recipes, each protocol once; those of ``only``, by id or by name in a recipe.
 
     Raises:
@@ -257,7 +261,7 @@ def measures(host: Host, taking_part: Sequence[Contestant], *, only: Sequence[st
     return list(picked.values())
 
 
-def _own(each: Contestant) -> Mapping[str, BoundPlan]:
+def _own(each: Entry) -> Mapping[str, BoundPlan]:
     return each.plan.stages[each.plan.serves].evaluators
 
 
@@ -289,10 +293,10 @@ def _distinct(found: Any) -> list[Measure]:
     return renamed
 
 
-def fits(host: Host, each: Contestant, wanted: Sequence[Measure]) -> dict[str, Fit]:
-    """Return for each measure, by its key, whether and how a contestant's run can be measured by it.
+def fits(host: Host, each: Entry, wanted: Sequence[Measure]) -> dict[str, Fit]:
+    """Return for each measure, by its key, whether and how an entry's run can be measured by it.
 
-    The entry of its own recipe is tried first, then those of the others, then the evaluator as it is.
+    The evaluator of its own recipe is tried first, then those of the others, then the evaluator with its defaults.
     """
     stage = each.plan.stages[each.plan.serves]
     found = {}
@@ -316,11 +320,11 @@ def fits(host: Host, each: Contestant, wanted: Sequence[Measure]) -> dict[str, F
 
 
 def shared(wanted: Sequence[Measure], able: Mapping[str, Mapping[str, Fit]]) -> list[Measure]:
-    """Return the measures by which all contestants can be measured; all of them where there is none.
+    """Return the measures by which all entries can be measured; all of them where there is none.
 
     Args:
         wanted: in order.
-        able: contestant to what :func:`fits` returned.
+        able: name of an entry to what :func:`fits` returned.
     """
     common = [m for m in wanted if all(found[m.key].entry is not None for found in able.values())]
     return common or list(wanted)

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 
 import attrs
 
-from armillary.comparison.plan import Contestant, Fit, Measure
+from armillary.comparison.plan import Entry, Fit, Measure
 from armillary.training.folder import FINISHED
 
 _UNITS = {"degree": "degrees", "1e-2": "x 0.01"}
@@ -17,9 +17,9 @@ _DIGITS = 6  # in which baselines of runs that read the data alike agree
 
 
 class Tried(Protocol):
-    """A recipe with a seed; see :class:`armillary.comparison.compare.Trial`."""
+    """A recipe with a seed; see :class:`armillary.comparison.runs.Trial`."""
 
-    contestant: Contestant
+    entry: Entry
     seed: int
     error: str
 
@@ -149,7 +149,7 @@ class Comparison:
 
 
 def tabulate(
-    taking_part: Sequence[Contestant],
+    taking_part: Sequence[Entry],
     trials: Sequence[Tried],
     *,
     measures: Sequence[Measure],
@@ -164,11 +164,11 @@ def tabulate(
         trials: runs of all of them.
         measures: of all recipes.
         chosen: those that measure.
-        able: contestant to whether each measure fits.
+        able: entry to whether each measure fits.
         about: what stands over the table.
     """
-    records = {each.name: {t.seed: t.known() for t in trials if t.contestant is each} for each in taking_part}
-    errors = {each.name: {t.seed: t.error for t in trials if t.contestant is each} for each in taking_part}
+    records = {each.name: {t.seed: t.known() for t in trials if t.entry is each} for each in taking_part}
+    errors = {each.name: {t.seed: t.error for t in trials if t.entry is each} for each in taking_part}
     columns = _columns(chosen, records)
     rows = [
         _row(each, records[each.name], errors[each.name], chosen, able.get(each.name, {}), columns)
@@ -208,7 +208,7 @@ def _head(column: Column, ambiguous: bool) -> str:
 
 
 def _row(
-    each: Contestant,
+    each: Entry,
     records: Mapping[int, Mapping[str, Any]],
     errors: Mapping[int, str],
     chosen: Sequence[Measure],
@@ -334,7 +334,7 @@ def _protocols(chosen: Sequence[Measure], records: Mapping[str, Mapping[int, Map
 
 
 def _notes(
-    taking_part: Sequence[Contestant],
+    taking_part: Sequence[Entry],
     measures: Sequence[Measure],
     chosen: Sequence[Measure],
     able: Mapping[str, Mapping[str, Fit]],

@@ -1,24 +1,27 @@
-"""Making of data folders with a generator. No printing, and no torch.
+"""Making of data folders with a generator, in this process or by several. No printing, and no torch.
 
-The layout is documented in :mod:`armillary.data.folder`.
+The layout is documented in :mod:`armillary.data.folder`. Worker processes are ``armillary data make`` of a shard each.
 """
 
 import hashlib
 import json
 import os
+import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import attrs
 
+from armillary.config import write_toml
 from armillary.data import writer as data_writer
 from armillary.data.folder import SCRATCH, read_generator
-from armillary.data.workers import crew
 from armillary.data.writer import Layout
-from armillary.errors import DataError
+from armillary.errors import ArmillaryError, DataError
 from armillary.interfaces.generator import Generator
+from armillary.jobs import ONE_THREAD, Job, Outcome, run_jobs
 from armillary.names import NAME_RULE, is_name
+from armillary.plugins.host import Host
 
 __all__ = ["Made", "make"]
 
@@ -51,6 +54,7 @@ def make(
     count: int,
     shard: tuple[int, int] = (1, 1),
     workers: int | None = None,
+    tables: bool = True,
     progress: Callable[[int, int], None] | None = None,
 ) -> Made:
     """Write a generator's first ``count`` items as a data folder.
@@ -68,12 +72,15 @@ def make(
         seed: of the whole collection.
         count: items of all shards together.
         shard: which part of how many, from (1, n) to (n, n).
-        workers: processes; None for one per core. 0 works in this process, whose number of threads may then show in the bytes.
+        workers: processes, which build the generator from its id and settings; None for one per core where it is installed,
+            otherwise 0. 0 works in this process, whose number of threads may then show in the bytes.
+        tables: write the tables if all items are there.
         progress: called with items done and items to do, of this shard.
 
     Raises:
-        DataError: ``out`` holds something else, or the disk is full or cannot be written.
+        DataError: ``out`` holds something else, the disk is full or cannot be written, or a worker process failed.
         ValueError: count, shard or workers that cannot be, or a generator whose items a data folder cannot hold.
+        KeyboardInterrupt: the worker processes were interrupted.
     """
     _check_numbers(count, shard, workers)
     out = Path(out)
@@ -86,17 +93,97 @@ def make(
         "settings": portable(settings),
     }
     _check_place(out, record)
-    with crew(generator, os.cpu_count() or 1 if workers is None else workers) as makers:
-        ports, camera = makers.probe()
-        layout = _begin(generator, out, record, ports=ports, camera=camera)
-        mine = range(shard[0] - 1, count, shard[1])
-        if layout is None:
+    mine = range(shard[0] - 1, count, shard[1])
+    if workers is None:
+        workers = (os.cpu_count() or 1) if _is_installed(generator, name) else 0
+    elif workers and not _is_installed(generator, name):
+        raise ValueError(
+            f"no installed generator {name} is this {type(generator).__name__}, so that other processes cannot build it; "
+            "use workers=0"
+        )
+    if workers:
+        layout = _known_layout(out)
+        if layout is not None and not (out / SCRATCH).is_dir() and _is_complete(layout, count):
             return Made(out, 0, len(mine), 0)
-        todo = [index for index in mine if not data_writer.is_whole(layout, index)]
-        for done in makers.write(layout, todo):
-            if progress is not None:
-                progress(len(mine) - len(todo) + done, len(mine))
-    return Made(out, len(todo), len(mine) - len(todo), _finish(layout, count))
+        made, missing = _by_workers(out, record, settings, shard, min(workers, len(mine) or 1), progress)
+        layout = _known_layout(out)
+        return Made(out, made, len(mine) - made, _finish(layout, count) if layout and tables else missing)
+    ports, camera = data_writer.probe(generator)
+    layout = _begin(generator, out, record, ports=ports, camera=camera)
+    if layout is None:
+        return Made(out, 0, len(mine), 0)
+    todo = [index for index in mine if not data_writer.is_whole(layout, index)]
+    if progress is not None and len(todo) < len(mine):
+        progress(len(mine) - len(todo), len(mine))
+    for done, index in enumerate(todo, start=1):
+        data_writer.write_item(layout, index, generator.item(index))
+        if progress is not None:
+            progress(len(mine) - len(todo) + done, len(mine))
+    missing = _finish(layout, count) if tables else _missing(layout, count)
+    return Made(out, len(todo), len(mine) - len(todo), missing)
+
+
+def _is_installed(generator: Generator, name: str) -> bool:
+    """Return whether other processes find the generator's class under its id."""
+    host = Host()
+    try:
+        return host.resolve(host.component("generator", name)).cls is type(generator)
+    except ArmillaryError:
+        return False
+
+
+def _by_workers(
+    out: Path,
+    record: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    shard: tuple[int, int],
+    workers: int,
+    progress: Callable[[int, int], None] | None,
+) -> tuple[int, int]:
+    """Make the items of a shard in processes, which leave the tables to this one; return items made and missing.
+
+    Raises:
+        DataError: a process failed; names its command.
+        KeyboardInterrupt: a signal was received.
+    """
+    numbers = [word for key in ("size", "seed", "count") for word in (f"--{key}", str(record[key]))]
+    sets = [f"--set={key}={_text(value)}" for key, value in settings.items() if value is not None]
+    words = ("data", "make", record["generator"], str(out), *numbers, *sets, "--workers=0", "--no-tables", "--json")
+    parts = [f"{shard[0] + shard[1] * number}/{shard[1] * workers}" for number in range(workers)]
+    jobs = [Job((*words, "--shard", part), environment=ONE_THREAD) for part in parts]
+    counts: dict[Job, tuple[int, int]] = {}
+
+    def on_line(job: Job, line: Mapping[str, Any]) -> None:
+        if progress is not None and "done" in line:
+            counts[job] = (line["done"], line["total"])
+            progress(sum(done for done, _ in counts.values()), len(range(shard[0] - 1, record["count"], shard[1])))
+
+    outcomes = run_jobs(jobs, workers=workers, on_line=on_line)
+    for outcome in outcomes:
+        if outcome.received:
+            raise KeyboardInterrupt(outcome.received)
+    failed = [outcome for outcome in outcomes if outcome.status and outcome.status != -signal.SIGTERM] or [
+        outcome for outcome in outcomes if outcome.status
+    ]
+    if failed:
+        raise DataError(_failure(failed[0]))
+    made = [outcome.result for outcome in outcomes]
+    return sum(each["made"] for each in made), min(each["missing"] for each in made)
+
+
+def _text(value: Any) -> str:
+    """Return a setting as ``--set`` reads it."""
+    return f'"{value}"' if isinstance(value, str) else write_toml({"x": value}).removeprefix("x = ").replace("\n", "")
+
+
+def _failure(outcome: Outcome) -> str:
+    """Return the reason of a failed worker, with its command."""
+    if outcome.status < 0:
+        return (
+            f"{outcome.reason}: {outcome.job.command}\nwhat is written is whole: type the same command again, with fewer "
+            "--workers"
+        )
+    return f"{outcome.errors.strip() or outcome.reason}\nin the process {outcome.job.command}"
 
 
 def portable(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -179,6 +266,15 @@ def _begin(
     return layout
 
 
+def _known_layout(out: Path) -> Layout | None:
+    """Return the layout of a folder that was begun."""
+    known = read_generator(out)
+    if not known:
+        return None
+    points, ports, categories = (tuple(known.get(key, ())) for key in ("points", "ports", "categories"))
+    return Layout(out, None, points, ports, categories)
+
+
 def _is_complete(layout: Layout, count: int) -> bool:
     tables = [layout.root / f"{name}.csv" for name in layout.tables if name != "cameras"]
     files = (file for index in range(count) for file in data_writer.item_files(layout, index))
@@ -187,7 +283,7 @@ def _is_complete(layout: Layout, count: int) -> bool:
 
 def _finish(layout: Layout, count: int) -> int:
     """Write the tables if every item is complete; return the number of missing ones."""
-    missing = sum(not data_writer.is_whole(layout, index) for index in range(count))
+    missing = _missing(layout, count)
     if missing == 0:
         try:
             data_writer.write_tables(layout, count)
@@ -197,3 +293,7 @@ def _finish(layout: Layout, count: int) -> int:
     elif not (layout.root / SCRATCH).is_dir() and _is_complete(layout, count):
         return 0
     return missing
+
+
+def _missing(layout: Layout, count: int) -> int:
+    return sum(not data_writer.is_whole(layout, index) for index in range(count))
