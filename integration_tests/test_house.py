@@ -233,10 +233,10 @@ def test_the_lists_of_public_names_hold_what_people_use(public):
     core = public.recorded("armillary")
     for line in (
         "armillary.train(recipe, ",
-        "armillary.interfaces.Loss.build(config, *, inputs, assets)",
+        "armillary.interfaces.Part.build(config, *, ",
         "armillary.kernels.rotations.gram_schmidt(a, b)",
         "armillary.specs.LossSpec(*, name, target, ",
-        "armillary.plugins.hookspecs.armillary_losses()",
+        "armillary.plugins.hookspecs.armillary_components()",
         "command train --",
         "kind depth [batch 1 height width] scene",
         "encoder std:plain-encoder: image: image [",

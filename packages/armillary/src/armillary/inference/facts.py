@@ -20,7 +20,7 @@ def facts(folder: RunFolder, *, host: Host) -> dict[str, Any]:
         ``steps`` done of ``of_steps`` and their ``seconds``, of all stages; ``seconds_a_step``, the median; ``peak_memory`` in
         bytes; ``parameters`` of the method that serves, missing where training has not reached it.
     """
-    plan = plan_recipe(host, folder.recipe())
+    plan = plan_recipe(host, folder.recipe(host))
     rows = folder.metrics()
     steps, seconds, speeds = 0, 0.0, []
     whole = True

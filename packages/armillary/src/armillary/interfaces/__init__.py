@@ -10,30 +10,40 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from armillary.interfaces.dataset import Dataset as Dataset
-    from armillary.interfaces.dataset import Examination as Examination
-    from armillary.interfaces.dataset import Finding as Finding
-    from armillary.interfaces.dataset import Fingerprint as Fingerprint
-    from armillary.interfaces.evaluator import Evaluation as Evaluation
-    from armillary.interfaces.evaluator import Evaluator as Evaluator
-    from armillary.interfaces.evaluator import Figure as Figure
-    from armillary.interfaces.evaluator import Points as Points
-    from armillary.interfaces.generator import Generator as Generator
-    from armillary.interfaces.loss import Loss as Loss
-    from armillary.interfaces.loss import StepCache as StepCache
-    from armillary.interfaces.method import Branch as Branch
-    from armillary.interfaces.method import Illustration as Illustration
-    from armillary.interfaces.method import Method as Method
-    from armillary.interfaces.method import slot as slot
-    from armillary.interfaces.network import Encoder as Encoder
-    from armillary.interfaces.network import Head as Head
-    from armillary.interfaces.network import Renderer as Renderer
-    from armillary.interfaces.part import Part as Part
-    from armillary.interfaces.part import asset as asset
-    from armillary.interfaces.part import from_shape as from_shape
-    from armillary.interfaces.part import given as given
-    from armillary.interfaces.transform import Transform as Transform
+    from armillary.interfaces.dataset import Dataset, Examination, Finding, Fingerprint
+    from armillary.interfaces.evaluator import Evaluation, Evaluator, Figure, Points
+    from armillary.interfaces.generator import Generator
+    from armillary.interfaces.loss import Loss, StepCache
+    from armillary.interfaces.method import Branch, Illustration, Method, slot
+    from armillary.interfaces.network import Encoder, Head, Renderer
+    from armillary.interfaces.part import Part, asset, from_shape, given
+    from armillary.interfaces.transform import Transform
 
+__all__ = [
+    "Branch",
+    "Dataset",
+    "Encoder",
+    "Evaluation",
+    "Evaluator",
+    "Examination",
+    "Figure",
+    "Finding",
+    "Fingerprint",
+    "Generator",
+    "Head",
+    "Illustration",
+    "Loss",
+    "Method",
+    "Part",
+    "Points",
+    "Renderer",
+    "StepCache",
+    "Transform",
+    "asset",
+    "from_shape",
+    "given",
+    "slot",
+]
 _NAMES = {
     "dataset": "Dataset Examination Finding Fingerprint",
     "network": "Encoder Head Renderer",
