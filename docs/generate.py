@@ -338,7 +338,7 @@ def hooks() -> str:
     """Return the table of hooks."""
     parts = ["# Hooks\n"]
     for title, names in (
-        ("What a plugin offers", hookspecs.COMPONENT_HOOKS),
+        ("What a plugin offers", (hookspecs.COMPONENTS,)),
         ("What an observer hears", hookspecs.OBSERVER_HOOKS),
     ):
         parts.append(f"## {title}\n")

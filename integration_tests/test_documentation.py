@@ -71,7 +71,7 @@ def entry(page: str, id: str) -> str:
 
 def test_every_hook_and_verb_is_documented(generate):
     pages = generate.pages()
-    hooks = [*hookspecs.COMPONENT_HOOKS, *hookspecs.OBSERVER_HOOKS]
+    hooks = [hookspecs.COMPONENTS, *hookspecs.OBSERVER_HOOKS]
     assert [name for name in hooks if name not in pages["hooks"]] == []
     assert [kind for kind in KINDS_OF_TENSOR if f"| `{kind}` |" not in pages["ports"]] == []
     for words in generate.verbs(app, ()):

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     )
 
 _PARTS = "Dataset Encoder Evaluator Generator Head Loss Method Renderer Transform asset from_shape slot"
-_NAMES = {"api": "Run compare load train", "config": "param", "interfaces": _PARTS}
+_API = ("Run", "compare", "load", "train")
+_NAMES = {"config": "param", "interfaces": _PARTS}
 _HOME = {name: home for home, names in _NAMES.items() for name in names.split()}
 
 __all__ = [
@@ -56,6 +57,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in _API:
+        from armillary import api
+
+        return getattr(api, name)
     if name in _HOME:
         return getattr(import_module(f"armillary.{_HOME[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

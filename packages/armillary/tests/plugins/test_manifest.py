@@ -112,6 +112,18 @@ def test_rules_hold_as_without_a_manifest(site, ruled):
             structure(table, config)
 
 
+def test_a_rule_is_imported_only_for_the_settings_that_it_reads(site, ruled):
+    del ruled
+    from armillary.config import structure
+
+    host = site.host()
+    config = host.config(host.component("encoder", "rings:net"))
+    structure({"mode": "b", "share": 0.5}, config)
+    assert "armillary_rings" not in sys.modules
+    structure({"width": 9}, config)
+    assert "armillary_rings" in sys.modules
+
+
 def test_a_part_is_built_with_settings_from_a_manifest(site, ruled):
     del ruled
     host = site.host()
@@ -149,7 +161,7 @@ def test_listing_and_checking_need_no_torch(tmp_path, command):
     """From a copy of the core and the toy with fresh manifests, as wheels have them."""
     core, toy = Path(armillary.__file__).parent, Path(__file__).parents[1] / "toy/armillary_toy"
     for folder in (core, toy):
-        shutil.copytree(folder, tmp_path / folder.name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(folder, tmp_path / folder.name, ignore=shutil.ignore_patterns("__pycache__", manifest.NAME))
     info = tmp_path / "armillary_toy-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: armillary-toy\nVersion: 1.0\n")

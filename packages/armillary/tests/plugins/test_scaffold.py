@@ -10,7 +10,7 @@ import pytest
 from armillary import __version__
 from armillary.errors import ArmillaryError
 from armillary.plugins import scaffold
-from armillary.plugins.hookspecs import COMPONENT_HOOKS
+from armillary.plugins.host import KINDS as COMPONENTS
 from armillary.plugins.scaffold import KINDS, NameRefusedError, check_name, new_plugin
 
 
@@ -54,7 +54,7 @@ def test_each_kind_is_written_whole(here, kind):
 
 def test_kinds_are_those_of_the_contract():
     """Every kind of component but generators, which need no method, and recipes, which a method brings."""
-    assert {*KINDS, "generator", "recipe"} == {spec.KIND for spec in COMPONENT_HOOKS.values()}
+    assert {*KINDS, "generator", "recipe"} == {*COMPONENTS}
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -273,8 +273,11 @@ class Host:
         if not getattr(spec, "config", None):
             return NoConfig
         owner = self.owner(spec)
-        frozen = self._offers[owner.id].configs if owner else {}
-        return frozen.get((spec.KIND, spec.name)) or self.resolve(spec).config
+        if owner is None:
+            return self.resolve(spec).config
+        offer = self._offers[owner.id]
+        known = offer.configs.get((spec.KIND, spec.name)) or getattr(offer.classes.get(id(spec)), "Config", None)
+        return known or self.resolve(spec).config
 
     def _imported(self, spec: Any) -> type:
         who = self._who(spec)

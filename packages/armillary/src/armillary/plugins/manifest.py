@@ -63,9 +63,10 @@ class Later:
             found = getattr(found, name)
         return found
 
-    def __call__(self, *args: Any, **words: Any) -> Any:
-        """Return what the function returns."""
-        return self.resolve()(*args, **words)
+    def __call__(self, instance: Any, attribute: Any, value: Any) -> None:
+        """Validate a value, unless it is the default, which was valid when the manifest was written."""
+        if value != attribute.default:
+            self.resolve()(instance, attribute, value)
 
 
 def path_of(module: str) -> Path | None:
@@ -141,8 +142,9 @@ def settings_class(table: Mapping[str, Any]) -> type[Any]:
         checked = Later(table["check"])  # the part's own settings class, which checks itself when it is made
 
         def check(self: Any) -> None:
-            if any(getattr(self, field.name) != field.default for field in attrs.fields(type(self))):
-                checked(**attrs.asdict(self, recurse=False))
+            fields = attrs.fields_dict(type(self))
+            if any(getattr(self, name) != fields[name].default for name in table.get("reads", fields)):
+                checked.resolve()(**attrs.asdict(self, recurse=False))
 
         body["__attrs_post_init__"] = check
     return attrs.frozen(kw_only=True)(type(table["name"], (), body))
@@ -152,7 +154,32 @@ def _component(one: Any) -> dict[str, Any]:
     if not isinstance(one, type):
         return {"spec": _freeze(one)}
     part: Any = one
-    return {"spec": _freeze(part.spec()), **({} if part.Config is NoConfig else settings_table(part.Config))}
+    if part.Config is NoConfig:
+        return {"spec": _freeze(part.spec())}
+    table = settings_table(part.Config)
+    if "check" in table:
+        table["reads"] = _read_by_check(part)
+    return {"spec": _freeze(part.spec()), **table}
+
+
+def _read_by_check(part: Any) -> list[str]:
+    """Return the settings that a part's ``check`` reads for the defaults; all settings if that cannot be told.
+
+    A check is a function of what it reads. While these settings have their defaults it reads the same again, and accepts them.
+    """
+    fields = attrs.fields_dict(part.Config)
+    read: set[str] = set()
+
+    class Recorder:
+        def __getattr__(self, name: str) -> Any:
+            read.add(name)
+            return fields[name].default
+
+    try:
+        part.check(Recorder())
+    except (KeyError, TypeError, ValueError):  # a method, ``super()``, or a setting without a default
+        return list(fields)
+    return sorted(read)
 
 
 def _setting(field: Any, kind: Any) -> dict[str, Any]:
