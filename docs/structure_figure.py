@@ -16,8 +16,24 @@ from source import FLOORS, import_graph, reached, room  # noqa: E402
 VOCABULARY = "vocabulary"
 WIDTH, HEIGHT, GAP = 118.0, 32.0, 30.0
 
-COLUMNS = dict(plugins=0.0, recipes=0.2, vocabulary=0.5, training=0.8, interfaces=1.0, data=1.6, api=1.6, kernels=2.0)
-COLUMNS |= dict(inference=2.2, pages=2.2, comparison=2.2, nn=3.0, cli=3.4, __main__=3.4, drawing=4.0, std=4.2)
+COLUMNS = {
+    "plugins": 0.0,
+    "recipes": 0.2,
+    "vocabulary": 0.5,
+    "training": 0.8,
+    "interfaces": 1.0,
+    "data": 1.6,
+    "api": 1.6,
+    "kernels": 2.0,
+    "inference": 2.2,
+    "pages": 2.2,
+    "comparison": 2.2,
+    "nn": 3.0,
+    "cli": 3.4,
+    "__main__": 3.4,
+    "drawing": 4.0,
+    "std": 4.2,
+}
 """Place of each room from left to right, so that no arrow passes behind a box."""
 
 
