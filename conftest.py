@@ -6,7 +6,9 @@ for folders in it, and the fixture ``real_data`` gives their place.
 
 import os
 import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,6 +44,42 @@ def browser() -> str:
     if path is None:
         raise RuntimeError("mark the test with @pytest.mark.browser")
     return path
+
+
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
+def device(request: pytest.FixtureRequest) -> str:
+    """The CPU, and a CUDA device where there is one."""
+    return request.param
+
+
+@pytest.fixture
+def right_on(device: str) -> Callable[..., None]:
+    """Hold values and gradients of a function in float32 on the device to those in float64 on the CPU.
+
+    ``right_on(function, *tensors)``; the tolerance is 1e-4 of the largest value, or ``tolerance=``.
+    """
+    import torch
+
+    def found(function: Callable[..., Any], tensors: Sequence[Any], where: str, dtype: Any) -> list[Any]:
+        given = [
+            x.detach().to(where, dtype).requires_grad_() if x.is_floating_point() else x.to(where) for x in tensors
+        ]
+        result = function(*given)
+        values = [result] if isinstance(result, torch.Tensor) else [*result]
+        assert {value.device.type for value in values} == {where}
+        smooth = [value for value in values if value.requires_grad]
+        if smooth:  # by a weight of its own for each entry: the squares of a rotation add up to a constant
+            pulls = [torch.arange(v.numel(), dtype=torch.float64).cos().view_as(v).to(v) for v in smooth]
+            torch.autograd.backward(smooth, pulls)
+        return [*values, *(x.grad for x in given if x.grad is not None)]
+
+    def check(function: Callable[..., Any], *tensors: Any, tolerance: float = 1e-4) -> None:
+        exact = found(function, tensors, "cpu", torch.float64)
+        for value, want in zip(found(function, tensors, device, torch.float32), exact, strict=True):
+            value, want = value.detach().cpu().double(), want.detach().double()
+            torch.testing.assert_close(value, want, atol=tolerance * max(want.abs().max().item(), 1e-3), rtol=0)
+
+    return check
 
 
 def _missing_data(mark: pytest.Mark) -> str | None:

@@ -148,6 +148,12 @@ def startup(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none")
+def gpu(session: nox.Session) -> None:
+    """Run the tests that need a CUDA device and measure every method on it, within ten minutes; without one a dry run."""
+    everything(session, *test_needs(*PROJECTS)).run("python", "benchmarks/gpu.py", *session.posargs)
+
+
+@nox.session(venv_backend="none")
 def structure(session: nox.Session) -> None:
     """Print size and shape of the code beside the values before the refactoring; fail where a bar is missed."""
     everything(session).run("python", "benchmarks/structure.py", *session.posargs)

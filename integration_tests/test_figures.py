@@ -1,7 +1,6 @@
 """What the pages say of a method and draw of a convention is what was measured, and what the code does."""
 
 import re
-import sys
 from io import BytesIO
 from pathlib import Path
 
@@ -22,14 +21,17 @@ def section(text: str, title: str) -> str:
     return found[1]
 
 
-@pytest.fixture(scope="module")
-def drawn():
+@pytest.fixture
+def docs(monkeypatch):
+    """Scripts of the site, to be imported by name."""
+    monkeypatch.syspath_prepend(ROOT / "docs")
+
+
+@pytest.fixture
+def drawn(docs):
     """What the script of the conventions' page draws now."""
-    sys.path.insert(0, str(ROOT / "docs"))
-    try:
-        import conventions_figures
-    finally:
-        sys.path.pop(0)
+    import conventions_figures
+
     return conventions_figures
 
 
@@ -72,6 +74,17 @@ def test_drawn_conventions_are_those_of_the_code(drawn):
         assert (ROOT / "docs/_static" / name).read_text(encoding="utf-8") == text, name
     shown = Image.open(BytesIO((ROOT / "docs/_static/conventions-harmonics.png").read_bytes())).convert("RGB")
     np.testing.assert_allclose(np.asarray(shown, dtype=int), drawn.harmonics().astype(int), atol=2)
+
+
+def test_drawn_rooms_are_those_of_the_tree(docs):
+    """Imports of today. Drawn anew by: python docs/structure_figure.py."""
+    import structure_figure
+
+    graph = structure_figure.edges()
+    assert {"recipes", "plugins", "interfaces"} <= graph["training"]
+    assert "pages" not in graph["training"]
+    text = (ROOT / "docs/_static/structure.svg").read_text(encoding="utf-8")
+    assert text == str(structure_figure.rooms())
 
 
 def test_every_picture_is_shown():
