@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from armillary.data.check import Finding, check, info
+from armillary.data.check import check, info
 from armillary.errors import DataError
+from armillary.interfaces import Finding
 from armillary.std.images import Images
 
 SIZE = 8

@@ -146,7 +146,7 @@ def test_a_place_that_cannot_be_written_is_named(here, monkeypatch):
     def refuses(**_):
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr(scaffold.tempfile, "mkdtemp", refuses)
+    monkeypatch.setattr("tempfile.mkdtemp", refuses)
     with pytest.raises(ArmillaryError, match=r"nothing can be written there \(Read-only file system\)"):
         new_plugin("mine", kind="loss")
 

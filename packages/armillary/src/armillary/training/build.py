@@ -396,7 +396,8 @@ class _RenamedTransform(Transform):
         own_kinds = {name: kind for name, kind in kinds.items() if name not in kept}
         own_kinds |= {own: kinds[name] for own, name in rename.items() if name in kinds}
         made = self.transform(inside, kinds=own_kinds, generator=generator)
-        return {**{rename.get(name, name): value for name, value in made.items()}, **kept}
+        outside = {str(rename.get(name, name)): value for name, value in made.items()}
+        return {**outside, **kept}
 
 
 def _guard(who: str, build: Any) -> Any:
