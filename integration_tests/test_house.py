@@ -204,7 +204,12 @@ def test_light_modules_are_light():
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda p: p.name)
 def test_tests_mirror_sources(package):
     """A test file is named after a source file, so that who changes one finds the other; or it holds a whole family."""
-    families = {"conformance", "kinds", package.name.removeprefix("armillary-")}  # kinds: of parts, in the kit
+    families = {
+        "conformance",
+        "devices",
+        "kinds",
+        package.name.removeprefix("armillary-"),
+    }  # devices: kernels on each; kinds: of parts, in the kit
     sources = families | {p.stem for p in source_files(package)} | {p.parent.name for p in source_files(package)}
     strays = [p.name for p in package.glob("tests/**/test_*.py") if p.stem.removeprefix("test_") not in sources]
     assert strays == []
