@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from armillary.plugins import manifest
+
 sys.path.insert(0, str(Path(__file__).parent))
 from source import (
     FLOOR_OF,
@@ -285,3 +287,12 @@ def test_every_session_is_run_and_told():
     workflows = {name: sessions_in(ROOT / f".github/workflows/{name}.yml") for name in ("ci", "nightly")}
     assert workflows["ci"] | workflows["nightly"] | by_tests == sessions
     assert sessions_in(ROOT / "CONTRIBUTING.md") | {"integration"} == sessions
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda p: p.name)
+def test_manifests_are_those_of_the_sources(package):
+    """An old one is not wrong, since the package is then imported; it makes each command slow."""
+    found = [*package.glob("src/*/manifest.json"), *package.glob("src/armillary/std/manifest.json")]
+    offers = "entry-points" in (package / "pyproject.toml").read_text(encoding="utf-8")
+    assert len(found) == (offers or package.name == "armillary")
+    assert [path for path in found if manifest.read(path) is None] == [], "type: armillary plugins freeze"

@@ -1,4 +1,4 @@
-"""What every generator of heads keeps: determinism, and truth that agrees with itself."""
+"""Laws of all generators of heads: determinism, and truth that agrees with itself."""
 
 import attrs
 import numpy as np

@@ -113,7 +113,7 @@ class _PoseError(_OfViews):
 
     again = _OTHERS
     of_second: ClassVar[str] = "embedding"
-    """Which embedding is taken of the second of a pair."""
+    """Embedding that is compared for the second picture of a pair."""
 
     partners: int = param(
         3,

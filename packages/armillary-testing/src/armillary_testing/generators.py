@@ -52,7 +52,7 @@ def generator_ports(subject: Subject) -> None:
 
 
 def generator_describes(subject: Subject) -> None:
-    """What it says of itself can be written to generator.json."""
+    """Its description can be written to generator.json."""
     said = _generator(subject).describe()
     try:
         json.dumps(said, allow_nan=False)

@@ -56,7 +56,7 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing failed and the list of known failures is true."""
+        """Return true if nothing failed and the list of known failures is right."""
         return not self.failures and not self.stale
 
     @property

@@ -156,7 +156,7 @@ class Square(Loss, name="square", source="ours"):
 
 
 class Vector(TypedDict):
-    """What the head reads."""
+    """Input of the head."""
 
     feature: Feature
 

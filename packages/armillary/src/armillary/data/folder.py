@@ -194,7 +194,7 @@ class Splits:
 
     @property
     def fixed(self) -> bool:
-        """Whether the data itself defines the splits (a list, or folders)."""
+        """Return true if the data itself defines the splits (a list, or folders)."""
         return self.rule in ("file", "folder")
 
     def members(self, entries: Iterable[Entry], split: str) -> tuple[Entry, ...]:
