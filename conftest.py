@@ -15,6 +15,7 @@ import pytest
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _skipped: dict[str, int] = {}
 _asked: dict[str, int] = {}
+_said: list[str] = []
 
 
 def real_data_folder() -> Path | None:
@@ -114,7 +115,31 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
                 pytest.skip(f"{name}: {reason}")
 
 
+@pytest.fixture(scope="session")
+def say() -> Callable[[str], None]:
+    """Have a line printed at the end of the run: how much was tried, and how long it took."""
+    return _said.append
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand what a worker of pytest-xdist counted to the process that prints."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["counted"] = [_asked, _skipped, _said]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Add up what the workers of pytest-xdist counted."""
+    asked, skipped, said = getattr(node, "workeroutput", {}).get("counted", ({}, {}, []))
+    for total, part in ((_asked, asked), (_skipped, skipped)):
+        for name, count in part.items():
+            total[name] = total.get(name, 0) + count
+    _said.extend(said)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say for each need how many tests had it, and how many were skipped for want of it."""
+    """Print the lines of the tests, and for each need how many tests had it and how many were skipped for want of it."""
+    for line in _said:
+        terminalreporter.write_line(line)
     for name, asked in sorted(_asked.items()):
         terminalreporter.write_line(f"{name}: {asked - _skipped.get(name, 0)} run, {_skipped.get(name, 0)} skipped")

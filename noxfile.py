@@ -18,6 +18,8 @@ nox.options.default_venv_backend = "virtualenv"
 nox.options.sessions = ["lint", "types", "tests"]
 
 ROOT = Path(__file__).parent
+WORKERS = ("-n", "auto")
+"""pytest-xdist, a worker a core; each worker computes with one thread, or they would wait for each other."""
 CORE = "armillary"
 PROJECTS = {p.parent.name: nox.project.load_toml(p) for p in sorted(ROOT.glob("packages/*/pyproject.toml"))}
 TEMPLATES = ROOT / "packages/armillary/src/armillary/plugins/templates/plugin"
@@ -39,7 +41,13 @@ def local(*names: str) -> list[str]:
 def test_needs(*names: str) -> list[str]:
     """Return what the packages' tests need beyond the packages."""
     groups = (nox.project.dependency_groups(PROJECTS[name], "test") for name in names)
-    return sorted({need for group in groups for need in group})
+    return sorted({"pytest-xdist>=3.6", *(need for group in groups for need in group)})
+
+
+def in_workers(session: nox.Session) -> tuple[str, ...]:
+    """Return pytest's arguments for tests in as many workers as there are cores."""
+    session.env.setdefault("OMP_NUM_THREADS", "1")
+    return (*WORKERS, *session.posargs)
 
 
 def third_parties() -> dict[str, Requirement]:
@@ -93,14 +101,14 @@ def tests(session: nox.Session, package: str) -> None:
     """Run one package's tests in an environment with that package, the core and its declared needs only."""
     session.notify("integration", posargs=[])
     session.install(*constraints(), *local(CORE, package), *test_needs(package))
-    session.run("python", "-m", "pytest", f"packages/{package}/tests", *session.posargs)
+    session.run("python", "-m", "pytest", f"packages/{package}/tests", *in_workers(session))
 
 
 @nox.session(venv_backend="none")
 def integration(session: nox.Session) -> None:
-    """Run the tests across packages, with all of them installed."""
+    """Run the tests across packages, with all of them installed; one file is one worker's, for what its tests share."""
     environment = everything(session, *test_needs(*PROJECTS))
-    environment.run("python", "-m", "pytest", "integration_tests", *session.posargs)
+    environment.run("python", "-m", "pytest", "integration_tests", "--dist", "loadfile", *in_workers(session))
 
 
 @nox.session(venv_backend="none")
@@ -166,7 +174,7 @@ def minimum(session: nox.Session) -> None:
     pins = [f"{name}=={specifier.version}.*" for name, specifier in lowest.items()]
     session.install(*constraints(), *local(*PROJECTS), *test_needs(*PROJECTS), *pins)
     for package in PROJECTS:
-        session.run("python", "-m", "pytest", f"packages/{package}/tests", *session.posargs)
+        session.run("python", "-m", "pytest", f"packages/{package}/tests", *in_workers(session))
 
 
 @nox.session
@@ -175,7 +183,7 @@ def prerelease(session: nox.Session) -> None:
     session.install(*constraints(), *local(*PROJECTS), *test_needs(*PROJECTS))
     session.install(*constraints(), "--pre", "--upgrade", *map(str, third_parties().values()))
     for package in PROJECTS:
-        session.run("python", "-m", "pytest", f"packages/{package}/tests", *session.posargs)
+        session.run("python", "-m", "pytest", f"packages/{package}/tests", *in_workers(session))
 
 
 @nox.session(venv_backend="none")

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-SAID = pytest.StashKey[list[str]]()
 Armillary = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -29,18 +28,6 @@ def call(*arguments: object, env: dict[str, str], cwd: Path, status: int = 0) ->
     words = " ".join(map(str, arguments))
     assert done.returncode == status, f"armillary {words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print the figures that tests have told."""
-    for line in config.stash.get(SAID, []):
-        terminalreporter.write_line(line)
-
-
-@pytest.fixture(scope="session")
-def say(pytestconfig: pytest.Config) -> Callable[[str], None]:
-    """Have a line printed at the end of the run: how much was tried, and how long it took."""
-    return pytestconfig.stash.setdefault(SAID, []).append
 
 
 class Generators(dict[str, Path]):

@@ -51,7 +51,8 @@ def tree(path: Path) -> ast.Module:
 
 def module_name(path: Path) -> str:
     """Return the full name of a module of a package."""
-    parts = path.relative_to(next(p for p in path.parents if p.name == "src")).with_suffix("").parts
+    top = next((p for p in path.parents if p.name == "src"), path.parent)  # a test belongs to no package
+    parts = path.relative_to(top).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 

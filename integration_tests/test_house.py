@@ -35,6 +35,7 @@ PLUGINS = tuple(p for p in PACKAGES if p.name != "armillary")
 LIGHT_ROOMS = {*FLOORS[0], "plugins", "recipes"}
 LIGHT_NAMES = {"__init__", "plugin", "config", "recipes", "reported"}
 HEAVY_IMPORTS = ("torch", "numpy", "e3nn", "lightning_fabric", "trimesh", "PIL")
+WRITTEN_BY_TESTS = {"dots_of_a_test", "armillary_sound"}
 # A declared need whose module has another name.
 MODULE_OF = {"pillow": "PIL", "tomli-w": "tomli_w", "lightning-fabric": "lightning_fabric"}
 
@@ -125,11 +126,15 @@ def test_packages_keep_apart():
     assert not wrong, "\n".join(wrong)
 
 
+def modules_of(needs: list[str]) -> set[str]:
+    names = (re.match(r"[\w.-]+", need) for need in needs)
+    return {MODULE_OF.get(name.group().lower(), name.group().lower().replace("-", "_")) for name in names if name}
+
+
 def needs(package: Path) -> set[str]:
     project = tomllib.loads((package / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = [need for group in project.get("optional-dependencies", {}).values() for need in group]
-    names = (re.match(r"[\w.-]+", need) for need in [*project["dependencies"], *extras])
-    return {MODULE_OF.get(name.group().lower(), name.group().lower().replace("-", "_")) for name in names if name}
+    return modules_of([*project["dependencies"], *extras])
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda p: p.name)
@@ -138,6 +143,17 @@ def test_needs_are_what_is_imported(package):
     used = {module.split(".")[0] for path in source_files(package) for _, module in imports(path)}
     used -= {*sys.stdlib_module_names, package.name.replace("-", "_")}
     assert used == needs(package)
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda p: p.name)
+def test_the_tests_of_a_package_import_what_their_session_installs(package):
+    """``nox -s tests`` installs a package, the core and what the package declares for its tests, no more."""
+    declared = tomllib.loads((package / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]["test"]
+    files = sorted((package / "tests").glob("**/*.py"))
+    used = {module.split(".")[0] for path in files for _, module in imports(path)}
+    own = {name for path in files for name in (path.stem, path.parent.name)} | {package.name.replace("-", "_")}
+    installed = needs(package) | needs(ROOT / "packages/armillary") | modules_of(declared) | {"armillary"}
+    assert used - sys.stdlib_module_names - own - WRITTEN_BY_TESTS <= installed
 
 
 def test_annotations_are_not_postponed():
