@@ -8,7 +8,7 @@ import pytest
 
 from armillary_synthetic.arm import Arm
 from armillary_synthetic.arm_motion import joints, limited, simulate
-from armillary_synthetic.scene import stream
+from armillary_synthetic.scene import generator_for
 
 pytestmark = pytest.mark.usefixtures("engine")
 ARM: Any = Arm.Config()  # its settings do without size and seed
@@ -40,7 +40,7 @@ def test_ends_are_a_chain_from_the_anchor():
 
 def test_joints_keep_their_limits():
     """Over a thousand pictures: from the anchor between lying and standing, elsewhere up to the bend; and limits are met."""
-    angles = np.concatenate([simulate(ARM, stream(0, clip, "motion")) for clip in range(50)])
+    angles = np.concatenate([simulate(ARM, generator_for(0, clip, "motion")) for clip in range(50)])
     assert angles.shape == (50 * ARM.clip, ARM.capsules)
     base, bends = angles[:, 0], np.diff(angles, axis=1)
     assert base.min() >= 0
@@ -51,7 +51,7 @@ def test_joints_keep_their_limits():
 
 def test_poses_vary():
     """No two clips begin alike, and the arm is found from near lying to near standing, bent to both sides."""
-    angles = np.array([simulate(Arm.Config(clip=2), stream(0, clip, "motion"))[0] for clip in range(60)])
+    angles = np.array([simulate(Arm.Config(clip=2), generator_for(0, clip, "motion"))[0] for clip in range(60)])
     assert np.ptp(angles[:, 0]) > 1.0
     assert angles[:, 0].std() > 0.2
     assert (np.diff(angles, axis=1).std(axis=0) > 0.15).all()
@@ -95,14 +95,14 @@ def test_gravity_is_drawn_as_often_as_the_paper_says():
 
 def test_pictures_are_taken_as_often_as_the_paper_says():
     """Taking every second picture of the same motion, with twice the iterations between."""
-    dense = simulate(ARM, stream(3, 0, "motion"))
-    sparse = simulate(Arm.Config(frame_every=40, clip=10), stream(3, 0, "motion"))
+    dense = simulate(ARM, generator_for(3, 0, "motion"))
+    sparse = simulate(Arm.Config(frame_every=40, clip=10), generator_for(3, 0, "motion"))
     np.testing.assert_array_equal(dense[1::2], sparse)
 
 
 def test_a_longer_arm_swings_slower():
     def speed(metres):
-        clips = [simulate(Arm.Config(metres=metres), stream(0, clip, "motion")) for clip in range(10)]
+        clips = [simulate(Arm.Config(metres=metres), generator_for(0, clip, "motion")) for clip in range(10)]
         return np.mean([np.abs(np.diff(clip, axis=0)).mean() for clip in clips])
 
     assert speed(60.0) < 0.7 * speed(10.0)

@@ -8,16 +8,16 @@ import pytest
 from armillary_synthetic.heads import Heads
 from armillary_synthetic.scene import (
     CENTRE,
-    STREAMS,
+    PURPOSES,
     Surface,
     View,
     check_numbers,
     draw_background,
     draw_view,
+    generator_for,
     intrinsics,
     rotation_zyx,
     sample_texture,
-    stream,
     take_picture,
 )
 
@@ -81,9 +81,9 @@ def test_the_corner_pixels_lie_at_half_the_angle_of_view():
 
 
 def test_streams_differ_by_seed_item_and_purpose():
-    draws = {stream(*key).random() for key in [(0, 0, "shape"), (1, 0, "shape"), (0, 1, "shape")]}
-    draws |= {stream(0, 0, purpose).random() for purpose in STREAMS}
-    assert len(draws) == len(STREAMS) + 2
+    draws = {generator_for(*key).random() for key in [(0, 0, "shape"), (1, 0, "shape"), (0, 1, "shape")]}
+    draws |= {generator_for(0, 0, purpose).random() for purpose in PURPOSES}
+    assert len(draws) == len(PURPOSES) + 2
 
 
 def test_a_wall_is_lit_as_the_formula_says():
@@ -147,4 +147,4 @@ def test_numbers_that_cannot_be_are_refused(size, seed, said):
 
 def test_items_before_the_first_are_refused():
     with pytest.raises(IndexError, match="-1"):
-        stream(0, -1, "shape")
+        generator_for(0, -1, "shape")

@@ -4,7 +4,7 @@ import pytest
 
 from armillary_testing import verify
 from armillary_testing.behaviour import CHECKS
-from armillary_testing.child import Sighting
+from armillary_testing.child import ImportReport
 
 WEIGHTS = "self.linear = torch.nn.Linear(3, self.features)"
 CALL = '"""Return the feature."""'
@@ -46,7 +46,7 @@ OTHERS = {"outputs": {"odd-sizes"}, "repeatable": {"items-apart", "strides"}}
 @pytest.fixture(autouse=True)
 def not_watched(monkeypatch):
     """A process that imports torch for each mutant would show nothing more."""
-    monkeypatch.setattr("armillary_testing.bench.watch", lambda record, timeout: Sighting())
+    monkeypatch.setattr("armillary_testing.bench.watch", lambda record, timeout: ImportReport())
 
 
 def behaviour(lay, alone, *changes):

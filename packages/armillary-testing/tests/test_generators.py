@@ -3,7 +3,7 @@
 import pytest
 
 from armillary_testing import verify
-from armillary_testing.child import Sighting
+from armillary_testing.child import ImportReport
 from armillary_testing.generators import CHECKS
 
 MUTANTS = {
@@ -17,7 +17,7 @@ MUTANTS = {
 @pytest.fixture(autouse=True)
 def not_watched(monkeypatch):
     """What importing does is for other tests."""
-    monkeypatch.setattr("armillary_testing.bench.watch", lambda record, timeout: Sighting())
+    monkeypatch.setattr("armillary_testing.bench.watch", lambda record, timeout: ImportReport())
 
 
 @pytest.mark.parametrize("check", MUTANTS)

@@ -5,7 +5,7 @@ import importlib
 import pytest
 
 from armillary_testing import verify
-from armillary_testing.child import Sighting
+from armillary_testing.child import ImportReport
 from armillary_testing.verify import checks
 
 MODULES = ("datasets", "evaluators", "losses", "rendering", "slopes", "symmetry", "transforms")
@@ -80,7 +80,7 @@ OTHERS = {
 @pytest.fixture(autouse=True)
 def not_watched(monkeypatch):
     """What importing does is for other tests."""
-    monkeypatch.setattr("armillary_testing.bench.watch", lambda record, timeout: Sighting())
+    monkeypatch.setattr("armillary_testing.bench.watch", lambda record, timeout: ImportReport())
 
 
 def report_of(lay, alone, name, changes=()):

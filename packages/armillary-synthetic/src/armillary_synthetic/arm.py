@@ -20,7 +20,7 @@ from armillary.config import param
 from armillary_synthetic.arm_motion import engine, joints, simulate
 from armillary_synthetic.bases import Video, VideoItem
 from armillary_synthetic.raster import Floats, Indices
-from armillary_synthetic.scene import stream
+from armillary_synthetic.scene import generator_for
 from armillary_synthetic.video import describe_video, draw_still, inside, means, partner_of, positions
 
 _ROBOARM = "Thewlis, Bilen, Vedaldi 2017, arXiv:1706.02932, section 4.1"
@@ -185,7 +185,7 @@ class Arm(Video, name="arm", source=f"{_ROBOARM} (Roboarm)"):
             raise IndexError(f"items are counted from 0, got {index}")
         clip, frame = divmod(index, self.clip)
         if self._kept is None or self._kept[0] != clip:
-            self._kept = clip, simulate(self, stream(self.seed, clip, "motion"))
+            self._kept = clip, simulate(self, generator_for(self.seed, clip, "motion"))
         angles = -self._kept[1][frame]  # y is up in the physics, and down in the picture
         origin = np.array([2 * self.anchor - 1, 1 - 2 * self.anchor])
         length = 2 * self.length / self.capsules

@@ -20,7 +20,7 @@ from armillary.config import param
 from armillary_synthetic.bases import Pose, Video, VideoItem
 from armillary_synthetic.globe_texture import file_texture, made_texture, read_texture, rows_for
 from armillary_synthetic.raster import Floats
-from armillary_synthetic.scene import stream
+from armillary_synthetic.scene import generator_for
 from armillary_synthetic.video import describe_video, draw_still, inside, means, partner_of, positions
 
 POINTS = tuple(f"fibonacci-{number:02d}" for number in range(64))
@@ -156,7 +156,7 @@ class Globe(Video, name="globe", source="after Thewlis, Bilen, Vedaldi 2017, arX
 
     def stand(self, index: int) -> Stand:
         """Return how the sphere stands in picture ``index``."""
-        generator = stream(self.seed, index, "pose")
+        generator = generator_for(self.seed, index, "pose")
         vector = self.turn * generator.uniform(-1, 1, 3)
         shift = 2 * self.shift * generator.uniform(-1, 1, 2)
         return Stand(rotation=rotation_about(vector), shift=shift)
@@ -165,7 +165,7 @@ class Globe(Video, name="globe", source="after Thewlis, Bilen, Vedaldi 2017, arX
         """Return the texture of picture ``index``, with a border: :func:`armillary_synthetic.globe_texture.padded`."""
         if self._texture is not None:
             return self._texture
-        generator = stream(self.seed, index // self.clip, "colour")
+        generator = generator_for(self.seed, index // self.clip, "colour")
         return made_texture(self.texture_seed, int(generator.integers(self.textures)), self._rows)
 
     def _surface(self, stand: Stand, axis: Floats) -> tuple[NDArray[np.bool_], Floats]:

@@ -26,7 +26,7 @@ from armillary_synthetic.head_shape import (
     window,
 )
 from armillary_synthetic.raster import Floats
-from armillary_synthetic.scene import Surface, stream
+from armillary_synthetic.scene import Surface, generator_for
 
 _FINE = 2  # texels per cell of the mesh
 _MARKED = (5.0, 6.0)  # marks are up to this far from the middle, across and down
@@ -61,9 +61,9 @@ class Heads(HeadPictures, name="heads", source="ours"):
 
     def surface(self, index: int) -> Surface:
         """Return head ``index`` in its object frame."""
-        traits = draw_traits(stream(self.seed, index, "shape"), variation=self.variation)
-        palette = draw_palette(stream(self.seed, index, "colour"), variation=self.variation)
-        uneven = stream(self.seed, index, "asymmetry")
+        traits = draw_traits(generator_for(self.seed, index, "shape"), variation=self.variation)
+        palette = draw_palette(generator_for(self.seed, index, "colour"), variation=self.variation)
+        uneven = generator_for(self.seed, index, "asymmetry")
         lopsided = _draw_lopsided(uneven, self)
         own = self.blotches * uneven.standard_normal((3, NOISE_ROWS, NOISE_COLUMNS))
 
@@ -76,7 +76,7 @@ class Heads(HeadPictures, name="heads", source="ours"):
             points=to_scene(points).reshape(-1, 3),
             normals=normals_of(points).reshape(-1, 3),
             triangles=self._triangles,
-            colours=self._marked(stream(self.seed, index, "marks"), fine, texture, hair),
+            colours=self._marked(generator_for(self.seed, index, "marks"), fine, texture, hair),
             texture_positions=self._texture_positions,
             landmarks=to_scene(landmarks),
         )

@@ -21,7 +21,7 @@ from armillary.interfaces import asset
 from armillary_synthetic.bases import HeadPictures
 from armillary_synthetic.colour import add_marks, vary_tone
 from armillary_synthetic.raster import Floats, Indices, vertex_normals
-from armillary_synthetic.scene import CENTRE, Surface, stream
+from armillary_synthetic.scene import CENTRE, Surface, generator_for
 
 _SHAPES = {
     "vertices": "vertices 3",
@@ -77,7 +77,7 @@ class Morphable(
     def surface(self, index: int) -> Surface:
         """Return face ``index`` in its object frame."""
         model = self.face
-        generator, uneven = stream(self.seed, index, "shape"), stream(self.seed, index, "asymmetry")
+        generator, uneven = generator_for(self.seed, index, "shape"), generator_for(self.seed, index, "asymmetry")
         identity = self.identity * generator.standard_normal(len(model.identity_modes))
         both, own = generator.random(len(model.sides)), uneven.random(len(model.sides))
         use, use_own = generator.random(len(model.sides)) < 0.3, uneven.random(len(model.sides)) < 0.3
@@ -95,7 +95,7 @@ class Morphable(
 
     def _albedo(self, index: int) -> Floats:
         model = self.face
-        generator, uneven = stream(self.seed, index, "colour"), stream(self.seed, index, "marks")
+        generator, uneven = generator_for(self.seed, index, "colour"), generator_for(self.seed, index, "marks")
         share = generator.random()  # of the mirrored copy; where 0 or 1 the base's own asymmetry is kept whole
         if self.blotches == 0:
             share = 0.5

@@ -30,7 +30,7 @@ _FACING = -1e-3  # largest z of a normal before it is made unit
 
 _TOLERANCE = 0.002  # scene units, a tenth of a nose: how far behind the surface a landmark may seem to lie
 
-STREAMS = ("shape", "colour", "asymmetry", "pose", "light", "background", "marks", "motion")
+PURPOSES = ("shape", "colour", "asymmetry", "pose", "light", "background", "marks", "motion")
 """Each purpose draws from a stream of its own, so that a setting of one does not change the others; new ones come last."""
 
 
@@ -70,7 +70,7 @@ def check_numbers(*, size: int, seed: int) -> None:
         raise ValueError(f"seed needs at least 0, got {seed}")
 
 
-def stream(seed: int, index: int, purpose: str) -> Generator:
+def generator_for(seed: int, index: int, purpose: str) -> Generator:
     """Return the random stream of one purpose of one item; it depends on nothing else.
 
     Raises:
@@ -78,18 +78,18 @@ def stream(seed: int, index: int, purpose: str) -> Generator:
     """
     if index < 0:
         raise IndexError(f"items are counted from 0, got {index}")
-    return Generator(Philox(SeedSequence((seed, index, STREAMS.index(purpose)))))
+    return Generator(Philox(SeedSequence((seed, index, PURPOSES.index(purpose)))))
 
 
 def draw_view(heads: "HeadPictures", index: int) -> View:
     """Return a random pose, uniform in yaw, pitch, roll and shift, and a random light in front of the head."""
-    generator = stream(heads.seed, index, "pose")
+    generator = generator_for(heads.seed, index, "pose")
     pitch, yaw, roll = generator.uniform(-1, 1, 3) * (heads.pitch, heads.yaw, heads.roll)
     shift = generator.uniform(-1, 1, 3) * (heads.shift, heads.shift, heads.shift_z)
     rotation = rotation_zyx(pitch, yaw, roll)
     pose = np.concatenate([rotation, (CENTRE - _apply(rotation, CENTRE) + shift)[:, None]], axis=1)
 
-    generator = stream(heads.seed, index, "light")
+    generator = generator_for(heads.seed, index, "light")
     ambient = generator.uniform(heads.ambient_min, heads.ambient_max)
     diffuse = generator.uniform(heads.diffuse_min, heads.diffuse_max)
     lx, ly = generator.uniform(-1, 1, 2) * (heads.light_slope, heads.light_slope * 2 / 3)
@@ -118,7 +118,7 @@ def intrinsics(fov: float, size: int) -> Floats:
 
 def draw_background(heads: "HeadPictures", index: int) -> Floats:
     """Return a smooth random picture [size, size, 3] in [0, 1], or one random colour."""
-    size, generator = heads.size, stream(heads.seed, index, "background")
+    size, generator = heads.size, generator_for(heads.seed, index, "background")
     colour = generator.uniform(0.1, 0.9, 3)
     if heads.background == "plain":
         return np.broadcast_to(colour, (size, size, 3))

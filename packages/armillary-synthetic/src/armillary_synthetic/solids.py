@@ -17,7 +17,7 @@ from armillary.kernels.triangle_mesh import TriangleMesh
 from armillary.ports import Of
 from armillary_synthetic.bases import Camera, Image, Mask, Pictures, Pose
 from armillary_synthetic.raster import Floats
-from armillary_synthetic.scene import intrinsics, stream
+from armillary_synthetic.scene import generator_for, intrinsics
 from armillary_synthetic.solids_shapes import KINDS, Traits
 
 
@@ -74,8 +74,8 @@ class Solids(Pictures, name="solids", source="ours"):
     def item(self, index: int) -> Solid:
         """Return solid ``index``: its picture, camera, mask, pose and mesh."""
         mesh = self.mesh(index)
-        rotation = _draw_rotation(stream(self.seed, index, "pose"), self.views)
-        tone, tint = np.split(stream(self.seed, index, "colour").uniform(-1, 1, 4), [1])
+        rotation = _draw_rotation(generator_for(self.seed, index, "pose"), self.views)
+        tone, tint = np.split(generator_for(self.seed, index, "colour").uniform(-1, 1, 4), [1])
         studio = Studio(size=self.size, fov=self.fov, samples=self.supersampling, ambient=0.3)
         picture = take_picture(mesh, studio, matrix=rotation, closed=True)
         albedo = np.clip(0.8 + 0.1 * tone + 0.1 * tint, 0, 1)
@@ -92,7 +92,7 @@ class Solids(Pictures, name="solids", source="ours"):
     def mesh(self, index: int) -> TriangleMesh:
         """Return the mesh of solid ``index``."""
         draw = KINDS[self.categories[index % len(self.categories)]]
-        drawn = draw(Traits(stream(self.seed, index, "shape"), variation=self.variation))
+        drawn = draw(Traits(generator_for(self.seed, index, "shape"), variation=self.variation))
         vertices = drawn.vertices - (drawn.vertices.min(axis=0) + drawn.vertices.max(axis=0)) / 2
         return TriangleMesh(vertices / np.sqrt((vertices**2).sum(axis=1).max()), drawn.faces)
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from armillary_synthetic.raster import Floats
-from armillary_synthetic.scene import stream
+from armillary_synthetic.scene import generator_for
 from armillary_synthetic.smooth import backdrop
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def draw_still(video: "Video", index: int) -> Floats:
     """
     if video.background == "plain":
         return np.zeros((3, video.size, video.size))
-    generator = stream(video.seed, index // video.clip, "background")
+    generator = generator_for(video.seed, index // video.clip, "background")
     return np.moveaxis(backdrop(generator, generator.uniform(0.1, 0.9, 3), video.size), -1, 0)
 
 

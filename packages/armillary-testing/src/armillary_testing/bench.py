@@ -8,7 +8,7 @@ from typing import Any
 from armillary.plugins.discovery import PluginRecord
 from armillary.plugins.host import Host, Offer
 from armillary_testing.checks import PLUGIN, RECIPE_TRIED, Subject
-from armillary_testing.child import Sighting, watch
+from armillary_testing.child import ImportReport, watch
 
 
 class Bench:
@@ -31,13 +31,13 @@ class Bench:
         return next(record for record in self.host.records if record.id == self.plugin)
 
     @cached_property
-    def sighting(self) -> Sighting:
+    def import_report(self) -> ImportReport:
         """What a process of its own saw while it imported the plugin."""
         return watch(self.record, timeout=self.timeout)
 
     @cached_property
     def offer(self) -> Offer:
-        """What the plugin delivers, imported into this process: only after :attr:`sighting` survived it, and reported it."""
+        """What the plugin delivers, imported into this process: only after :attr:`import_report` survived it, and reported it."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return self.host.load(self.plugin)

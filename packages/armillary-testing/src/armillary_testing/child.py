@@ -30,7 +30,7 @@ _FILTERS = "the filters of warnings"
 
 
 @attrs.frozen(kw_only=True)
-class Sighting:
+class ImportReport:
     """Record that the child process writes.
 
     Args:
@@ -59,7 +59,7 @@ class Sighting:
         return not self.ending and not self.loading
 
 
-def watch(record: PluginRecord, *, timeout: float) -> Sighting:
+def watch(record: PluginRecord, *, timeout: float) -> ImportReport:
     """Return what a process of its own sees while it imports a plugin; the parent's side of :func:`sight`."""
     with tempfile.TemporaryDirectory(prefix="armillary-verify-") as folder:
         report, output = Path(folder, "report.json"), Path(folder, "output.txt")
@@ -81,9 +81,9 @@ def watch(record: PluginRecord, *, timeout: float) -> Sighting:
                 ending = f"the process did not finish in {timeout:g} s"
         written = output.read_text(encoding="utf-8", errors="replace").strip()
         if not report.exists():
-            return Sighting(ending=f"{ending}: {written[-_TAIL:]}" if written else ending)
+            return ImportReport(ending=f"{ending}: {written[-_TAIL:]}" if written else ending)
         seen = json.loads(report.read_text(encoding="utf-8"))
-    return Sighting(**{**seen, "printed": (seen["printed"] + written).strip()})
+    return ImportReport(**{**seen, "printed": (seen["printed"] + written).strip()})
 
 
 def sight(record_json: str, report: str) -> None:

@@ -19,34 +19,34 @@ _SHORTEST = 10
 
 def loads(subject: Subject) -> None:
     """The plugin is imported and its hooks answer, in a process of its own."""
-    seen = subject.bench.sighting
+    seen = subject.bench.import_report
     if not seen.survived:
         raise Failure(seen.ending or seen.loading)
 
 
 def silent(subject: Subject) -> None:
     """Importing the plugin, or anything that it names, writes nothing to the screen."""
-    _none(subject.bench.sighting.printed.splitlines()[:1], "when it is imported it writes")
+    _none(subject.bench.import_report.printed.splitlines()[:1], "when it is imported it writes")
 
 
 def no_threads(subject: Subject) -> None:
     """Importing the plugin, or anything that it names, leaves no thread."""
-    _none(subject.bench.sighting.threads, "when it is imported it leaves the threads")
+    _none(subject.bench.import_report.threads, "when it is imported it leaves the threads")
 
 
 def no_network(subject: Subject) -> None:
     """Importing the plugin, or anything that it names, asks nothing of the network."""
-    _none(subject.bench.sighting.network, "when it is imported it asks the network:")
+    _none(subject.bench.import_report.network, "when it is imported it asks the network:")
 
 
 def no_warnings(subject: Subject) -> None:
     """Importing the plugin gives no warning."""
-    _none(subject.bench.sighting.warned, "when it is imported it warns:")
+    _none(subject.bench.import_report.warned, "when it is imported it warns:")
 
 
 def no_changes(subject: Subject) -> None:
     """Importing the plugin, or anything that it names, changes no global state."""
-    _none(subject.bench.sighting.changed, "when it is imported it changes")
+    _none(subject.bench.import_report.changed, "when it is imported it changes")
 
 
 def offers(subject: Subject) -> None:
@@ -58,7 +58,7 @@ def offers(subject: Subject) -> None:
 
 def complete(subject: Subject) -> None:
     """A part defines all that its interface asks for, under a name that can be imported."""
-    problem = subject.bench.sighting.targets.get(f"{subject.kind} {subject.id}")
+    problem = subject.bench.import_report.targets.get(f"{subject.kind} {subject.id}")
     if problem:
         raise Failure(problem)
 
