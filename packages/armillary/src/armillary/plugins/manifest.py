@@ -14,6 +14,7 @@ import json
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +42,12 @@ class Manifest:
 
     Args:
         specs: of its parts and recipes, in order.
-        configs: settings class of each part that has settings, by kind and name.
+        configs: function that makes the settings class of each part that has settings, by kind and name.
         observes: observer hooks that its module implements.
     """
 
     specs: tuple[Any, ...]
-    configs: Mapping[tuple[str, str], type]
+    configs: Mapping[tuple[str, str], Callable[[], type]]
     observes: tuple[str, ...] = ()
 
 
@@ -115,7 +116,7 @@ def read(path: Path) -> Manifest | None:
             spec = _thaw(one["spec"])
             found.append(spec)
             if "settings" in one:
-                configs[spec.KIND, spec.name] = settings_class(one)
+                configs[spec.KIND, spec.name] = cache(partial(settings_class, one))
         return Manifest(specs=tuple(found), configs=configs, observes=tuple(table["observes"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
