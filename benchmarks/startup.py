@@ -13,7 +13,13 @@ import sysconfig
 import time
 from pathlib import Path
 
-BUDGETS = {("--help",): 0.3, ("plugins", "list"): 0.3, ("components", "list"): 0.3, ("recipes", "list"): 0.3}
+BUDGETS = {
+    ("--help",): 0.3,
+    ("plugins", "list"): 0.3,
+    ("components", "list"): 0.3,
+    ("recipes", "list"): 0.3,
+    ("recipes", "check"): 0.5,
+}
 HEAVY = ("torch", "numpy", "e3nn", "lightning_fabric")
 
 

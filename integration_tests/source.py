@@ -14,7 +14,7 @@ PACKAGES = tuple(sorted(p.parent for p in ROOT.glob("packages/*/pyproject.toml")
 
 # From the ground floor up; the facade `armillary/__init__.py` imports `api` on demand.
 FLOORS = (
-    ("names", "ports", "config", "errors", "seeds", "signals", "jobs", "specs", "files", "version"),
+    ("names", "ports", "config", "rules", "errors", "seeds", "signals", "jobs", "specs", "files", "version"),
     ("interfaces",),
     ("plugins",),
     ("recipes",),

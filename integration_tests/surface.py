@@ -20,7 +20,14 @@ import attrs
 ROOT = Path(__file__).parent.parent
 LISTS = Path(__file__).parent / "surface"
 PACKAGES = tuple(sorted(path.parent.name for path in ROOT.glob("packages/*/pyproject.toml")))
-MODULES = ("armillary.specs", "armillary.ports", "armillary.config", "armillary.errors", "armillary.plugins.hookspecs")
+MODULES = (
+    "armillary.specs",
+    "armillary.ports",
+    "armillary.config",
+    "armillary.rules",
+    "armillary.errors",
+    "armillary.plugins.hookspecs",
+)
 """Modules of the core, beside ``armillary``, its interfaces and its kernels, of which a plugin's author imports names."""
 
 

@@ -219,6 +219,17 @@ def test_light_modules_are_light():
     assert done.returncode == 0, done.stderr
 
 
+def test_all_recipes_are_checked_without_torch():
+    """Rules of the settings that recipes change are data in the manifests, or functions of light modules."""
+    code = "import sys; from armillary.cli import main; status = main(['recipes', 'check']);"
+    code += f"print(status, [name for name in {HEAVY_IMPORTS!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    *lines, last = done.stdout.splitlines()
+    assert last == "0 []", done.stderr
+    assert len(lines) > 60
+    assert all(line.startswith("ok ") for line in lines)
+
+
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda p: p.name)
 def test_tests_mirror_sources(package):
     """A test file is named after a source file, so that who changes one finds the other; or it holds a whole family."""

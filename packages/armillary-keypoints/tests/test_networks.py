@@ -102,5 +102,5 @@ def test_any_picture_fits_a_detector_that_resizes():
 
 
 def test_odd_features_are_refused():
-    with pytest.raises(ValueError, match="even"):
+    with pytest.raises(ValueError, match="multiple of 2"):
         Detector(features=7)

@@ -123,5 +123,5 @@ def test_unknown_feature_length_is_refused():
 
 
 def test_ranges_the_wrong_way_round_are_refused():
-    with pytest.raises(ValueError, match="must be below"):
+    with pytest.raises(ValueError, match="needs depth_min < depth_max"):
         DepthMap.Config(depth_min=0.7)

@@ -191,7 +191,7 @@ def test_a_single_file_is_a_mesh_or_a_picture(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "word"),
     [
-        ({"val": 0.5, "test": 0.5}, "leave nothing for train"),
+        ({"val": 0.5, "test": 0.5}, "a part is left for train"),
         ({"categories": ["car", "car"]}, "repeat"),
         ({"radius": 1.5}, "radius"),
         ({"up": "x"}, "up"),

@@ -13,7 +13,7 @@ from armillary_synthetic.morphable import Morphable
 @pytest.mark.parametrize(
     ("table", "said"),
     [
-        ({"supersampling": 2}, "odd"),
+        ({"supersampling": 2}, "supersampling % 2 == 1"),
         ({"ambient_min": 0.9, "ambient_max": 0.1}, "ambient_min"),
         ({"yaw": 3.0}, "yaw"),
         ({"background": "sky"}, "background"),
@@ -34,10 +34,10 @@ def test_a_morphable_model_must_be_named():
 @pytest.mark.parametrize(
     ("table", "said"),
     [
-        ({"radius": 0.45, "shift": 0.1}, "radius 0.45 and shift 0.1"),
+        ({"radius": 0.45, "shift": 0.1}, "radius 0.45, shift 0.1"),
         ({"radius": 0.0}, "radius"),
         ({"textures": 0}, "textures"),
-        ({"textures": 2, "texture": "earth.jpg"}, "a file named by texture is one"),
+        ({"textures": 2, "texture": "earth.jpg"}, "a file is one texture"),
         ({"turn": -0.1}, "turn"),
         ({"clip": 1}, "clip"),
         ({"shading": 1.5}, "shading"),
@@ -52,9 +52,9 @@ def test_settings_of_a_globe_that_cannot_be_are_refused(table, said):
 @pytest.mark.parametrize(
     ("table", "said"),
     [
-        ({"anchor": 0.02}, "do not fit a picture"),
-        ({"length": 0.9}, "do not fit a picture"),
-        ({"capsules": 12}, "wider than long"),
+        ({"anchor": 0.02}, "the straight arm fits a picture of side 1"),
+        ({"length": 0.9}, "the straight arm fits a picture of side 1"),
+        ({"capsules": 12}, "a capsule is longer than wide"),
         ({"capsules": 1}, "capsules"),
         ({"frame_every": 0}, "frame_every"),
         ({"damping": 0.0}, "damping"),

@@ -125,7 +125,7 @@ def test_unknown_feature_length_is_refused():
 
 
 def test_ranges_the_wrong_way_round_are_refused():
-    with pytest.raises(ValueError, match="must be below"):
+    with pytest.raises(ValueError, match="needs depth_min < depth_max"):
         DepthMap.Config(depth_min=1.2)
     with pytest.raises(ValueError, match="diffuse_min"):
         Light.Config(diffuse_min=1.0)

@@ -9,9 +9,8 @@ Source: xingzhehe/AutoLink, models/encoder.py and models/decoder.py.
 import itertools
 from typing import Annotated, TypedDict
 
-import attrs
 import torch
-from attrs.validators import gt
+from attrs.validators import and_, ge, gt, optional
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
@@ -20,6 +19,7 @@ from armillary import ports
 from armillary.config import param
 from armillary.errors import DataError
 from armillary.interfaces import Encoder, Renderer, from_shape
+from armillary.rules import MultipleOf
 
 _AUTOLINK = "He, Wandt, Rhodin 2022, arXiv:2205.10636"
 _ENCODER = "xingzhehe/AutoLink, models/encoder.py"
@@ -68,16 +68,6 @@ def check_sides(height: int | None, width: int | None) -> None:
     for name, side in (("the picture's height", height), ("its width", width)):
         if side is not None and (side % _COARSEST or side < 2 * _COARSEST):
             raise ValueError(f"{name} must be a multiple of {_COARSEST} from {2 * _COARSEST} on, not {side}")
-
-
-def _check_size(_: object, attribute: "attrs.Attribute[int | None]", value: int | None) -> None:
-    if value is not None and (value < 2 * _COARSEST or value % _COARSEST):
-        raise ValueError(f"{attribute.name} must be a multiple of {_COARSEST} from {2 * _COARSEST} on, not {value}")
-
-
-def _check_even(_: object, attribute: "attrs.Attribute[int]", value: int) -> None:
-    if value < 2 or value % 2:
-        raise ValueError(f"{attribute.name} must be even, not {value}")
 
 
 def _conv(inputs: int, outputs: int) -> nn.Conv2d:
@@ -134,14 +124,14 @@ class Detector(
     features: int = param(
         128,
         source=f"{_ENCODER}: 64, 128, 256, 512, 256, 128",
-        validator=_check_even,
+        validator=and_(ge(2), MultipleOf(2)),
         help="channels that come out; the blocks have 1/2, 1, 2, 4 and 2 times as many",
     )
     size: int | None = param(
         None,
         unit="pixel",
         source=f"{_ENCODER}: 128, the size of its pictures",
-        validator=_check_size,
+        validator=optional(and_(ge(2 * _COARSEST), MultipleOf(_COARSEST))),
         help="side to which pictures are resized first; not given: as they are",
     )
     sides: Sides = from_shape("image", sides, default=(None, None))

@@ -11,7 +11,7 @@ model/hourglass.py.
 import abc
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypedDict
+from typing import Annotated, ClassVar, Literal, NamedTuple, TypedDict
 
 import torch
 from attrs.validators import and_, deep_iterable, ge, gt, le
@@ -24,6 +24,7 @@ from armillary.config import param
 from armillary.errors import DataError
 from armillary.interfaces import Encoder, from_shape
 from armillary.ports import Shape
+from armillary.rules import MultipleOf
 
 _PAPER = "Thewlis, Bilen, Vedaldi 2017, arXiv:1706.02932"
 _SMALLNET = "jamt9000/DVE, model/smallnet.py"
@@ -305,11 +306,6 @@ class Waist(nn.Module):
         return skip + functional.interpolate(low, size=skip.shape[-2:], mode="nearest")
 
 
-def _check_groups(_: Any, attribute: Any, value: int) -> None:
-    if value < _NARROWEST or value % _NARROWEST:
-        raise ValueError(f"{attribute.name} must be a multiple of {_NARROWEST}, not {value}")
-
-
 class Hourglass(
     Trunk,
     name="hourglass",
@@ -328,7 +324,7 @@ class Hourglass(
     features: int = param(
         256,
         source=f"{_HOURGLASS}: planes_hg x 2",
-        validator=_check_groups,
+        validator=and_(gt(0), MultipleOf(_NARROWEST)),
         help="channels of every block but the first",
     )
     norm: Norm = param(

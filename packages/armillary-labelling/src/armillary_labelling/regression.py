@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 import torch
-from attrs.validators import ge, gt, optional
+from attrs.validators import and_, deep_iterable, ge, gt, lt, optional
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
@@ -22,6 +22,7 @@ from armillary import ports
 from armillary.config import param
 from armillary.interfaces import Evaluation
 from armillary.kernels.sampling import pixels_to_grid
+from armillary.rules import Rising
 from armillary.std.annotation import MEAN_SHAPE, METHOD, ErrorTable, chosen_points, compare, drawn, evaluation
 from armillary.std.annotation_config import Groups, Normaliser
 from armillary_labelling.annotation import Kept, map_stride
@@ -141,6 +142,7 @@ class LandmarksRegressed(
         (100 / 300, 250 / 300),
         unit="share of the epochs",
         source=f"{_DVE}, configs: epochs 100 and 250 of 300",
+        validator=and_(deep_iterable(and_(gt(0), lt(1))), Rising()),
         help="when the learning rate falls to a tenth",
     )
     scale: float = param(
@@ -156,10 +158,6 @@ class LandmarksRegressed(
         help="train on so many pictures of the training split, drawn with the seed; without it on all",
     )
     seed: int = param(0, validator=ge(0), help="of the first weights, the order and the pictures of annotated")
-
-    def check(self) -> None:
-        if not all(0 < share < 1 for share in self.milestones) or list(self.milestones) != sorted(self.milestones):
-            raise ValueError(f"milestones {self.milestones} must rise between 0 and 1")
 
     def setup(self) -> None:
         super().setup()

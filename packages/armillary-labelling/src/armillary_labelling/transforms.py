@@ -14,7 +14,7 @@ from typing import Annotated, Any, NamedTuple, NotRequired, TypedDict
 
 import numpy as np
 import torch
-from attrs.validators import and_, ge, gt, le, lt
+from attrs.validators import and_, deep_iterable, ge, gt, le, lt
 from jaxtyping import Float
 from PIL import Image, ImageEnhance
 from torch import Tensor
@@ -26,6 +26,7 @@ from armillary.interfaces import Transform, from_shape
 from armillary.kernels import sampling
 from armillary.kernels.sampling import grid_to_pixels, identity_grid, pixels_to_grid
 from armillary.ports import Shape
+from armillary.rules import Rising
 from armillary_labelling.kernels.thin_plate_spline import spline_grid, spline_inverse
 
 _PAPER = "Thewlis, Bilen, Vedaldi 2017, arXiv:1706.02932"
@@ -329,11 +330,6 @@ class FlowPair(
         return given | {"source": given["image"], "target": given["partner_image"], "grid": grid, "valid": valid}
 
 
-def _check_qualities(_: Any, attribute: Any, value: tuple[int, int]) -> None:
-    if not 1 <= value[0] <= value[1] <= 100:
-        raise ValueError(f"{attribute.name} needs two qualities from 1 to 100, the lower first, got {value}")
-
-
 JITTER = param(
     0.4,
     source=f"{_LOADERS}: ColorJitter(.4, .4, .4)",
@@ -358,7 +354,7 @@ class Photometric(
     jpeg_quality: tuple[int, int] = param(
         (30, 98),
         source=f"{_LOADERS}: JPEGNoise, randint(30, 99)",
-        validator=_check_qualities,
+        validator=and_(deep_iterable(and_(ge(1), le(100))), Rising()),
         help="lowest and highest",
     )
     jpeg_scale: float = param(

@@ -21,7 +21,8 @@ from armillary.kernels.cameras import pose_about
 from armillary.kernels.ranges import paraboloid, rescale
 from armillary.kernels.rotations import exp_map
 from armillary.ports import square_side
-from armillary.std.branches import AlbedoHead, LightOut, ViewHead, require_ranges
+from armillary.rules import Holds
+from armillary.std.branches import AlbedoHead, LightOut, ViewHead
 from armillary_photogeo.networks import DenseDecoder, MapDecoder
 
 _PAPER = "Wu, Rupprecht, Vedaldi 2019, arXiv:1906.01568"
@@ -95,7 +96,11 @@ class DepthMap(
         0.4, unit="scene", source=f"{_TABLE_6}; 28.5 for cars", help="smallest depth that comes out", validator=gt(0)
     )
     depth_max: float = param(
-        0.6, unit="scene", source=f"{_TABLE_6}; 31.5 for cars", help="largest depth that comes out", validator=gt(0)
+        0.6,
+        unit="scene",
+        source=f"{_TABLE_6}; 31.5 for cars",
+        help="largest depth that comes out",
+        validator=and_(gt(0), Holds("depth_min < depth_max")),
     )
     bulge: float = param(
         0.0,
@@ -117,9 +122,6 @@ class DepthMap(
     )
     features: int = from_shape("feature")
     side: int = from_shape("depth", square_side)
-
-    def check(self) -> None:
-        require_ranges(self, "depth")
 
     def setup(self) -> None:
         picture, self.margin = self.side // 2, self.side // 4

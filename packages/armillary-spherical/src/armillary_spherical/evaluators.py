@@ -7,11 +7,11 @@ by :math:`R_2 R_1^\\top`; of two objects of a category it is the same, since its
 import functools
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import attrs
 import torch
-from attrs.validators import ge
+from attrs.validators import ge, optional
 from jaxtyping import Float
 from torch import Tensor
 
@@ -24,6 +24,7 @@ from armillary.nn.spheres.grids import soft
 from armillary.nn.spheres.harmonics import bandwidth_of
 from armillary.nn.spheres.rotation import rotate_coefficients
 from armillary.nn.spheres.transforms import coefficients_from_signal
+from armillary.rules import ValuesIn
 from armillary.specs import Use
 from armillary_spherical.mesh_paths import category_of
 from armillary_spherical.symmetry import angle_up_to_symmetry
@@ -102,12 +103,6 @@ class _OfViews(Evaluator):
             self.seen.setdefault(phase, {}).update(views)
 
 
-def _check_symmetries(_: Any, attribute: Any, value: dict[str, str] | None) -> None:
-    for category, group in (value or {}).items():
-        if group not in SYMMETRIES:
-            raise ValueError(f"{attribute.name}.{category} needs one of {', '.join(SYMMETRIES)}, got {group!r}")
-
-
 class _PoseError(_OfViews):
     """Base of the measures of rotations between two views."""
 
@@ -124,7 +119,7 @@ class _PoseError(_OfViews):
     symmetries: dict[str, str] | None = param(
         None,
         source=f"{SHORT}, Section 4.1: half-turn for ShapeNet's aeroplanes, none for ModelNet's",
-        validator=_check_symmetries,
+        validator=optional(ValuesIn(SYMMETRIES)),
         help=f"group of each category that has one: {', '.join(SYMMETRIES)}",
     )
     bandwidth: int = param(

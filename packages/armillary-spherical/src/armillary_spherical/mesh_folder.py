@@ -20,6 +20,7 @@ from armillary.data.folder import DataFolder, Entry
 from armillary.data.picture_file import SUFFIXES as PICTURE_SUFFIXES
 from armillary.errors import DataError, did_you_mean
 from armillary.interfaces import Dataset, Examination, Fingerprint
+from armillary.rules import Distinct
 from armillary.std.images import Images
 from armillary_spherical.mesh_check import examine
 from armillary_spherical.mesh_paths import assign_splits, category_of, scan
@@ -64,7 +65,9 @@ class MeshFolder(Dataset, name="mesh-folder", source="ours"):
         help="of the farthest vertex",
     )
     categories: tuple[str, ...] = param(
-        (), help="names of the folders to use, in the order of their labels; without them all, in alphabetical order"
+        (),
+        validator=Distinct(),
+        help="names of the folders to use, in the order of their labels; without them all, in alphabetical order",
     )
     split_by: Literal["auto", "file", "folder", "hash", "all"] = param(
         "auto",
@@ -72,7 +75,11 @@ class MeshFolder(Dataset, name="mesh-folder", source="ours"):
         "mesh in every split",
     )
     val: float = param(0.1, validator=and_(ge(0), lt(1)), help="part of the meshes in val, where the hash decides")
-    test: float = param(0.1, validator=and_(ge(0), lt(1)), help="part of the meshes in test, where the hash decides")
+    test: float = param(
+        0.1,
+        validator=and_(ge(0), lt(1), data_folder.LEFT_FOR_TRAIN),
+        help="part of the meshes in test, where the hash decides",
+    )
     strict: bool = param(
         False, help="refuse the folder for one bad file; without it bad files are named and passed over"
     )
@@ -81,12 +88,6 @@ class MeshFolder(Dataset, name="mesh-folder", source="ours"):
         128, unit="pixel", validator=ge(2), help="side of a picture file that is given instead of a mesh, for predict"
     )
     picture_channels: int = param(1, validator=in_((1, 3)), help="of the same: 1 is grey")
-
-    def check(self) -> None:
-        if self.val + self.test >= 1:
-            raise ValueError(f"val {self.val} and test {self.test} leave nothing for train")
-        if len(set(self.categories)) != len(self.categories):
-            raise ValueError(f"categories repeat: {', '.join(self.categories)}")
 
     def setup(self) -> None:
         if self.split not in (*data_folder.SPLITS, "all"):

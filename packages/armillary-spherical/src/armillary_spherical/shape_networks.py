@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from typing import Literal, TypedDict
 
 import torch
-from attrs.validators import gt
+from attrs.validators import and_, gt
 from e3nn import o3
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -29,6 +29,7 @@ from armillary.nn.spheres.convolution import area_mean, interpolate_filters
 from armillary.nn.spheres.grids import cell_areas, soft
 from armillary.nn.spheres.transforms import coefficients_from_signal, signal_from_coefficients
 from armillary.ports import square_side
+from armillary.rules import Holds
 from armillary_spherical.vocabulary import PAPER, SHORT, OwnClassFeatures, OwnFineMap, OwnMap, Signal, channels
 
 _CODE = "daniilidis-group/spherical-cnn"
@@ -224,6 +225,11 @@ class Shaped(TypedDict):
     class_features: OwnClassFeatures
 
 
+_HALVES = Holds(
+    "fine_channels * fine_size == feature_channels * feature_size", "a map of twice the side has half the channels"
+)
+
+
 class _Sizes(Encoder):
     """Base of the networks of several sizes, each half of the one before, with maps taken at two of them.
 
@@ -238,14 +244,6 @@ class _Sizes(Encoder):
     sizes: int
     class_features: int
     size: int = from_shape("sphere", square_side)
-
-    def check(self) -> None:
-        fine, coarse = self.fine_channels * self.fine_size, self.feature_channels * self.feature_size
-        if fine != coarse:
-            raise ValueError(
-                f"fine_channels x fine_size is {fine}, but feature_channels x feature_size is {coarse}: a map of twice the "
-                "side has half the channels"
-            )
 
     def widths(self) -> dict[int, int]:
         """Return the channels of each size, from the input's down.
@@ -297,7 +295,7 @@ class ResidualCnn(_Sizes, name="residual-cnn", source=f"{PAPER}, Appendix A.1"):
         unit="channel",
         source="ours: as many as the rule of feature_channels gives",
         help="channels of the finer map",
-        validator=gt(0),
+        validator=and_(gt(0), _HALVES),
     )
     sizes: int = param(
         4,
@@ -371,7 +369,11 @@ class TwoBranchCnn(
     feature_channels: int = param(64, unit="channel", source=_FILTERS, help="channels of the map", validator=gt(0))
     fine_size: int = param(32, unit="sample", source=f"{_CODE}, README", help="side of a finer map", validator=gt(0))
     fine_channels: int = param(
-        32, unit="channel", source=f"{_CODE}, README", help="channels of the finer map", validator=gt(0)
+        32,
+        unit="channel",
+        source=f"{_CODE}, README",
+        help="channels of the finer map",
+        validator=and_(gt(0), _HALVES),
     )
     sizes: int = param(4, source=_POOLS, validator=gt(0), help="from the input's down")
     layers: int = param(2, source=_POOLS, validator=gt(0), help="at each size")

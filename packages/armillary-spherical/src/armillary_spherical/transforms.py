@@ -16,6 +16,7 @@ from armillary.interfaces import Transform
 from armillary.kernels.mesh_pictures import Studio, rotation_of_view
 from armillary.kernels.rotations import random_rotation
 from armillary.nn.spheres.grids import SphereGrid, points
+from armillary.rules import Holds, MultipleOf
 from armillary_spherical.meshes import PosedMesh, stretch_matrix
 from armillary_spherical.pictures import take_picture
 from armillary_spherical.rays import Casters, spherical_signal
@@ -89,7 +90,7 @@ class RayCast(
         64,
         unit="sample",
         source="daniilidis-group/spherical-cnn, params.py: 64 x 64",
-        validator=and_(ge(2), le(1024)),
+        validator=and_(ge(2), le(1024), MultipleOf(2)),
         help="rows and columns of the grid; even, twice the bandwidth",
     )
     grid: Literal["driscoll_healy", "soft"] = param(
@@ -113,10 +114,6 @@ class RayCast(
         "auto", help="auto: Embree where the extra 'rays' is installed, else the exact rasterisation in numpy"
     )
     keep_mesh: bool = param(True, help="leave the mesh in the sample, for a transform that comes later")
-
-    def check(self) -> None:
-        if self.size % 2:
-            raise ValueError(f"size {self.size} must be even: it is twice the bandwidth")
 
     def setup(self) -> None:
         grid = SphereGrid(self.grid, self.size // 2)
@@ -156,14 +153,12 @@ class Render(Transform, name="render", source=PAPER):
     headlight: float = param(0.4, validator=and_(ge(0), le(1)), help="light from the eye")
     lamp: float = param(0.4, validator=and_(ge(0), le(1)), help="light from beside the camera")
     lamp_direction: tuple[float, float, float] = param(
-        (-1.0, -1.0, -0.5), help="from the object to the lamp in the camera's frame: x right, y down, z forward"
+        (-1.0, -1.0, -0.5),
+        validator=Holds("lamp_direction != (0, 0, 0)"),
+        help="from the object to the lamp in the camera's frame: x right, y down, z forward",
     )
     background: float = param(0.0, unit="image", validator=and_(ge(0), le(1)), help="grey where there is nothing")
     keep_mesh: bool = param(False, help="leave the mesh in the sample, for a transform that comes later")
-
-    def check(self) -> None:
-        if not any(self.lamp_direction):
-            raise ValueError("lamp_direction must not be zero")
 
     def setup(self) -> None:
         self.studio = Studio(**{name: getattr(self, name) for name in attrs.fields_dict(Studio)})

@@ -17,6 +17,7 @@ from attrs.validators import and_, ge, gt, le
 from numpy.typing import NDArray
 
 from armillary.config import param
+from armillary.rules import Holds
 from armillary_synthetic.arm_motion import engine, joints, simulate
 from armillary_synthetic.bases import Video, VideoItem
 from armillary_synthetic.raster import Floats, Indices
@@ -73,6 +74,10 @@ class Chain:
         return shown
 
 
+_FITS = "the straight arm fits a picture of side 1"
+_TIP = "anchor + length + thickness / 2 <= 1"
+
+
 class Arm(Video, name="arm", source=f"{_ROBOARM} (Roboarm)"):
     """An arm of capsules that swings, with flow; needs pymunk: pip install 'armillary-synthetic[arm]'.
 
@@ -83,9 +88,17 @@ class Arm(Video, name="arm", source=f"{_ROBOARM} (Roboarm)"):
     length: float = param(
         0.8, unit="side of the picture", help="of the straight arm, from anchor to tip", validator=gt(0)
     )
-    thickness: float = param(0.1, unit="side of the picture", help="of the capsules", validator=gt(0))
+    thickness: float = param(
+        0.1,
+        unit="side of the picture",
+        help="of the capsules",
+        validator=and_(gt(0), Holds("thickness <= length / capsules", "a capsule is longer than wide")),
+    )
     anchor: float = param(
-        0.12, unit="side of the picture", help="where the arm is held, from the left and from below", validator=gt(0)
+        0.12,
+        unit="side of the picture",
+        help="where the arm is held, from the left and from below",
+        validator=and_(gt(0), Holds("thickness / 2 <= anchor", _FITS), Holds(_TIP, _FITS)),
     )
     bend: float = param(
         0.6,
@@ -130,17 +143,6 @@ class Arm(Video, name="arm", source=f"{_ROBOARM} (Roboarm)"):
         help="before a clip",
         validator=ge(0),
     )
-
-    def check(self) -> None:
-        half = self.thickness / 2
-        if self.anchor < half or self.anchor + self.length + half > 1:
-            raise ValueError(
-                f"anchor {self.anchor}, length {self.length} and thickness {self.thickness} do not fit a picture of side 1"
-            )
-        if self.thickness > self.length / self.capsules:
-            raise ValueError(
-                f"{self.capsules} capsules of thickness {self.thickness} are wider than long in an arm of length {self.length}"
-            )
 
     def setup(self) -> None:
         super().setup()

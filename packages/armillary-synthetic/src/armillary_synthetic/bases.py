@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from armillary.config import param
 from armillary.interfaces import Generator
 from armillary.ports import Of
+from armillary.rules import Holds
 from armillary_synthetic.scene import Surface, check_numbers, describe_scene, draw_background, draw_view, take_picture
 
 _UNSUP3D = "elliottwu/unsup3d, unsup3d/renderer/renderer.py"
@@ -86,9 +87,13 @@ class HeadPictures(Pictures):
         0.005, unit="scene", help="the head moves by up to this along z", validator=and_(ge(0), le(0.1))
     )
     ambient_min: float = param(0.25, help="least ambient light", validator=and_(ge(0), le(1)))
-    ambient_max: float = param(0.55, help="most ambient light", validator=and_(ge(0), le(1)))
+    ambient_max: float = param(
+        0.55, help="most ambient light", validator=and_(ge(0), le(1), Holds("ambient_min <= ambient_max"))
+    )
     diffuse_min: float = param(0.4, help="least diffuse light", validator=and_(ge(0), le(1)))
-    diffuse_max: float = param(0.75, help="most diffuse light", validator=and_(ge(0), le(1)))
+    diffuse_max: float = param(
+        0.75, help="most diffuse light", validator=and_(ge(0), le(1), Holds("diffuse_min <= diffuse_max"))
+    )
     light_slope: float = param(
         1.0,
         help="the light comes from -(lx, ly, 1) with |lx| up to this, and |ly| up to two thirds of it",
@@ -99,20 +104,11 @@ class HeadPictures(Pictures):
         3,
         unit="samples per pixel along an axis",
         help="odd, so that one sample is the centre of the pixel",
-        validator=ge(1),
+        validator=and_(ge(1), Holds("supersampling % 2 == 1", "depth is read at the centre of the pixel")),
     )
     far: float = param(
         1.1, unit="scene", source=f"{_UNSUP3D}: max_depth", help="depth where nothing is hit", validator=gt(0)
     )
-
-    def check(self) -> None:
-        if self.supersampling % 2 == 0:
-            raise ValueError(
-                f"supersampling {self.supersampling} must be odd: depth is read at the centre of the pixel"
-            )
-        for low, high in (("ambient_min", "ambient_max"), ("diffuse_min", "diffuse_max")):
-            if getattr(self, low) > getattr(self, high):
-                raise ValueError(f"{low} {getattr(self, low)} must not be above {high} {getattr(self, high)}")
 
     @abstractmethod
     def surface(self, index: int) -> Surface:

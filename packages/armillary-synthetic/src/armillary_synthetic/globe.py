@@ -17,6 +17,7 @@ from attrs.validators import and_, ge, gt, le, lt
 from numpy.typing import NDArray
 
 from armillary.config import param
+from armillary.rules import Holds
 from armillary_synthetic.bases import Pose, Video, VideoItem
 from armillary_synthetic.globe_texture import file_texture, made_texture, read_texture, rows_for
 from armillary_synthetic.raster import Floats
@@ -68,7 +69,7 @@ class Globe(Video, name="globe", source="after Thewlis, Bilen, Vedaldi 2017, arX
         0.0,
         unit="side of the picture",
         help="the sphere's distance from the middle is up to this, along x and y",
-        validator=ge(0),
+        validator=and_(ge(0), Holds("radius + shift <= 0.5", "0.5 is the picture's edge")),
     )
     texture_seed: int = param(
         0,
@@ -82,6 +83,7 @@ class Globe(Video, name="globe", source="after Thewlis, Bilen, Vedaldi 2017, arX
     )
     texture: str = param(
         "",
+        validator=Holds("not texture or textures <= 1", "a file is one texture"),
         help="a picture file to wrap around the sphere, twice as wide as high (equirectangular); empty: made from the seed",
     )
     shading: float = param(
@@ -96,14 +98,6 @@ class Globe(Video, name="globe", source="after Thewlis, Bilen, Vedaldi 2017, arX
         help="a point is seen where its normal makes at least this cosine with the direction to the viewer",
         validator=and_(ge(0), lt(1)),
     )
-
-    def check(self) -> None:
-        if self.radius + self.shift > 0.5:
-            raise ValueError(
-                f"radius {self.radius} and shift {self.shift} together must not be above 0.5, the picture's edge"
-            )
-        if self.texture and self.textures > 1:
-            raise ValueError(f"textures {self.textures} are made from texture_seed; a file named by texture is one")
 
     def setup(self) -> None:
         super().setup()

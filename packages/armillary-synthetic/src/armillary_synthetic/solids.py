@@ -8,13 +8,14 @@ import math
 from typing import Annotated, Any, Literal, TypedDict
 
 import numpy as np
-from attrs.validators import and_, ge, gt, le, lt
+from attrs.validators import and_, ge, gt, le, lt, min_len
 from numpy.typing import NDArray
 
 from armillary.config import param
 from armillary.kernels.mesh_pictures import CAMERA_FROM_WORLD, Studio, rotation_of_view, take_picture
 from armillary.kernels.triangle_mesh import TriangleMesh
 from armillary.ports import Of
+from armillary.rules import Distinct
 from armillary_synthetic.bases import Camera, Image, Mask, Pictures, Pose
 from armillary_synthetic.raster import Floats
 from armillary_synthetic.scene import generator_for, intrinsics
@@ -38,7 +39,9 @@ class Solids(Pictures, name="solids", source="ours"):
     """
 
     categories: tuple[str, ...] = param(
-        ("aeroplane", "car", "chair", "mug", "quadruped"), help="kinds to make, in turn, one per item"
+        ("aeroplane", "car", "chair", "mug", "quadruped"),
+        validator=and_(min_len(1), Distinct()),
+        help="kinds to make, in turn, one per item",
     )
     variation: float = param(
         1.0, help="spread of shapes within a kind; 0 makes one of each", validator=and_(ge(0), le(1))
@@ -60,10 +63,6 @@ class Solids(Pictures, name="solids", source="ours"):
         help="grey where there is nothing; 0, as methods that learn from the meshes draw them",
         validator=and_(ge(0), le(1)),
     )
-
-    def check(self) -> None:
-        if not self.categories or len(set(self.categories)) != len(self.categories):
-            raise ValueError(f"categories needs different names, at least one, got {list(self.categories)}")
 
     def setup(self) -> None:
         super().setup()

@@ -3,7 +3,6 @@
 import contextlib
 import copy
 from collections.abc import Iterator, Mapping
-from fractions import Fraction
 from typing import Any
 
 import attrs
@@ -250,7 +249,7 @@ def settle(shapes: Shapes, axis: Axis, size: int) -> None:
     Raises:
         ValueError: it has another one.
     """
-    problem = shapes.unify((axis,), (Axis(Fraction(size)),))
+    problem = shapes.unify((axis,), (Axis(size),))
     if problem:
         raise ValueError(problem)
 

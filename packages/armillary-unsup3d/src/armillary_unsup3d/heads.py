@@ -9,7 +9,7 @@ import math
 from typing import Annotated, TypedDict
 
 import torch
-from attrs.validators import ge, gt
+from attrs.validators import and_, ge, gt
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
@@ -22,7 +22,8 @@ from armillary.kernels.cameras import pose_about
 from armillary.kernels.ranges import paraboloid, rescale
 from armillary.kernels.rotations import rotation_from_euler_zyx
 from armillary.ports import Of, square_side
-from armillary.std.branches import AlbedoHead, CanonicalDepth, LightOut, PoseOut, ViewHead, require_ranges
+from armillary.rules import Holds
+from armillary.std.branches import AlbedoHead, CanonicalDepth, LightOut, PoseOut, ViewHead
 from armillary_unsup3d.networks import ConfidenceDecoder, MapDecoder
 
 _PAPER = "Wu, Rupprecht, Vedaldi 2020, arXiv:1911.11130"
@@ -100,7 +101,13 @@ class DepthMap(Head, name="depth-map", source=f"{_PAPER}, Section 3.5; {_NETWORK
 
     width: int = param(64, source=f"{_NETWORKS}: nf", help="channels of the last stages", validator=gt(0))
     depth_min: float = param(0.9, unit="scene", source=_YML, help="smallest depth that comes out", validator=gt(0))
-    depth_max: float = param(1.1, unit="scene", source=_YML, help="largest depth that comes out", validator=gt(0))
+    depth_max: float = param(
+        1.1,
+        unit="scene",
+        source=_YML,
+        help="largest depth that comes out",
+        validator=and_(gt(0), Holds("depth_min < depth_max")),
+    )
     bulge: float = param(
         0.0,
         unit="scene",
@@ -113,9 +120,6 @@ class DepthMap(Head, name="depth-map", source=f"{_PAPER}, Section 3.5; {_NETWORK
     )
     features: int = from_shape("feature")
     side: int = from_shape("depth", square_side)
-
-    def check(self) -> None:
-        require_ranges(self, "depth")
 
     def setup(self) -> None:
         self.decoder = MapDecoder(self.side, features=self.features, width=self.width, channels=1)
@@ -141,15 +145,22 @@ class Light(Head, name="light", source=f"{_PAPER}, Section 3.3; {_MODEL}, forwar
     """Ambient light and one directional light."""
 
     ambient_min: float = param(0.0, source=_YML, help="smallest strength of the ambient light", validator=ge(0))
-    ambient_max: float = param(1.0, source=_YML, help="largest strength of the ambient light", validator=ge(0))
+    ambient_max: float = param(
+        1.0,
+        source=_YML,
+        help="largest strength of the ambient light",
+        validator=and_(ge(0), Holds("ambient_min < ambient_max")),
+    )
     diffuse_min: float = param(
         0.0, source=f"{_YML}; 0.5 in train_syncar.yml", help="smallest strength of the diffuse light", validator=ge(0)
     )
-    diffuse_max: float = param(1.0, source=_YML, help="largest strength of the diffuse light", validator=ge(0))
+    diffuse_max: float = param(
+        1.0,
+        source=_YML,
+        help="largest strength of the diffuse light",
+        validator=and_(ge(0), Holds("diffuse_min < diffuse_max")),
+    )
     features: int = from_shape("feature")
-
-    def check(self) -> None:
-        require_ranges(self, "ambient", "diffuse")
 
     def setup(self) -> None:
         self.last = nn.Linear(self.features, 4, bias=False)

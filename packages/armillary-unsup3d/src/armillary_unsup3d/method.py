@@ -12,7 +12,7 @@ import math
 from typing import Any, NotRequired, TypedDict
 
 import torch
-from attrs.validators import ge, gt
+from attrs.validators import and_, ge, gt
 from jaxtyping import Float
 from torch import Tensor
 
@@ -20,6 +20,7 @@ from armillary import ports
 from armillary.config import param
 from armillary.interfaces.method import Method, slot
 from armillary.kernels import cameras, shading
+from armillary.rules import Holds
 from armillary.std.branches import (
     AlbedoOut,
     CanonicalDepth,
@@ -29,7 +30,6 @@ from armillary.std.branches import (
     PoseOut,
     exact,
     reprojected,
-    require_ranges,
     shaded,
 )
 from armillary_unsup3d.heads import DepthOut, FeatureSigma, Sigmas
@@ -91,13 +91,10 @@ class Unsup3d(Method, name="unsup3d", source=f"{_PAPER}, Section 3"):
         unit="scene",
         source=f"{_MODEL}: largest depth + margin 0.1",
         help="farthest rendered depth, and depth where nothing is seen",
-        validator=gt(0),
+        validator=and_(gt(0), Holds("rendered_min < rendered_max")),
     )
     albedo_flip: bool = param(True, source="Table 2 has it off", help="render the mirrored albedo as well")
     depth_flip: bool = param(True, source="Table 2 has it off", help="render the mirrored depth as well")
-
-    def check(self) -> None:
-        require_ranges(self, "rendered")
 
     @slot("branch")
     def depth(self, image: ports.Image) -> DepthOut: ...

@@ -8,6 +8,7 @@ import tomllib
 import types
 import typing
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -60,8 +61,7 @@ def structure(table: Mapping[str, Any], config: type[C], *, path: str = "") -> C
         ConfigError: unknown, missing, ill-typed or refused settings; all of them at once.
     """
     prefix = f"{path}." if path else ""
-    fields = attrs.fields_dict(config)  # type: ignore[arg-type]
-    hints = typing.get_type_hints(config)
+    fields, hints = _declared(config)
     problems = [
         f"{prefix}{key}: unknown setting of {config.__name__};"
         + (did_you_mean(key, fields) or f" it has: {', '.join(fields) or 'no settings'}")
@@ -92,6 +92,12 @@ def structure(table: Mapping[str, Any], config: type[C], *, path: str = "") -> C
         raise ConfigError([f"{path or config.__name__}: {error}"]) from error
 
 
+@cache
+def _declared(config: type) -> tuple[dict[str, "attrs.Attribute[Any]"], dict[str, Any]]:
+    """Return the fields of a settings class, and their types."""
+    return attrs.fields_dict(config), typing.get_type_hints(config)
+
+
 def strict(value: Any, kind: Any) -> Any:
     """Return ``value`` as ``kind`` without conversion.
 
@@ -103,7 +109,6 @@ def strict(value: Any, kind: Any) -> Any:
     """
     origin = typing.get_origin(kind)
     arguments = typing.get_args(kind)
-    needed = TypeError(f"needs {_type_name(kind)}, got {value!r} ({type(value).__name__})")
     if kind is Any:
         return value
     if origin is typing.Literal:
@@ -119,7 +124,6 @@ def strict(value: Any, kind: Any) -> Any:
                 return None if option is type(None) and value is None else strict(value, option)
             except TypeError:
                 continue
-        raise needed
     if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
     if kind in (int, str, bool) and type(value) is kind:
@@ -133,7 +137,7 @@ def strict(value: Any, kind: Any) -> Any:
             return tuple(strict(item, of) for item, of in zip(value, arguments, strict=True))
     if origin is dict and isinstance(value, Mapping):
         return {strict(k, arguments[0]): strict(v, arguments[1]) for k, v in value.items()}
-    raise needed
+    raise TypeError(f"needs {_type_name(kind)}, got {value!r} ({type(value).__name__})")
 
 
 def plain(value: Any) -> Any:

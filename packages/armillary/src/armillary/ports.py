@@ -18,6 +18,7 @@ UNITS = frozenset(
 )
 FRAMES = frozenset({"any", "image", "canonical", "camera", "object", "world", "sphere"})
 
+Ratio = int | Fraction
 Shape = tuple[int | None, ...]
 """A resolved shape; None for the batch and for what is known only at run time."""
 
@@ -203,16 +204,24 @@ class Port:
         Raises:
             ValueError: such a setting is not a whole number; ``scope`` names its owner.
         """
+        if "$" not in self.shape:
+            return self
+        return attrs.evolve(
+            self, shape=" ".join(str(self.filled(axis, scope, settings)) for axis in parse_shape(self.shape))
+        )
 
-        def token(axis: "Axis") -> str:
-            if not axis.field:
-                return str(axis)
-            value = settings.get(axis.field)
-            if isinstance(value, bool) or not isinstance(value, int):
-                raise ValueError(f"{scope}: port {self.name} has ${axis.field}, but that setting is {value!r}")
-            return str(value)
+    def filled(self, axis: "Axis", scope: str, settings: Mapping[str, object]) -> "Axis":
+        """Return an axis of the port, a ``$field`` with the value of its setting.
 
-        return attrs.evolve(self, shape=" ".join(map(token, parse_shape(self.shape))))
+        Raises:
+            ValueError: as :meth:`sized`.
+        """
+        if not axis.field:
+            return axis
+        value = settings.get(axis.field)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise ValueError(f"{scope}: port {self.name} has ${axis.field}, but that setting is {value!r}")
+        return Axis(value)
 
     def __str__(self) -> str:
         words = [f"{self.name}: {self.kind} [{self.shape}]"]
@@ -238,7 +247,7 @@ def misfit(produced: Port, consumed: Port) -> str:
 class Axis:
     """Axis of a shape: ``factor * symbol``, or the number ``factor`` without a symbol."""
 
-    factor: Fraction
+    factor: Ratio
     symbol: str = ""
     field: str = ""
 
@@ -267,13 +276,26 @@ def parse_shape(text: str) -> tuple[Axis, ...]:
         if not match:
             raise ValueError(f"shape {text!r}: {token!r} is not an integer, a symbol, symbol/2, symbol*2 or $field")
         if match["integer"]:
-            axes.append(Axis(Fraction(int(match["integer"]))))
+            axes.append(Axis(int(match["integer"])))
         elif match["field"]:
-            axes.append(Axis(Fraction(1), field=match["field"]))
+            axes.append(Axis(1, field=match["field"]))
         else:
-            factor = Fraction(int(match["factor"] or 1))
-            axes.append(Axis(1 / factor if match["op"] == "/" else factor, symbol=match["symbol"]))
+            factor = int(match["factor"] or 1)
+            axes.append(Axis(_ratio(1, factor) if match["op"] == "/" else factor, symbol=match["symbol"]))
     return tuple(axes)
+
+
+@cache
+def _scoped(shape: str, scope: str) -> tuple[Axis, ...]:
+    """Return the axes of a shape with its symbols put in a scope."""
+    own = parse_shape(shape)
+    return tuple(attrs.evolve(a, symbol=f"{scope}:{a.symbol}") if a.symbol not in ("", "batch") else a for a in own)
+
+
+def _ratio(one: Ratio, other: Ratio) -> Ratio:
+    """Return the exact quotient, an int where it is whole."""
+    found = Fraction(one, other)
+    return found.numerator if found.denominator == 1 else found
 
 
 class Shapes:
@@ -283,8 +305,8 @@ class Shapes:
     """
 
     def __init__(self) -> None:
-        self._parent: dict[str, tuple[str, Fraction]] = {}
-        self._value: dict[str, Fraction] = {}
+        self._parent: dict[str, tuple[str, Ratio]] = {}
+        self._value: dict[str, Ratio] = {}
 
     def bind(self, port: Port, scope: str, settings: Mapping[str, object]) -> tuple[Axis, ...]:
         """Return the axes of ``port`` with its symbols put in ``scope`` and its ``$field`` replaced.
@@ -292,9 +314,8 @@ class Shapes:
         Raises:
             ValueError: a ``$field`` that is not a whole number among ``settings``.
         """
-        own = parse_shape(port.sized(scope, settings).shape)
-        named = (f"{scope}:{axis.symbol}" if axis.symbol not in ("", "batch") else axis.symbol for axis in own)
-        return tuple(attrs.evolve(axis, symbol=symbol) for axis, symbol in zip(own, named, strict=True))
+        axes = _scoped(port.shape, scope)
+        return tuple(port.filled(axis, scope, settings) for axis in axes) if "$" in port.shape else axes
 
     def unify(self, one: Iterable[Axis], other: Iterable[Axis]) -> str:
         """Make the two shapes equal; return the reason why they cannot be, empty if they can."""
@@ -320,14 +341,16 @@ class Shapes:
         value = self._value[root] * ratio * axis.factor
         return int(value) if value.denominator == 1 else None
 
-    def _find(self, symbol: str) -> tuple[str, Fraction]:
-        ratio = Fraction(1)
+    def _find(self, symbol: str) -> tuple[str, Ratio]:
+        ratio: Ratio = 1
         while symbol in self._parent:
             symbol, step = self._parent[symbol]
             ratio *= step
         return symbol, ratio
 
     def _unify_axis(self, a: Axis, b: Axis) -> str:
+        if a == b:
+            return ""
         if not a.symbol and not b.symbol:
             return "" if a.factor == b.factor else f"{a.factor} is not {b.factor}"
         if not a.symbol:
@@ -335,7 +358,7 @@ class Shapes:
         root, ratio = self._find(a.symbol)
         ratio *= a.factor
         if not b.symbol:
-            return self._assign(root, b.factor / ratio, f"{_bare(a)} is", b.factor)
+            return self._assign(root, _ratio(b.factor, ratio), f"{_bare(a)} is", b.factor)
         other, other_ratio = self._find(b.symbol)
         other_ratio *= b.factor
         if root == other:
@@ -346,14 +369,14 @@ class Shapes:
         if root in self._value:
             root, other, ratio, other_ratio = other, root, other_ratio, ratio
         # root is free: root = other * other_ratio / ratio
-        self._parent[root] = (other, other_ratio / ratio)
+        self._parent[root] = (other, _ratio(other_ratio, ratio))
         return ""
 
-    def _assign(self, root: str, value: Fraction, what: str, number: Fraction) -> str:
+    def _assign(self, root: str, value: Ratio, what: str, number: Ratio) -> str:
         if value.denominator != 1:
             return f"{what} {number}, which does not divide evenly"
         if root in self._value and self._value[root] != value:
-            return f"{what} {self._value[root] / value * number}, not {number}"
+            return f"{what} {_ratio(self._value[root], value) * number}, not {number}"
         self._value[root] = value
         return ""
 

@@ -41,6 +41,7 @@ from typing import Annotated, Literal, TypedDict
 from attrs.validators import and_, ge, gt, in_, lt, min_len, optional
 from armillary import ports
 from armillary.config import param
+from armillary.rules import Distinct, Holds, MultipleOf
 from armillary.interfaces import Encoder
 from armillary.specs import RecipeSpec
 
@@ -58,7 +59,9 @@ class Net(Encoder, name="net", source="ours"):
     kernel: int = param(3, validator=odd)
     share: float | None = param(None, validator=optional(gt(0)))
     mode: Literal["a", "b"] = param("a")
-    names: tuple[str, ...] = param(("x",), validator=min_len(1))
+    names: tuple[str, ...] = param(("x",), validator=and_(min_len(1), Distinct()))
+    low: int = param(4, validator=MultipleOf(2))
+    high: int = param(8, validator=Holds("low < high", "why"))
 
     def check(self):
         if self.kernel > self.width:
@@ -106,6 +109,9 @@ def test_rules_hold_as_without_a_manifest(site, ruled):
         ({"kernel": 9}, "kernel is wider"),
         ({"mode": "c"}, "mode"),
         ({"names": []}, "names"),
+        ({"names": ["a", "a"]}, "repeat"),
+        ({"low": 3}, "multiple of 2"),
+        ({"low": 8}, "needs low < high .why., got low 8, high 8"),
         ({"share": -1.0}, "share"),
     ):
         with pytest.raises(ConfigError, match=reason):
@@ -118,7 +124,7 @@ def test_a_rule_is_imported_only_for_the_settings_that_it_reads(site, ruled):
 
     host = site.host()
     config = host.config(host.component("encoder", "rings:net"))
-    structure({"mode": "b", "share": 0.5}, config)
+    structure({"mode": "b", "share": 0.5, "low": 2, "high": 4, "names": ["a", "b"]}, config)
     assert "armillary_rings" not in sys.modules
     structure({"width": 9}, config)
     assert "armillary_rings" in sys.modules

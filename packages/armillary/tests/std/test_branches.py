@@ -19,7 +19,6 @@ from armillary.std.branches import (
     ViewHead,
     exact,
     reprojected,
-    require_ranges,
     shaded,
 )
 
@@ -80,15 +79,6 @@ def test_a_motion_keeps_to_its_ranges(along, z):
     """tanh of 20 is 1: each number is at the end of its range; along z the range of x and y is the default."""
     motion = Turn(features=6, depth_translation_range=along).motion(torch.full((2, 6), 20.0))
     torch.testing.assert_close(motion, torch.tensor([[1.0, 1.0, 1.0, 0.5, 0.5, z]]).expand(2, 6))
-
-
-def test_ranges_the_wrong_way_round_are_refused():
-    class Settings:
-        near_min, near_max, far_min, far_max = 0.0, 1.0, 2.0, 2.0
-
-    require_ranges(Settings, "near")
-    with pytest.raises(ValueError, match=r"far_min 2\.0 must be below far_max 2\.0"):
-        require_ranges(Settings, "near", "far")
 
 
 @pytest.mark.parametrize(

@@ -27,8 +27,10 @@ from armillary.data.picture_file import SUFFIXES
 from armillary.data.table_file import rows
 from armillary.errors import DataError, did_you_mean
 from armillary.interfaces.dataset import Fingerprint
+from armillary.rules import Holds
 
 SPLITS = ("train", "val", "test")
+LEFT_FOR_TRAIN = Holds("val + test < 1", "a part is left for train")
 RULES = ("auto", "file", "folder", "hash", "all")
 SCRATCH = ".making"
 """Folder inside a data folder that is not finished yet."""

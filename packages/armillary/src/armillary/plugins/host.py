@@ -16,6 +16,7 @@ import io
 import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any, Self
@@ -46,7 +47,7 @@ class Offer:
         components: kind to name to spec; names have no prefix here.
         observes: the observer hooks that it implements.
         printed: what it wrote to standard output while it was imported.
-        configs: settings class by kind and name, for components from a manifest.
+        configs: function that makes the settings class, by kind and name, for components from a manifest.
         classes: part class, or the recipe itself, by the ``id`` of its spec, for components that were not read from a manifest.
     """
 
@@ -55,7 +56,7 @@ class Offer:
     components: Mapping[str, Mapping[str, Any]]
     observes: tuple[str, ...]
     printed: str = ""
-    configs: Mapping[tuple[str, str], type] = attrs.field(factory=dict)
+    configs: Mapping[tuple[str, str], Callable[[], type]] = attrs.field(factory=dict)
     classes: Mapping[int, Any] = attrs.field(factory=dict)
 
     @classmethod
@@ -276,8 +277,9 @@ class Host:
         if owner is None:
             return self.resolve(spec).config
         offer = self._offers[owner.id]
-        known = offer.configs.get((spec.KIND, spec.name)) or getattr(offer.classes.get(id(spec)), "Config", None)
-        return known or self.resolve(spec).config
+        if (spec.KIND, spec.name) in offer.configs:
+            return offer.configs[spec.KIND, spec.name]()
+        return getattr(offer.classes.get(id(spec)), "Config", None) or self.resolve(spec).config
 
     def _imported(self, spec: Any) -> type:
         who = self._who(spec)
@@ -359,6 +361,7 @@ class Observers:
                 self._report(f"{record}: observer dropped, {hook} raised {first_line(error)}")
 
 
+@cache
 def kind_of(name: str) -> str:
     """Return the kind for ``"encoder"`` or ``"encoders"``.
 

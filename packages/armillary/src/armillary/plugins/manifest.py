@@ -2,8 +2,9 @@
 
 ``armillary plugins freeze`` writes ``manifest.json`` into the package. It holds a digest of the package's sources: if they have changed
 since (a working tree), the manifest counts as missing and the package is imported instead. A record is ``{"@LossSpec": {fields that
-differ from the default}}``, a list of Python ``{"@list": [...]}``, a JSON list a tuple. A validator that is not one of attrs' own, and a
-rule over several settings, are stored as the place of the function and imported when a value has to be checked.
+differ from the default}}``, a list of Python ``{"@list": [...]}``, a JSON list a tuple. The validators of attrs and of
+:mod:`armillary.rules` are stored as data; any other, and the ``check`` of a part, as the place of a function, which is imported when a
+value other than the default has to be checked.
 """
 
 import hashlib
@@ -13,20 +14,21 @@ import json
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import attrs
 from attrs import validators
 
-from armillary import ports, specs
+from armillary import ports, rules, specs
 from armillary.config import NoConfig, param
 from armillary.version import __version__
 
 NAME = "manifest.json"
 _RECORDS = {
     name: one
-    for module in (specs, ports)
+    for module in (specs, ports, rules)
     for name, one in vars(module).items()
     if isinstance(one, type) and attrs.has(one)
 }
@@ -40,12 +42,12 @@ class Manifest:
 
     Args:
         specs: of its parts and recipes, in order.
-        configs: settings class of each part that has settings, by kind and name.
+        configs: function that makes the settings class of each part that has settings, by kind and name.
         observes: observer hooks that its module implements.
     """
 
     specs: tuple[Any, ...]
-    configs: Mapping[tuple[str, str], type]
+    configs: Mapping[tuple[str, str], Callable[[], type]]
     observes: tuple[str, ...] = ()
 
 
@@ -114,7 +116,7 @@ def read(path: Path) -> Manifest | None:
             spec = _thaw(one["spec"])
             found.append(spec)
             if "settings" in one:
-                configs[spec.KIND, spec.name] = settings_class(one)
+                configs[spec.KIND, spec.name] = cache(partial(settings_class, one))
         return Manifest(specs=tuple(found), configs=configs, observes=tuple(table["observes"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
@@ -263,9 +265,11 @@ def _check_out(check: Any) -> Any:
         return ["optional", _check_out(check.validator)]
     if word == "_DeepIterable":
         return ["each", _check_out(check.member_validator)]
+    if word in _RECORDS:
+        return _freeze(check)
     if not hasattr(check, "__qualname__") or "<" in check.__qualname__:
         raise TypeError(
-            f"the validator {check!r} cannot be frozen: use those of attrs.validators, or a function of a module"
+            f"the validator {check!r} cannot be frozen: use those of attrs.validators, armillary.rules, or a function of a module"
         )
     return f"{check.__module__}:{check.__qualname__}"
 
@@ -273,6 +277,8 @@ def _check_out(check: Any) -> Any:
 def _check_in(table: Any) -> Callable[..., Any]:
     if isinstance(table, str):
         return Later(table)
+    if isinstance(table, dict):
+        return _thaw(table)
     word, *inner = table
     if word in _COMPARE:
         return _COMPARE[word](inner[0])

@@ -110,18 +110,6 @@ class ViewHead(Head):
         return torch.tanh(raw) * raw.new_tensor([self.rotation_range] * 3 + [self.translation_range] * 2 + [along])
 
 
-def require_ranges(part: object, *names: str) -> None:
-    """Refuse settings ``NAME_min`` that are not below ``NAME_max``.
-
-    Raises:
-        ValueError: naming both, and their values.
-    """
-    for name in names:
-        low, high = getattr(part, f"{name}_min"), getattr(part, f"{name}_max")
-        if not low < high:
-            raise ValueError(f"{name}_min {low} must be below {name}_max {high}")
-
-
 def exact(found: R) -> R:
     """Return a record of tensors in single precision at least: networks may run in half precision, geometry does not."""
     record = cast("dict[str, Tensor]", found)

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict, cast
 
 import numpy as np
 import torch
-from attrs.validators import and_, ge, le, lt, optional
+from attrs.validators import and_, deep_iterable, ge, le, lt, optional
 from torch import Tensor
 
 from armillary import ports
@@ -53,6 +53,7 @@ from armillary.data.truth import (
 from armillary.errors import DataError, did_you_mean
 from armillary.interfaces.dataset import Dataset, Fingerprint
 from armillary.ports import Shape
+from armillary.rules import AtLeast, Holds
 
 PORTS = ("image", "camera", *RASTERS, *NUMBER_PORTS, *LANDMARK_PORTS, *PAIR_PORTS)
 """All ports that a data folder can offer."""
@@ -81,16 +82,6 @@ _SHOWN = 5
 
 _COLOURS, _MAP = "batch 3 $size $size", "batch 1 $size $size"
 _COLOUR = 255
-
-
-def _check_colour(_: Any, attribute: Any, value: tuple[int, ...]) -> None:
-    if not all(0 <= channel <= _COLOUR for channel in value):
-        raise ValueError(f"{attribute.name} needs red, green and blue from 0 to {_COLOUR}, got {value}")
-
-
-def _check_box(_: Any, attribute: Any, value: tuple[int, ...] | None) -> None:
-    if value is not None and (min(value) < 0 or min(value[2:]) < 1):
-        raise ValueError(f"{attribute.name} needs x, y >= 0 and width, height >= 1, got {value}")
 
 
 class Item(TypedDict):
@@ -123,13 +114,13 @@ class Images(Dataset, name="images", source="ours"):
     crop: int | None = param(
         None,
         unit="pixel",
-        validator=optional(ge(1)),
+        validator=and_(optional(ge(1)), Holds("crop is None or fit == 'center-crop'")),
         help="side of the centre crop, in pixels of the file; default: the largest square",
     )
     box: tuple[int, int, int, int] | None = param(
         None,
         unit="pixel",
-        validator=_check_box,
+        validator=optional(AtLeast((0, 0, 1, 1))),
         help="x, y, width, height of the part of each file to crop first; default: the whole picture",
     )
     split_by: Literal["auto", "file", "folder", "hash", "all"] = param(
@@ -137,14 +128,18 @@ class Images(Dataset, name="images", source="ours"):
         help="split.csv, else folders train/val/test, else a hash of each path; all: every picture in every split",
     )
     val: float = param(0.1, validator=and_(ge(0), lt(1)), help="part of the pictures in val, where the hash decides")
-    test: float = param(0.1, validator=and_(ge(0), lt(1)), help="part of the pictures in test, where the hash decides")
+    test: float = param(
+        0.1,
+        validator=and_(ge(0), lt(1), data_folder.LEFT_FOR_TRAIN),
+        help="part of the pictures in test, where the hash decides",
+    )
     ports: tuple[str, ...] | None = param(
         None, help="ports to read beside the picture; default: all that every picture of the split has"
     )
     background: tuple[int, int, int] = param(
         (255, 255, 255),
         unit="sRGB, 0 to 255",
-        validator=_check_colour,
+        validator=deep_iterable(and_(ge(0), le(_COLOUR))),
         help="colour behind transparency and around pad",
     )
     alpha_as_mask: bool = param(False, help="use the picture's transparency as true_mask if the mask file is missing")
@@ -155,13 +150,6 @@ class Images(Dataset, name="images", source="ours"):
     cache_megabytes: int = param(
         2048, unit="MB", validator=ge(0), help="keep decoded items in memory if all of them fit in this size"
     )
-
-    def check(self) -> None:
-        """Refuse settings that do not go together."""
-        if self.val + self.test >= 1:
-            raise ValueError(f"val {self.val} and test {self.test} leave nothing for train")
-        if self.crop is not None and self.fit != "center-crop":
-            raise ValueError(f"crop is the side of a centre crop, but fit is {self.fit!r}")
 
     def setup(self) -> None:
         """Read every picture of the split once.
