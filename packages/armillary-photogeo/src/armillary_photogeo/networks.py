@@ -39,7 +39,7 @@ class ConvEncoder(VectorEncoder, name="conv-encoder", source=_TABLE_4):
 
     def setup(self) -> None:
         widths = stage_channels(self.side, width=self.width, core=_CONV_CORE)
-        layers: list[nn.Module] = [nn.Conv2d(3, widths[0], 4, stride=2, padding=1), _leaky()]
+        layers: list[nn.Module] = [nn.Conv2d(self.channels, widths[0], 4, stride=2, padding=1), _leaky()]
         for before, after in itertools.pairwise(widths):
             layers += [nn.Conv2d(before, after, 4, stride=2, padding=1, bias=False), nn.BatchNorm2d(after), _leaky()]
         layers += [
@@ -128,7 +128,7 @@ class DenseEncoder(VectorEncoder, name="dense-encoder", source=_TABLE_5):
     def setup(self) -> None:
         widths = stage_channels(self.side, width=self.width, core=_DENSE_CORE)
         _require_blocks(self.side, widths, self.convolutions)
-        layers: list[nn.Module] = [nn.Conv2d(3, widths[0], 4, stride=2, padding=1)]
+        layers: list[nn.Module] = [nn.Conv2d(self.channels, widths[0], 4, stride=2, padding=1)]
         for before, after, count in zip(widths, widths[1:], self.convolutions, strict=False):
             layers.append(DenseBlock(before, count))
             layers += [nn.Conv2d(before, after, 4, stride=2, padding=1, bias=False), nn.BatchNorm2d(after), _leaky()]

@@ -5,13 +5,15 @@ four times as long as one of this, and in the same time this one learns more (th
 holds no degree that the grid cannot carry, and has no seam, since it never is a picture.
 """
 
+from typing import Annotated, TypedDict
+
 import torch
 from attrs.validators import gt
 from torch import nn
 
 from armillary import ports
 from armillary.config import param
-from armillary.interfaces import Encoder, Head, from_shape
+from armillary.interfaces import Adapter, Encoder, Head, from_shape
 from armillary.nn.spheres.grids import soft
 from armillary.nn.spheres.transforms import signal_from_coefficients
 from armillary.ports import axis_length, square_side
@@ -75,3 +77,34 @@ class VectorToCoefficients(Head, name="vector-to-coefficients", source="ours"):
         exact = torch.promote_types(feature.dtype, torch.float32)  # what is correlated is not in half precision
         coefficients = self.layer(feature).to(exact).unflatten(-1, (self.channels, -1))
         return {"embedding": signal_from_coefficients(coefficients, grid=self.grid)}
+
+
+class OwnMap(TypedDict):
+    """A map of the sphere of the adapter's own size."""
+
+    features: Annotated[ports.SphereSignal, "batch $channels $side $side"]
+
+
+class VectorToMap(Adapter, name="vector-to-map", source="ours"):
+    """One vector to a map of the sphere, by one linear map to its spherical harmonics.
+
+    With it a head that reads maps of the sphere follows an encoder of pictures.
+    """
+
+    channels: int = param(8, unit="channel", source="ours", help="channels of the map", validator=gt(0))
+    side: int = param(8, unit="sample", source="ours", help="samples in colatitude and azimuth; even", validator=gt(1))
+    features: int = from_shape("feature")
+
+    def check(self) -> None:
+        if self.side % 2:
+            raise ValueError(f"side must be even, not {self.side}")
+
+    def setup(self) -> None:
+        self.grid = soft(self.side // 2)
+        self.layer = nn.Linear(self.features, self.channels * self.grid.bandwidth**2)
+
+    def forward(self, feature: ports.FeatureVector) -> OwnMap:
+        """Return ``features``."""
+        exact = torch.promote_types(feature.dtype, torch.float32)
+        coefficients = self.layer(feature).to(exact).unflatten(-1, (self.channels, -1))
+        return {"features": signal_from_coefficients(coefficients, grid=self.grid)}

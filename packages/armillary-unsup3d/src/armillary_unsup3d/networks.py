@@ -68,7 +68,7 @@ class ConvEncoder(VectorEncoder, name="conv-encoder", source=f"{_NETWORKS}, firs
 
     def setup(self) -> None:
         widths = stage_channels(self.side, width=self.width)
-        layers: list[nn.Module] = [_halve(3, widths[0])]
+        layers: list[nn.Module] = [_halve(self.channels, widths[0])]
         for before, after in itertools.pairwise(widths):
             layers += [_norm(before), nn.LeakyReLU(_SLOPE, inplace=True), _halve(before, after)]
         layers += [nn.LeakyReLU(_SLOPE, inplace=True), nn.Conv2d(widths[-1], self.features, _CORE, bias=False)]

@@ -422,6 +422,8 @@ class Value:
 
 
 Image = Annotated[Tensor, Of("image")]
+AnyImage = Annotated[Tensor, Of("image", "batch channels height width")]
+"""A picture with any number of channels: a grey one too."""
 Grid = Annotated[Tensor, Of("grid")]
 Depth = Annotated[Tensor, Of("depth")]
 Camera = Annotated[Tensor, Of("camera")]

@@ -153,6 +153,13 @@ class RendererSpec(ComponentSpec):
 
 
 @attrs.frozen(kw_only=True)
+class AdapterSpec(ComponentSpec):
+    """A conversion of ports between a slot and a part that would not fit it."""
+
+    KIND: ClassVar[str] = "adapter"
+
+
+@attrs.frozen(kw_only=True)
 class LossSpec(ComponentSpec):
     """A loss.
 
@@ -288,11 +295,13 @@ class Use:
         id: ``plugin:component``.
         settings: of its config class; missing ones keep their defaults.
         rename: the part's own port name to the name that the method uses.
+        via: adapters between a slot and its part, in order.
     """
 
     id: str
     settings: Mapping[str, Any] = attrs.field(factory=dict, converter=_settings, kw_only=True)
     rename: Mapping[str, str] = attrs.field(factory=dict, converter=_settings, kw_only=True)
+    via: "tuple[Use, ...]" = attrs.field(default=(), converter=tuple, kw_only=True)
 
 
 @attrs.frozen
@@ -467,6 +476,8 @@ def _use(use: Use | Take | SameAs) -> dict[str, Any]:
         table["settings"] = dict(use.settings)
     if use.rename:
         table["rename"] = dict(use.rename)
+    if use.via:
+        table["via"] = [_use(each) for each in use.via]
     return table
 
 
@@ -500,6 +511,7 @@ SPEC_OF: Mapping[str, type] = {
         EncoderSpec,
         HeadSpec,
         RendererSpec,
+        AdapterSpec,
         LossSpec,
         EvaluatorSpec,
         MethodSpec,

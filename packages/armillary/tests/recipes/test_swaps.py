@@ -47,5 +47,7 @@ def test_what_fits_has_no_reason_and_what_does_not_has(toy_host):
 def test_a_reason_names_the_ports_of_both_sides_and_offers_nothing_else(toy_host):
     found = {fit.id: fit.reasons for fit in fits(toy_host, place(toy_host, "toy:paper.picture.head"))}
     (first, *more) = found["toy:labels"]
-    assert first == ("the part needs features: feature_map [batch features rows columns], the slot gives feature")
+    assert first == (
+        "the part needs features: feature_map [batch features rows columns], the slot gives feature, image"
+    )
     assert all("the slot needs reconstruction" in line for line in more)

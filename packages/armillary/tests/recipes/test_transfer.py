@@ -104,7 +104,6 @@ def test_a_port_of_the_part_may_have_another_name_here(toy_host, recipe, tmp_pat
     """Named otherwise there, and named back here."""
     renamed = other(toy_host)
     renamed["body"]["slots"]["picture.encoder"]["rename"] = {"feature": "colours"}
-    renamed["body"]["slots"]["picture.head"]["rename"] = {"feature": "colours"}
     with pytest.raises(RecipeError, match=r"runs.shapes: the run my-shapes cannot be built here"):
         plan(toy_host, recipe, runs={"shapes": renamed})  # its own method asks for ``feature``
     labels = other(toy_host, name="toy:pairs")

@@ -36,6 +36,14 @@ class RecipeFlags:
             "--use", "SLOT=ID", "Fill a slot with another part: --use depth.head=mine:head; of a stage: STAGE.SLOT=ID."
         ),
     ] = ()
+    vias: Annotated[
+        tuple[str, ...],
+        _many(
+            "--via",
+            "SLOT=ID",
+            "Put an adapter between a slot and its part: --via depth.encoder=std:pool; several in order.",
+        ),
+    ] = ()
     takes: Annotated[
         tuple[str, ...],
         _many(
@@ -61,6 +69,7 @@ class RecipeFlags:
             files=self.recipe_files,
             sets=self.sets,
             uses=self.uses,
+            vias=self.vias,
             takes=self.takes,
             runs=self.others()[1],
             weights=self.weights,
@@ -76,6 +85,7 @@ class RecipeFlags:
             "--recipe": self.recipe_files,
             "--set": self.sets,
             "--use": self.uses,
+            "--via": self.vias,
             "--take": self.takes,
             "--from": self.named_runs,
             "--weight": self.weights,

@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from armillary.interfaces.generator import Generator
     from armillary.interfaces.loss import Loss, StepCache
     from armillary.interfaces.method import Branch, Illustration, Method, slot
-    from armillary.interfaces.network import Encoder, Head, Renderer
+    from armillary.interfaces.network import Adapter, Encoder, Head, Renderer
     from armillary.interfaces.part import Part, asset, from_shape, given
     from armillary.interfaces.transform import Transform
 
 __all__ = [
+    "Adapter",
     "Branch",
     "Dataset",
     "Encoder",
@@ -46,7 +47,7 @@ __all__ = [
 ]
 _NAMES = {
     "dataset": "Dataset Examination Finding Fingerprint",
-    "network": "Encoder Head Renderer",
+    "network": "Adapter Encoder Head Renderer",
     "evaluator": "Evaluation Evaluator Figure Points",
     "generator": "Generator",
     "loss": "Loss StepCache",

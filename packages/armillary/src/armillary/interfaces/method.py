@@ -10,7 +10,7 @@ from jaxtyping import UInt8
 from torch import Tensor, nn
 
 from armillary import specs
-from armillary.interfaces.network import Network
+from armillary.interfaces.network import Network, asked
 from armillary.interfaces.part import Mark
 from armillary.interfaces.signature import gives, marked, takes
 from armillary.ports import Port
@@ -37,12 +37,13 @@ class Illustration:
 
 
 class Branch(torch.nn.Module):
-    """An encoder and the head that reads it: ``head(**encoder(**ports))``."""
+    """An encoder and the head that reads what it gives, and what the branch was given."""
 
     def __init__(self, encoder: torch.nn.Module, head: torch.nn.Module) -> None:
         super().__init__()
         self.encoder = encoder
         self.head = head
+        self._asked = asked(head)
 
     @classmethod
     def among(cls, parts: Mapping[str, torch.nn.Module]) -> dict[str, Self]:
@@ -52,7 +53,10 @@ class Branch(torch.nn.Module):
 
     def forward(self, **ports: Tensor) -> dict[str, Tensor]:
         """Return what the head returns."""
-        return self.head(**self.encoder(**ports))
+        found = self.encoder(**ports)
+        if self._asked is not None:
+            found = {name: value for name, value in {**ports, **found}.items() if name in self._asked}
+        return self.head(**found)
 
 
 @attrs.frozen

@@ -1,4 +1,4 @@
-"""Parts that are networks: encoders, heads, renderers."""
+"""Parts that are networks: encoders, heads, renderers, adapters."""
 
 from typing import Any, ClassVar
 
@@ -16,6 +16,17 @@ class Network(Part, nn.Module):
     def declared(cls) -> dict[str, Any]:
         """Return the ports of ``forward``."""
         return {"consumes": takes(cls.forward), "produces": gives(cls.forward)}
+
+
+def asked(module: nn.Module) -> frozenset[str] | None:
+    """Return the names of the ports that a module is called with, None where it does not declare them.
+
+    A wrapper of a part has them as its attribute ``asked``.
+    """
+    known = getattr(module, "asked", None)
+    if known is not None or not isinstance(module, Network):
+        return known
+    return frozenset(port.name for port in takes(type(module).forward))
 
 
 class Encoder(Network):
@@ -39,3 +50,25 @@ class Renderer(Network):
     """Geometry to what a camera sees, mostly without weights; what is not seen is finite and carries no gradient."""
 
     SPEC = specs.RendererSpec
+
+
+class Adapter(Network):
+    """Conversion between a slot and a part: a map to a vector, a rotation to a pose. A recipe names it under ``via``.
+
+    It follows the part where the part gives what it takes, and precedes the part otherwise. Ports that it does not name pass it.
+
+    Example:
+        >>> import torch
+        >>> from typing import TypedDict
+        >>> from armillary import ports
+        >>> class Flat(TypedDict):
+        ...     feature: ports.FeatureVector
+        >>> class Largest(Adapter, name="largest", source="ours"):
+        ...     '''Largest feature of a map.'''
+        ...     def forward(self, features: ports.FeatureMap) -> Flat:
+        ...         return {"feature": features.amax(dim=(-2, -1))}
+        >>> Largest()(features=torch.ones(1, 2, 3, 3))["feature"].tolist(), Largest.spec().KIND
+        ([[1.0, 1.0]], 'adapter')
+    """
+
+    SPEC = specs.AdapterSpec

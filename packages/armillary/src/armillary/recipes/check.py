@@ -6,6 +6,8 @@ reported with both sides and with the installed components that would fit. The d
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import permutations
+from types import MappingProxyType
 from typing import Any
 
 import attrs
@@ -15,7 +17,7 @@ from armillary.plugins.host import Host
 from armillary.ports import Axis, Port, Shape, Shapes, misfit
 from armillary.recipes.plan import BoundPlan, PartPlan, Plan, StagePlan
 from armillary.recipes.recipe import Recipe, complete
-from armillary.recipes.stages import prefix
+from armillary.recipes.stages import named, prefix
 from armillary.recipes.transfer import TAKE_KEYS, slots_by_run
 from armillary.specs import ComponentSpec, EvaluatorSpec, LossSpec, MethodSpec, Slot, TransformSpec, Use
 
@@ -75,13 +77,16 @@ def fitting(host: Host, slot: Slot) -> list[str]:
     for id, spec in host.components(slot.kind).items():
         shapes = Shapes()
         try:
-            settings = {name: field.default for name, field in attrs.fields_dict(host.config(spec)).items()}  # type: ignore[arg-type]
-            ports = _Ports(shapes, spec, settings, {}, scope=id)
+            ports = _Ports(shapes, spec, _defaults(host, spec), {}, scope=id)
         except (ArmillaryError, ValueError):
             continue
         if not any(_slot_misfits(slot, ports, shapes, scope="method")):
             found.append(id)
     return found
+
+
+def _defaults(host: Host, spec: ComponentSpec) -> dict[str, Any]:
+    return {name: field.default for name, field in attrs.fields_dict(host.config(spec)).items()}  # type: ignore[arg-type]
 
 
 class _Ports:
@@ -113,18 +118,97 @@ class _Ports:
         )
 
 
-def _slot_misfits(slot: Slot, part: _Ports, shapes: Shapes, *, scope: str) -> Iterator[tuple[str, str]]:
-    """Yield the name of each port of the slot or the part that does not fit, and the reason."""
-    offered = {port.name: port for port in slot.consumes}
+Placed = Mapping[str, tuple[Port, tuple[Axis, ...]]]
+"""Ports by their names in the recipe, with their axes."""
+
+
+class _Chain:
+    """A part with adapters before and after it, seen as one part.
+
+    An adapter that takes what the part gives, or what an adapter after it gives, follows; any other precedes.
+
+    Args:
+        shapes: of the stage.
+        part: the part.
+        adapters: in the order of the recipe.
+    """
+
+    def __init__(self, shapes: Shapes, part: _Ports, adapters: Iterable[_Ports]) -> None:
+        self.spec, self.part, self.shapes = part.spec, part, shapes
+        self.misfits: list[tuple[str, str]] = []
+        self.produces = dict(part.produces)
+        self.before, self.after = list[_Ports](), list[_Ports]()
+        for adapter in adapters:
+            needed = [name for name, (port, _) in adapter.consumes.items() if not port.optional]
+            if all(name in self.produces for name in needed):
+                self.after.append(adapter)
+                self._connect(adapter, self.produces)
+                self.produces.update(adapter.produces)
+            else:
+                self.before.append(adapter)
+        self.consumes: dict[str, tuple[Port, tuple[Axis, ...]]] = {}
+        made: dict[str, tuple[Port, tuple[Axis, ...]]] = {}
+        for each in (*self.before, part):
+            self._connect(each, made)
+            for name, taken in each.consumes.items():
+                if name not in made:
+                    self._connect(each, {name: self.consumes.setdefault(name, taken)})
+            if each is not part:
+                made.update(each.produces)
+        for adapter in self.before:
+            later = (*self.before[self.before.index(adapter) + 1 :], part)
+            if not any(name in other.consumes for other in later for name in adapter.produces):
+                needed = ", ".join(adapter.consumes)
+                self.misfits.append(("via", f"{adapter.spec.name} has no place: it takes {needed}"))
+
+    def _connect(self, taker: _Ports, given: Placed) -> None:
+        for name, (port, axes) in taker.consumes.items():
+            if name not in given:
+                continue
+            present, theirs = given[name]
+            reason = misfit(present, port) or self.shapes.unify(theirs, axes)
+            if reason:
+                self.misfits.append((name, f"{taker.spec.name} takes {port}, what comes is {present}: {reason}"))
+
+    def resolved(self) -> tuple[dict[str, Shape], dict[str, Shape]]:
+        """Return the resolved shapes of the part itself."""
+        return self.part.resolved()
+
+
+def _slot_misfits(
+    slot: Slot,
+    part: "_Ports | _Chain",
+    shapes: Shapes,
+    *,
+    scope: str,
+    besides: Placed = MappingProxyType({}),
+    without: frozenset[str] = frozenset(),
+) -> Iterator[tuple[str, str]]:
+    """Yield the name of each port of the slot or the part that does not fit, and the reason.
+
+    Args:
+        slot: ports that the slot gives and needs.
+        part: ports of the part.
+        shapes: of the stage.
+        scope: of the slot's symbols.
+        besides: further ports that the part may take.
+        without: ports of the slot that are neither given nor needed.
+    """
+    yield from getattr(part, "misfits", ())
+    offered = {port.name: (port, shapes.bind(port, scope, {})) for port in slot.consumes if port.name not in without}
+    offered |= {name: placed for name, placed in besides.items() if name not in offered}
     for name, (port, axes) in part.consumes.items():
         if name not in offered:
             if not port.optional:
-                yield name, f"the part needs {port}, the slot gives {_list(slot.consumes)}"
+                yield name, f"the part needs {port}, the slot gives {_list(p for p, _ in offered.values())}"
             continue
-        reason = misfit(offered[name], port) or shapes.unify(shapes.bind(offered[name], scope, {}), axes)
+        present, theirs = offered[name]
+        reason = misfit(present, port) or shapes.unify(theirs, axes)
         if reason:
-            yield name, f"the slot gives {offered[name]}, the part takes {port}: {reason}"
+            yield name, f"the slot gives {present}, the part takes {port}: {reason}"
     for wanted in slot.produces:
+        if wanted.name in without:
+            continue
         if wanted.name not in part.produces:
             if not wanted.optional:
                 there = _list(p for p, _ in part.produces.values())
@@ -175,6 +259,7 @@ class _Stage:
             for port in ports:
                 if method.depends.get(port.name, "") in slots or port.name not in method.depends:
                     place[port.name] = (port, self.shapes.bind(port, "method", {}))
+        extras = self._extras(method, slots)
         losses = self._bound("losses", "loss", self.outputs)
         for name, bound in losses.items():
             self._weighed(f"losses.{name}.weight", bound.weight)
@@ -198,6 +283,7 @@ class _Stage:
             shapes=resolved,
             losses=losses,
             evaluators=evaluators,
+            extras=extras,
         )
 
     def _refuse(self, path: str, reason: str, **about: Any) -> None:
@@ -213,9 +299,16 @@ class _Stage:
             self._refuse(path, f"needs a number, or a list of [step, value] with rising steps, got {weight!r}")
 
     @staticmethod
-    def _resolve(plan: PartPlan, ports: _Ports) -> PartPlan:
-        inputs, outputs = ports.resolved()
-        return attrs.evolve(plan, inputs=inputs, outputs=outputs)
+    def _resolve(plan: PartPlan, ports: "_Ports | _Chain") -> PartPlan:
+        def resolved(plan: PartPlan, ports: "_Ports | _Chain") -> PartPlan:
+            inputs, outputs = ports.resolved()
+            return attrs.evolve(plan, inputs=inputs, outputs=outputs)
+
+        if isinstance(ports, _Chain):
+            before = tuple(resolved(*each) for each in zip(plan.before, ports.before, strict=True))
+            after = tuple(resolved(*each) for each in zip(plan.after, ports.after, strict=True))
+            plan = attrs.evolve(plan, before=before, after=after)
+        return resolved(plan, ports)
 
     def _part(self, kind: str, entry: Mapping[str, Any], path: str) -> tuple[PartPlan, _Ports] | None:
         try:
@@ -287,8 +380,8 @@ class _Stage:
                 both = f"the batch has {present}, {method.name} trains on {port}"
                 self._refuse("data", f"{both}: {reason}", port=port.name)
 
-    def _slots(self, method: MethodSpec) -> dict[str, tuple[PartPlan, _Ports]]:
-        filled: dict[str, tuple[PartPlan, _Ports]] = {}
+    def _slots(self, method: MethodSpec) -> "dict[str, tuple[PartPlan, _Ports | _Chain]]":
+        filled: dict[str, tuple[PartPlan, _Ports | _Chain]] = {}
         entries = self.body.get("slots", {})
         for name in entries:
             if name not in method.slots:
@@ -300,31 +393,104 @@ class _Stage:
                     self._refuse(f"slots.{name}", "empty", fits=tuple(fitting(self.host, slot)))
                 continue
             part = self._filled(name, slot, entries)
-            if part is None:
-                continue
-            found = list(_slot_misfits(slot, part[1], self.shapes, scope="method"))
+            if part is not None:
+                filled[name] = part
+        for name, part in filled.items():
+            slot, between = method.slots[name], _between(name, method.slots, filled, self.shapes)
+            found = list(_slot_misfits(slot, part[1], self.shapes, scope="method", **between))
             fits = tuple(fitting(self.host, slot)) if found else ()
+            hint = self._adapters(name, slot, entries[name], between) if found else ""
             for port, reason in found:
-                self._refuse(f"slots.{name}", reason, part=part[0].id, port=port, fits=fits)
-            filled[name] = part
+                last = (port, reason) == found[-1]
+                self._refuse(f"slots.{name}", reason, part=part[0].id, port=port, fits=fits, hint=hint if last else "")
         return filled
 
-    def _filled(self, name: str, slot: Slot, entries: Mapping[str, Any]) -> tuple[PartPlan, _Ports] | None:
+    def _adapters(self, name: str, slot: Slot, entry: Mapping[str, Any], between: Mapping[str, Any]) -> str:
+        """Return the flags of adapters with which a part would fit, one or two at a time; empty where there are none."""
+        if "use" not in entry:
+            return ""
+        installed = self.host.components("adapter")
+        flag = f"--via {named(self.name, name)}="
+        own = [each["use"] for each in entry.get("via", [])]
+        for count in (1, 2):
+            tried = [
+                (*own, *more)
+                for more in permutations(installed, count)
+                if self._fits(slot, entry, [*own, *more], between)
+            ]
+            if tried:
+                return f"it would fit with {' or '.join(' '.join(flag + id for id in ids) for ids in tried)}"
+        return ""
+
+    def _fits(self, slot: Slot, entry: Mapping[str, Any], adapters: list[str], between: Mapping[str, Any]) -> bool:
+        """Return whether a part fits its slot with these adapters, by sizes of its own."""
+        shapes = Shapes()
+        try:
+            spec = self.host.component(slot.kind, entry["use"])
+            settings, rename = entry.get("settings", {}), entry.get("rename", {})
+            specs = [self.host.component("adapter", id) for id in adapters]
+            part = _Ports(shapes, spec, settings, rename, scope="part")
+            chain = [
+                _Ports(shapes, each, _defaults(self.host, each), {}, scope=f"via.{i}") for i, each in enumerate(specs)
+            ]
+        except (ArmillaryError, ValueError):
+            return False
+        return not any(_slot_misfits(slot, _Chain(shapes, part, chain), shapes, scope="method", **between))
+
+    def _extras(
+        self, method: MethodSpec, slots: "Mapping[str, tuple[PartPlan, _Ports | _Chain]]"
+    ) -> dict[str, tuple[str, str]]:
+        """Publish what parts give and their slots do not name among the outputs; return (slot, port) by published name."""
+        found = {}
+        for name, (plan, ports) in slots.items():
+            wanted = {port.name for port in method.slots[name].produces}
+            for own, (port, axes) in ports.produces.items() if not plan.shares else ():
+                if own not in wanted:
+                    published = f"{name}.{own}"
+                    found[published] = (name, own)
+                    placed = (attrs.evolve(port, name=published, optional=True), axes)
+                    self.outputs[published] = placed
+                    if not plan.takes:  # the pages of the stage that trained a part show it
+                        self.predictions[published] = placed
+        return found
+
+    def _used(self, kind: str, entry: Mapping[str, Any], path: str) -> "tuple[PartPlan, _Ports | _Chain] | None":
+        """Return a part of this recipe, with its adapters."""
+        part = self._part(kind, entry, path)
+        adapters = [self._part("adapter", each, f"{path}.via.{i}") for i, each in enumerate(entry.get("via", []))]
+        if part is None or not adapters or None in adapters:
+            return None if None in adapters else part
+        plan, ports = part
+        return self._chained(plan, ports, [each for each in adapters if each])
+
+    def _chained(
+        self, plan: PartPlan, ports: _Ports, adapters: list[tuple[PartPlan, _Ports]]
+    ) -> tuple[PartPlan, _Chain]:
+        chain = _Chain(self.shapes, ports, [own for _, own in adapters])
+        plans = [(each, own) for each, own in adapters]
+        before = tuple(each for each, own in plans if own in chain.before)
+        return attrs.evolve(plan, before=before, after=tuple(each for each, own in plans if own in chain.after)), chain
+
+    def _filled(self, name: str, slot: Slot, entries: Mapping[str, Any]) -> "tuple[PartPlan, _Ports | _Chain] | None":
         """Return the part of a slot: its own, that of another slot, or one of another stage or run."""
         entry = entries[name]
+        if "via" in entry and "use" not in entry:
+            self._refuse(f"slots.{name}", "via: adapters go with a part of this recipe's own: type --use too")
         if "take" in entry:
             return self._transferred(name, entry, slot)
         if "same_as" not in entry:
-            return self._part(slot.kind, entry, f"slots.{name}")
+            return self._used(slot.kind, entry, f"slots.{name}")
         owner = entry["same_as"]
         if owner not in entries or "use" not in entries[owner]:
             hint = did_you_mean(owner, entries)
             self._refuse(f"slots.{name}", f"same_as {owner!r}: no such filled slot", hint=hint)
             return None
-        part = self._part(slot.kind, entries[owner], f"slots.{owner}")
+        part = self._used(slot.kind, entries[owner], f"slots.{owner}")
         return (attrs.evolve(part[0], shares=owner), part[1]) if part else None
 
-    def _transferred(self, name: str, entry: Mapping[str, Any], wanted: Slot) -> tuple[PartPlan, _Ports] | None:
+    def _transferred(
+        self, name: str, entry: Mapping[str, Any], wanted: Slot
+    ) -> "tuple[PartPlan, _Ports | _Chain] | None":
         path, take = f"slots.{name}", entry["take"]
         run, stage, slot = take.get("run", ""), take.get("stage", ""), take.get("slot", "")
         for key in take:
@@ -358,7 +524,14 @@ class _Stage:
             return None
         key = f"{run}:{stage}" if run else stage
         plan = PartPlan(id=part.id, spec=part.spec, settings=part.settings, rename=rename, takes=(key, slot, frozen))
-        return plan, _Ports(self.shapes, part.spec, part.settings, rename, scope=path)
+        ports = _Ports(self.shapes, part.spec, part.settings, rename, scope=path)
+        if not (part.before or part.after):
+            return plan, ports
+        adapters = [
+            (each, _Ports(self.shapes, each.spec, each.settings, each.rename, scope=f"{path}.via.{i}"))
+            for i, each in enumerate((*part.before, *part.after))
+        ]
+        return self._chained(plan, ports, adapters)
 
     def _renamed(self, path: str, part: PartPlan, further: Mapping[str, str]) -> dict[str, str] | None:
         """Return the part's port name to its name in this stage; None, with a misfit, if a port is unknown."""
@@ -426,6 +599,8 @@ class _Stage:
         for port in method.produces if forward else method.predicts or method.produces:
             if method.depends.get(port.name, "") in slots or port.name not in method.depends:
                 outputs[port.name] = (port, stage.shapes.bind(port, "method", {}))
+        stage._extras(method, slots)
+        outputs |= stage.outputs if forward else stage.predictions
         entry = self.body["evaluators"][name]
         rename = entry.get("bind", entry.get("rename", {}))
         ports = _Ports(stage.shapes, spec, bound.settings, {}, scope=name)
@@ -473,6 +648,10 @@ class _Stage:
             if not port.optional or port.name in bind:
                 everything = [p for p, _ in (*outputs.values(), *self.batch.values())]
                 hint = f"{did_you_mean(name, [p.name for p in everything])} there are {_list(everything)}"
+                beside = [p.name for p in everything if p.name.endswith(f".{name}") and not misfit(p, port)]
+                if beside and port.name not in bind:
+                    flags = " or ".join(f"--set {path}.bind.{port.name}={each}" for each in beside)
+                    hint = f"a part gives it beside its slot: type {flags}"
                 self._refuse(path, f"it needs {port}, but {name!r} is missing", hint=hint, missing=True, **about)
             return None
         if len(places) == 2:
@@ -489,12 +668,37 @@ class _Stage:
         return places[0], name
 
 
+def _between(
+    name: str, slots: Mapping[str, Slot], filled: "Mapping[str, tuple[PartPlan, _Ports | _Chain]]", shapes: Shapes
+) -> dict[str, Any]:
+    """Return what changes for the half of a branch whose other half is filled: ``besides`` and ``without`` of the check.
+
+    The head may take everything that the encoder gives and that the branch was given. The encoder need not give a feature
+    that the head does without.
+    """
+    branch, _, half = name.rpartition(".")
+    encoder, head = f"{branch}.encoder", f"{branch}.head"
+    if encoder not in filled or head not in filled:
+        return {}
+    feature = {port.name for port in slots[encoder].produces}
+    if half == "encoder":
+        needed = {own for own, (port, _) in filled[head][1].consumes.items() if not port.optional}
+        return {"without": frozenset(feature - needed)}
+    given = {port.name: (port, shapes.bind(port, "method", {})) for port in slots[encoder].consumes}
+    found = {own: placed for own, placed in filled[encoder][1].produces.items() if own not in feature}
+    return {"besides": {**given, **found}}
+
+
 def _whole_method(source: StagePlan) -> PartPlan:
     """Return the method of a trained stage as a part."""
     spec = attrs.evolve(
         source.method,
         consumes=[_fixed(port, source.shapes.get(port.name)) for port in source.method.predicts_from],
-        produces=[_fixed(port, source.shapes.get(port.name)) for port in source.predictions.values()],
+        produces=[
+            _fixed(port, source.shapes.get(name))
+            for name, port in source.predictions.items()
+            if name not in source.extras
+        ],
         depends={},
         predicts=(),
     )

@@ -21,7 +21,8 @@ from armillary.recipes.transfer import RUN_KEYS, TAKE_KEYS
 
 TOP_KEYS = (*BODY_KEYS, "stages", "serves", "seed", "observers", "runs", "extends", "remove", "id", "summary", "source")
 ENTRY_KEYS = {
-    "slots": ("use", "settings", "rename", "take", "same_as"),
+    "slots": ("use", "settings", "rename", "via", "take", "same_as"),
+    "via": ("use", "settings", "rename"),
     "losses": ("use", "settings", "weight", "bind"),
     "evaluators": ("use", "settings", "rename"),
     "data": ("use", "settings", "rename"),
@@ -93,6 +94,7 @@ class Merger:
         for key in table:
             self._need_main(key, layer, and_in=table.get("stages", {}))
         self._merge(self.table, staged(table), "", layer)
+        self._list_adapters()
         # A source belongs to one value: if this layer set the value anew, only a source of this layer still holds.
         for path in [p for p in self.sources if self.origins.get(p) == layer]:
             del self.sources[path]
@@ -117,6 +119,7 @@ class Merger:
             names = [*TOP_KEYS, *body.get("slots", {}), *body.get("losses", {})]
             raise RecipeError([f"{layer} {text}: a recipe has no {key!r};{did_you_mean(path, names)}"])
         parent[key] = value_of(value, parent.get(key))
+        self._list_adapters()
         self.origins[there] = layer
         self.sources.pop(there, None)
 
@@ -167,6 +170,13 @@ class Merger:
                     return full(f"{section}.{path}")
         return f"stages.{MAIN}.{path}"  # unknown: find() raises with the existing names
 
+    def _list_adapters(self) -> None:
+        """Write the adapters of each slot as a list of tables, so that each has a path for its settings."""
+        for body in self.table.get("stages", {}).values():
+            for entry in body.get("slots", {}).values():
+                if "via" in entry:
+                    entry["via"] = _adapters(entry["via"])
+
     def _need_main(self, key: str, layer: str, *, and_in: Mapping[str, Any] = MappingProxyType({})) -> None:
         """Refuse a body's key at the root of a recipe without the stage ``main``."""
         stages = {**self.table.get("stages", {}), **and_in}
@@ -189,6 +199,9 @@ class Merger:
                 if "use" not in patch:  # settings and renamed ports belong to the part that was replaced
                     base.pop("settings", None)
                     base.pop("rename", None)
+                    base.pop("via", None)
+        if swapped:
+            base.pop("via", None)
         for key, value in patch.items():
             if key in ("remove", "extends") and not path:
                 continue
@@ -225,6 +238,11 @@ class Merger:
             del base["settings"][key]
         if dropped:
             self.notes.append(f"{short(path)}: {use} has no setting {', '.join(dropped)}; dropped")
+
+
+def _adapters(via: Any) -> list[Any]:
+    """Return the adapters of a slot as tables; a recipe may write one id, one table, or a list of both."""
+    return [{"use": each} if isinstance(each, str) else each for each in (via if isinstance(via, list) else [via])]
 
 
 def _longest_key(node: Mapping[str, Any], rest: str) -> str:
@@ -280,6 +298,8 @@ def check_keys(table: Mapping[str, Any], layer: str) -> None:
             for name, entry in named.items():
                 named_well(name, f"{path}{section}")
                 unknown(entry, ENTRY_KEYS[section], f"{path}{section}.{name}")
+                for index, each in enumerate(_adapters(entry.get("via", [])) if isinstance(entry, Mapping) else ()):
+                    unknown(each, ENTRY_KEYS["via"], f"{path}{section}.{name}.via.{index}")
                 if isinstance(entry, Mapping) and "take" in entry:
                     unknown(entry["take"], TAKE_KEYS, f"{path}{section}.{name}.take")
         for section in ("data", "generator"):

@@ -27,6 +27,8 @@ class PartPlan:
         outputs: the same for each produced port.
         shares: slot with the same module, empty if the module is its own.
         takes: source of a transferred part: (stage, slot, frozen). The stage of a source run is ``run:stage``.
+        before: adapters between the slot and the part's inputs, in order.
+        after: adapters between the part's outputs and the slot, in order.
     """
 
     id: str
@@ -37,6 +39,8 @@ class PartPlan:
     outputs: Mapping[str, Shape] = attrs.field(factory=dict)
     shares: str = ""
     takes: tuple[str, str, bool] | None = None
+    before: "tuple[PartPlan, ...]" = ()
+    after: "tuple[PartPlan, ...]" = ()
 
     @property
     def run(self) -> str:
@@ -47,6 +51,11 @@ class PartPlan:
     def gives(self) -> frozenset[str]:
         """Names, in the recipe, of the produced ports."""
         return frozenset(self.rename.get(name, name) for name in self.outputs)
+
+    @property
+    def asks(self) -> frozenset[str]:
+        """Names, in the recipe, of the consumed ports."""
+        return frozenset(self.rename.get(port.name, port.name) for port in self.spec.consumes)
 
     @property
     def needs(self) -> frozenset[str]:
@@ -94,6 +103,8 @@ class StagePlan:
         outputs: ports of the method's forward, without those of empty optional slots.
         predictions: the same for its predict.
         shapes: resolved shapes of ``batch`` and ``outputs`` ports, by name.
+        extras: name, as ``SLOT.port``, of each output of a part that its slot does not name: (slot, port). They are among
+            ``outputs`` and ``predictions``.
         losses: instance name to loss.
         evaluators: name to evaluator.
     """
@@ -111,6 +122,7 @@ class StagePlan:
     shapes: Mapping[str, Shape]
     losses: Mapping[str, BoundPlan]
     evaluators: Mapping[str, BoundPlan]
+    extras: Mapping[str, tuple[str, str]] = attrs.field(factory=dict)
 
 
 @attrs.frozen(kw_only=True)

@@ -36,13 +36,14 @@ _KIND_OF = {
 class Overrides:
     """Changes of a recipe by the command line or by Python.
 
-    They are applied in the order files, sets, uses, takes, weights, drops, so that a weight can be that of a loss which a file
+    They are applied in the order files, sets, uses, vias, takes, weights, drops, so that a weight can be that of a loss which a file
     or a set adds.
 
     Args:
         files: TOML files with a patch each.
         sets: ``path=value`` with a TOML value; a bare word is a string.
         uses: ``slot=plugin:part``; ``stage.slot`` if the recipe has several stages, for takes, weights and drops too.
+        vias: ``slot=plugin:adapter``, between a slot and its part, in order.
         weights: ``loss=number``.
         drops: names of losses.
         takes: ``slot=run:part``, a trained part of one of ``runs``.
@@ -52,6 +53,7 @@ class Overrides:
     files: tuple[Path, ...] = ()
     sets: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
+    vias: tuple[str, ...] = ()
     takes: tuple[str, ...] = ()
     runs: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
     weights: tuple[str, ...] = ()
@@ -201,6 +203,7 @@ def entries(host: Host, body: Mapping[str, Any]) -> Iterator[tuple[str, str, dic
     for name, entry in body.get("slots", {}).items():
         if "use" in entry and method is not None and name in method.slots:
             yield f"slots.{name}", method.slots[name].kind, entry
+            yield from ((f"slots.{name}.via.{i}", "adapter", each) for i, each in enumerate(entry.get("via", [])))
     for section in ("losses", "evaluators"):
         for name, entry in body.get(section, {}).items():
             if "use" in entry:
@@ -250,6 +253,12 @@ def _apply_overrides(merger: Merger, overrides: Overrides) -> None:
             merger.apply("--use", _within(stage, {own: {"use": use}}), {})
         else:
             _fill(merger, name, {"use": use}, flag="--use", text=text)
+    chains: dict[str, list[str]] = {}
+    for text in overrides.vias:
+        name, adapter = pair(text, "--via", "slot=plugin:adapter")
+        chains.setdefault(name, []).append(adapter)
+    for name, adapters in chains.items():
+        _fill(merger, name, {"via": adapters}, flag="--via", text=f"{name}={adapters[0]}")
     for text in overrides.takes:
         name, part = pair(text, "--take", "slot=run:part")
         _fill(merger, name, {"take": parse_take(part, text)}, flag="--take", text=text)

@@ -15,7 +15,7 @@ from armillary.interfaces.network import Encoder, Head
 from armillary.interfaces.part import from_shape
 from armillary.kernels import depth_mesh, sampling, shading
 from armillary.kernels.ranges import rescale
-from armillary.ports import Of, With, square_side
+from armillary.ports import Of, With, axis_length, square_side
 
 _MID_GREY = 0.5
 
@@ -71,9 +71,10 @@ class VectorEncoder(Encoder):
     """Base of encoders that are one row of layers from a square image to a vector."""
 
     side: int = from_shape("image", square_side)
+    channels: int = from_shape("image", axis_length(1, of="channels"), default=3)
     layers: nn.Sequential
 
-    def forward(self, image: ports.Image) -> Encoded:
+    def forward(self, image: ports.AnyImage) -> Encoded:
         """Return ``feature``. The image lies in [0, 1]; the first layer sees it in [-1, 1]."""
         return {"feature": self.layers(2 * image - 1).flatten(1)}
 

@@ -52,7 +52,7 @@ class ModuleEncoder(Encoder, name="module", source="ours"):
             raise ValueError(f"target {self.target!r}: gives {type(made).__name__}, not a torch.nn.Module")
         self.module = made
 
-    def forward(self, image: ports.Image) -> Encoded:
+    def forward(self, image: ports.AnyImage) -> Encoded:
         """Return ``feature``. The image lies in [0, 1]; normalising it is the module's work.
 
         Raises:

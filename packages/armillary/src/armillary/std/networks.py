@@ -14,7 +14,6 @@ from armillary.interfaces.network import Encoder
 from armillary.interfaces.part import from_shape
 
 _CODE = "elliottwu/unsup3d, unsup3d/networks.py"
-_COLOURS = 3
 SMALLEST_SIZE = 16
 _CORE = 4  # the side of the map between the last stage and the feature vector
 _WIDEST = 8  # channels stop doubling here, in units of the width
@@ -59,17 +58,18 @@ class PlainEncoder(
     width: int = param(32, source=f"{_CODE}: nf", help="channels of the first stage", validator=gt(0))
     features: int = param(256, source=f"{_CODE}: nf * 8", help="length of the vector", validator=gt(0))
     side: int = from_shape("image", ports.square_side)
+    channels: int = from_shape("image", ports.axis_length(1, of="channels"), default=3)
 
     def setup(self) -> None:
         """Make the layers."""
         layers: list[nn.Module] = []
-        before = _COLOURS
+        before = self.channels
         for after in stage_channels(self.side, width=self.width):
             layers += [nn.Conv2d(before, after, 4, stride=2, padding=1, bias=False), nn.ReLU(inplace=True)]
             before = after
         layers += [nn.Conv2d(before, self.features, _CORE, bias=False), nn.ReLU(inplace=True)]
         self.layers = nn.Sequential(*layers)
 
-    def forward(self, image: ports.Image) -> Encoded:
+    def forward(self, image: ports.AnyImage) -> Encoded:
         """Return ``feature``. The image is in [0, 1]."""
         return {"feature": self.layers(2 * image - 1).flatten(1)}

@@ -9,6 +9,7 @@ from armillary.plugins.hookspecs import hookimpl, parts_in
 def armillary_components() -> list[Any]:
     """Return the parts."""
     from armillary.std import (
+        adapters,
         evaluators,
         images,
         keypoint_depth,
@@ -20,4 +21,6 @@ def armillary_components() -> list[Any]:
         transforms,
     )
 
-    return parts_in(images, transforms, networks, module, renderers, losses, photometric, evaluators, keypoint_depth)
+    return parts_in(
+        images, transforms, networks, module, renderers, adapters, losses, photometric, evaluators, keypoint_depth
+    )

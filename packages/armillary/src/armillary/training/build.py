@@ -1,6 +1,6 @@
 """Construction of modules from a plan, each slot with a seed of its own, and a dry run that checks their declared outputs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from torch import Tensor
 from armillary.config import structure
 from armillary.errors import ArmillaryError, PluginError, RecipeError
 from armillary.interfaces import Dataset, Evaluator, Loss, Method, StepCache, Transform
+from armillary.interfaces.network import asked
 from armillary.plugins.host import Host
 from armillary.ports import Port, Shape
 from armillary.recipes.plan import BoundPlan, PartPlan, StagePlan
@@ -35,6 +36,41 @@ class Model:
     method: Any
     parts: Mapping[str, torch.nn.Module]
     losses: Mapping[str, Any]
+    _calls: list[dict[str, Tensor]] = attrs.field(factory=list, init=False)
+    """Extra outputs of the call that is under way."""
+
+    def __attrs_post_init__(self) -> None:
+        for slot in {slot for slot, _ in self.plan.extras.values()}:
+            self.parts[slot].register_forward_hook(self._listener(slot))
+
+    def _listener(self, slot: str) -> Any:
+        """Return a hook that keeps what a part gives beside its slot, from its first call in each call of the method."""
+        names = {port: name for name, (owner, port) in self.plan.extras.items() if owner == slot}
+
+        def keep(module: torch.nn.Module, arguments: Any, outputs: Mapping[str, Tensor]) -> None:
+            del module, arguments
+            for port, name in names.items():
+                if self._calls and port in outputs:
+                    self._calls[-1].setdefault(name, outputs[port])
+
+        return keep
+
+    def call(self, function: Any, arguments: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Return the outputs of a call of the method, with the extra outputs of its parts as ``SLOT.port``.
+
+        A method may call a part on two batches in one; the extra outputs are those of the first.
+        """
+        if not self.plan.extras:
+            return function(**arguments)
+        self._calls.append({})
+        try:
+            outputs = function(**arguments)
+        finally:
+            given = self._calls.pop()
+        if not isinstance(outputs, Mapping):
+            return outputs
+        items = next((len(value) for value in arguments.values() if isinstance(value, Tensor)), 0)
+        return {**outputs, **{name: _exact(value[:items]) for name, value in given.items() if len(value) >= items}}
 
     @property
     def frozen(self) -> tuple[str, ...]:
@@ -233,7 +269,8 @@ def dry_run(model: Model, batch: Mapping[str, Any]) -> tuple[dict[str, Tensor], 
     model.eval()
     with torch.no_grad():
         outputs = call_method(model, batch)
-        problems = declared(plan.method_id, outputs, plan.outputs, plan.shapes)
+        called = {name: port for name, port in plan.outputs.items() if name in outputs or name not in plan.extras}
+        problems = declared(plan.method_id, outputs, called, plan.shapes) + _unheard(plan, outputs)
         if problems:
             raise RecipeError(problems)
         values = {}
@@ -241,6 +278,16 @@ def dry_run(model: Model, batch: Mapping[str, Any]) -> tuple[dict[str, Tensor], 
             values[name] = loss_terms(model, name, loss, batch, outputs, StepCache())
     model.train()
     return outputs, values
+
+
+def _unheard(plan: StagePlan, outputs: Mapping[str, Any]) -> list[str]:
+    """Return one line per loss that reads an extra output of a part that the method did not call."""
+    return [
+        f"losses.{name}: reads {found!r}, but {plan.method_id} does not call slots.{plan.extras[found][0]} in training"
+        for name, bound in plan.losses.items()
+        for _, found in bound.bind.values()
+        if found in plan.extras and found not in outputs
+    ]
 
 
 def declared(
@@ -269,9 +316,12 @@ def call_method(
     """Call the method with the ports that it trains on or predicts from."""
     ports = model.plan.method.predicts_from if predict else model.plan.method.trains_on
     arguments = {port.name: batch[port.name] for port in ports if port.name in batch or not port.optional}
-    if predict:
-        return model.method.predict(**arguments)
-    return (module or model.method)(**arguments)
+    return model.call(model.method.predict if predict else module or model.method, arguments)
+
+
+def _exact(value: Tensor) -> Tensor:
+    """Return a tensor in single precision at least; whole numbers and booleans stay."""
+    return value.to(torch.promote_types(value.dtype, torch.float32)) if value.is_floating_point() else value
 
 
 def loss_terms(
@@ -292,9 +342,22 @@ def loss_terms(
 
 
 def _part(host: Host, slot: str, part: PartPlan, seed: int) -> torch.nn.Module:
+    module = _bare(host, slot, part, seed, slot)
+    if not (part.before or part.after):
+        return module
+    made = [
+        _bare(host, f"{slot}.via.{index}", each, seed, slot, "via", str(index))
+        for index, each in enumerate((*part.before, *part.after))
+    ]
+    order = [*made[: len(part.before)], module, *made[len(part.before) :]]
+    return _Adapted(order, [*part.before, part, *part.after], own=len(part.before))
+
+
+def _bare(host: Host, slot: str, part: PartPlan, seed: int, *stream: str) -> torch.nn.Module:
+    """Return a part without its adapters, drawn from the random stream of that name."""
     resolved = host.resolve(part.spec)
     config = structure(part.settings, resolved.config, path=f"slots.{slot}")
-    with globals_kept(seed_for(seed, slot)):
+    with globals_kept(seed_for(seed, *stream)):
         module = _guard(
             f"slots.{slot}: {part.id}", lambda: resolved.cls.build(config, inputs=part.inputs, outputs=part.outputs)
         )
@@ -362,6 +425,8 @@ class _Renamed(torch.nn.Module):
         self.part = part
         self._rename: dict[str, str] = dict(rename)
         self._back = {outside: inside for inside, outside in rename.items()}
+        names = asked(part)
+        self.asked = None if names is None else frozenset(rename.get(name, name) for name in names)
 
     def forward(self, **ports: Tensor) -> dict[str, Tensor]:
         return self._called(self.part, ports)
@@ -373,6 +438,37 @@ class _Renamed(torch.nn.Module):
     def _called(self, part: Any, ports: Mapping[str, Tensor]) -> dict[str, Tensor]:
         outputs: dict[str, Tensor] = part(**{self._back.get(name, name): value for name, value in ports.items()})
         return {self._rename.get(name, name): value for name, value in outputs.items()}
+
+
+class _Adapted(torch.nn.Module):
+    """A part with adapters before and after it, called one after the other.
+
+    Args:
+        modules: in the order of calls.
+        plans: of each.
+        own: place of the part among them.
+    """
+
+    def __init__(self, modules: Sequence[torch.nn.Module], plans: Sequence[PartPlan], *, own: int) -> None:
+        super().__init__()
+        self.modules_in_order, self._own = torch.nn.ModuleList(modules), own
+        self._asks = [plan.asks for plan in plans]
+        needed, made = set[str](), set[str]()
+        for plan in plans[: own + 1]:
+            needed |= plan.asks - made
+            made |= plan.gives
+        self.asked = frozenset(needed)
+
+    def forward(self, **ports: Tensor) -> dict[str, Tensor]:
+        outputs: dict[str, Tensor] = {}
+        for place, (module, asks) in enumerate(zip(self.modules_in_order, self._asks, strict=True)):
+            given = ports if place <= self._own else outputs
+            made = module(**{name: value for name, value in given.items() if name in asks})
+            if place < self._own:
+                ports = {**ports, **made}
+            else:
+                outputs = {**outputs, **made}
+        return outputs
 
 
 class _RenamedTransform(Transform):
