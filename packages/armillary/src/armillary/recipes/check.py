@@ -14,7 +14,7 @@ from armillary.errors import ArmillaryError, Misfit, RecipeError, did_you_mean
 from armillary.plugins.host import Host
 from armillary.ports import Axis, Port, Shape, Shapes, misfit
 from armillary.recipes.plan import BoundPlan, PartPlan, Plan, StagePlan
-from armillary.recipes.recipe import Recipe, complete
+from armillary.recipes.recipe import Recipe, complete, without_flag
 from armillary.recipes.stages import prefix
 from armillary.recipes.transfer import TAKE_KEYS, slots_by_run
 from armillary.specs import ComponentSpec, EvaluatorSpec, LossSpec, MethodSpec, Slot, TransformSpec, Use
@@ -57,7 +57,8 @@ def check(host: Host, recipe: Recipe) -> Plan:
     for name, body in recipe.bodies.items():
         stage = _Stage(host, name, body, stages, runs)
         plan = stage.plan()
-        misfits += [attrs.evolve(each, where=f"{prefix(name)}{each.where}") for each in stage.misfits]
+        cured = [_with_cure(each, recipe, name) for each in stage.misfits]
+        misfits += [attrs.evolve(each, where=f"{prefix(name)}{each.where}") for each in cured]
         if plan is not None:
             stages[name] = plan
     if recipe.serves not in recipe.bodies:
@@ -385,7 +386,7 @@ class _Stage:
             if part is None:
                 continue
             spec: LossSpec | EvaluatorSpec = part[0].spec
-            bind = entry.get("bind", entry.get("rename", {}))
+            bind = {**entry.get("rename", {}), **entry.get("bind", {})}
             own = {port.name for port in spec.consumes}
             for port_name in bind:
                 if port_name not in own:
@@ -427,7 +428,7 @@ class _Stage:
             if method.depends.get(port.name, "") in slots or port.name not in method.depends:
                 outputs[port.name] = (port, stage.shapes.bind(port, "method", {}))
         entry = self.body["evaluators"][name]
-        rename = entry.get("bind", entry.get("rename", {}))
+        rename = {**entry.get("rename", {}), **entry.get("bind", {})}
         ports = _Ports(stage.shapes, spec, bound.settings, {}, scope=name)
         found = {port.name: stage._look_up("", bound.id, port, rename, ports, outputs) for port in spec.consumes}
         for each in stage.misfits:
@@ -487,6 +488,16 @@ class _Stage:
             self._refuse(path, f"{places[0]} give {present}, it takes {port}: {reason}", **about)
             return None
         return places[0], name
+
+
+def _with_cure(misfit: Misfit, recipe: Recipe, stage: str) -> Misfit:
+    """Return a misfit of an evaluator with the flag that leaves it out, since a training does without it."""
+    section, _, rest = misfit.where.partition(".")
+    name = next((each for each in recipe.bodies[stage].get(section, {}) if rest.split(":")[0] == each), "")
+    if section != "evaluators" or not name:
+        return misfit
+    cure = f"leave it out: {without_flag(recipe.bodies, stage, name)}"
+    return attrs.evolve(misfit, hint=f"{cure}{f'; {misfit.hint}' if misfit.hint else ''}")
 
 
 def _whole_method(source: StagePlan) -> PartPlan:

@@ -23,7 +23,7 @@ TOP_KEYS = (*BODY_KEYS, "stages", "serves", "seed", "observers", "runs", "extend
 ENTRY_KEYS = {
     "slots": ("use", "settings", "rename", "take", "same_as"),
     "losses": ("use", "settings", "weight", "bind"),
-    "evaluators": ("use", "settings", "rename"),
+    "evaluators": ("use", "settings", "bind", "rename"),
     "data": ("use", "settings", "rename"),
     "generator": ("use", "settings", "rename"),
     "transforms": ("use", "settings", "rename"),
