@@ -1,13 +1,19 @@
 """The same in Python: six lines that train, and give geometry."""
 
+from typing import Annotated
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 
 import armillary
 from armillary import api
-from armillary.errors import DataError
+from armillary.config import param
+from armillary.errors import DataError, RecipeError
+from armillary.interfaces import Evaluation, Evaluator, Figure
+from armillary.ports import Of
 
 
 @pytest.fixture
@@ -57,3 +63,42 @@ def test_settings_may_be_texts_lists_and_switches():
         "true",
         "0.5",
     ]
+
+
+class Bright(Evaluator, name="bright/1"):
+    """Mean of the reconstruction, times a factor."""
+
+    factor: float = param(1.0)
+
+    def setup(self):
+        self.rows = {}
+
+    def score(self, ids, reconstruction: Annotated[Tensor, Of("image")]):
+        self.rows |= dict(zip(ids, (self.factor * reconstruction.mean(dim=(1, 2, 3))).tolist(), strict=True))
+
+    def merge(self, other):
+        self.rows |= other.rows
+
+    def result(self):
+        return Evaluation(figures={"mean": Figure(value=sum(self.rows.values()), count=len(self.rows))})
+
+
+def test_a_run_is_measured_by_classes_instances_ids_and_tables(toy_host, pictures, tmp_path, monkeypatch):
+    """The four forms of one evaluator give one figure, up to the factor of its settings."""
+    monkeypatch.setattr(api, "Host", lambda: toy_host)
+    run = armillary.train("toy:smoke", data=pictures, out=tmp_path / "run")
+    listed = run.evaluate(evaluators=[Bright, Bright(factor=2.0)])["evaluators"]
+    named = run.evaluate(
+        evaluators={"id": "local:bright/1", "table": {"use": "local:bright/1", "settings": {"factor": 3.0}}}
+    )["evaluators"]
+    values = [found["figures"]["mean"]["value"] for found in (*listed.values(), *named.values())]
+    assert [*listed, *named] == ["bright", "bright-2", "id", "table"]
+    assert values == pytest.approx([values[0] * factor for factor in (1.0, 2.0, 1.0, 3.0)])
+    with pytest.raises(RecipeError, match="toy:centre/1 does not fit"):
+        run.evaluate(evaluators=["toy:centre/1"])
+
+
+def test_losses_and_evaluators_are_left_out_by_name(toy_host, pictures, tmp_path, monkeypatch):
+    monkeypatch.setattr(api, "Host", lambda: toy_host)
+    run = armillary.train("toy:pairs", data=pictures, out=tmp_path / "run", without=["centre"])
+    assert [*run.folder.recipe().table["stages"]["main"]["evaluators"]] == ["agreement"]

@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from armillary.config import plain
 from armillary.data import assets as asset_register
 from armillary.inference import evaluate as evaluation
 from armillary.inference import predict as prediction
 from armillary.inference.predict import Geometry
 from armillary.inference.restore import restore
+from armillary.interfaces import Evaluator
 from armillary.pages.observers import built_in
 from armillary.plugins.host import Host
+from armillary.recipes.measures import Changes, default_name
 from armillary.recipes.recipe import Overrides, resolve
 from armillary.recipes.settings import DeviceConfig
 from armillary.training import train as training
@@ -21,6 +24,12 @@ from armillary.training.reporter import Reporter
 
 if TYPE_CHECKING:
     from armillary.comparison.table import Comparison
+
+Measure = str | Mapping[str, Any] | type[Evaluator] | Evaluator
+"""Id of an evaluator, table as in a recipe, part class, or instance."""
+
+Measures = Sequence[Measure] | Mapping[str, Measure]
+"""Evaluators with their default names, or by name."""
 
 
 @attrs.define(eq=False)
@@ -38,18 +47,40 @@ class Run:
     host: Host = attrs.field(factory=Host)
 
     def evaluate(
-        self, data: str | Path | None = None, *, split: str | None = None, stage: str | None = None
+        self,
+        data: str | Path | None = None,
+        *,
+        split: str | None = None,
+        stage: str | None = None,
+        evaluators: Measures | None = None,
+        sets: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Return the evaluators' results and the trivial baselines; see :func:`armillary.inference.evaluate.evaluate`.
 
+        Args:
+            data: folder of pictures with the truth; default: the folder of the training in this session.
+            split: split of the data.
+            stage: stage of the run; default: the serving stage.
+            evaluators: what to measure by, in place of the recipe's evaluators: a list, or a table by name. Each is an id, a table
+                as in a recipe (``use``, ``settings``, ``bind``), a part class, or an instance with its settings.
+            sets: settings of the data or the evaluators by path: ``{"data.crop": 100}``.
+
         Raises:
             ValueError: no data is given, and the run was not trained in this session.
+            RecipeError: an evaluator does not fit the run; nothing is computed.
         """
         where = Path(data) if data is not None else self.data
         if where is None:
             raise ValueError('a run does not store the path of its data: type run.evaluate("DIR")')
+        changes = Changes(evaluators=None if evaluators is None else _entries(self.host, evaluators), sets=_sets(sets))
         return evaluation.evaluate(
-            self.folder, data=where, host=self.host, stage=stage, split=split, observers=built_in(self.host)
+            self.folder,
+            data=where,
+            host=self.host,
+            changes=changes,
+            stage=stage,
+            split=split,
+            observers=built_in(self.host),
         )
 
     def predict(self, picture: str | Path, *, stage: str | None = None) -> Geometry:
@@ -64,6 +95,7 @@ def train(
     data: str | Path,
     out: str | Path,
     sets: Mapping[str, Any] | None = None,
+    without: Sequence[str] = (),
     assets: Mapping[str, str | Path] | None = None,
     init: str | Path | None = None,
     runs: Mapping[str, str | Path] | None = None,
@@ -81,6 +113,7 @@ def train(
         data: folder of pictures.
         out: where the run goes.
         sets: settings by path: ``{"optimiser.lr": 1e-4}``.
+        without: names of losses and evaluators to leave out.
         assets: files that parts ask for, by name.
         init: a run whose trained weights are the start.
         runs: source runs of transferred parts, by name: ``{"labels": "runs/labels"}``.
@@ -94,7 +127,8 @@ def train(
     host = _host(plugins, parts)
     folders, tables = open_source_runs({name: Path(path) for name, path in (runs or {}).items()})
     overrides = Overrides(
-        sets=tuple(f"{path}={_toml(value)}" for path, value in (sets or {}).items()),
+        sets=_sets(sets),
+        without=tuple(without),
         takes=tuple(f"{slot}={part}" for slot, part in (takes or {}).items()),
         runs=tables,
     )
@@ -121,6 +155,7 @@ def compare(
     test_data: str | Path | None = None,
     seeds: Sequence[int] = (0,),
     sets: Mapping[str, Any] | None = None,
+    without: Sequence[str] = (),
     steps: int | None = None,
     seconds: float | None = None,
     only: Sequence[str] = (),
@@ -137,6 +172,7 @@ def compare(
         test_data: folder that all are measured on; by default the test split of ``data``.
         seeds: a run each.
         sets: settings of all recipes, by path.
+        without: names of losses and evaluators to leave out, each of the recipes that have it.
         steps: of each run in all.
         seconds: the same in seconds.
         only: evaluators, by id or by name in a recipe.
@@ -153,7 +189,8 @@ def compare(
         host=Host(),
         test_data=Path(test_data) if test_data is not None else None,
         seeds=seeds,
-        sets=tuple(f"{path}={_toml(value)}" for path, value in (sets or {}).items()),
+        sets=_sets(sets),
+        without=without,
         steps=steps,
         seconds=seconds,
         only=only,
@@ -181,6 +218,55 @@ def _host(plugins: Sequence[str | Path], parts: Sequence[type]) -> Host:
     if parts:
         host.add_parts(parts)
     return host
+
+
+def _sets(sets: Mapping[str, Any] | None) -> tuple[str, ...]:
+    return tuple(f"{path}={_toml(value)}" for path, value in (sets or {}).items())
+
+
+def _entries(host: Host, measures: Measures) -> dict[str, dict[str, Any]]:
+    """Return the entries of evaluators by name; a class that no plugin offers becomes a part of this session."""
+    named = measures if isinstance(measures, Mapping) else None
+    entries = [_entry(host, each) for each in (measures.values() if named is not None else measures)]  # type: ignore[union-attr]
+    names = list(named) if named is not None else _distinct([default_name(str(entry["use"])) for entry in entries])
+    return dict(zip(names, entries, strict=True))
+
+
+def _entry(host: Host, measure: Measure) -> dict[str, Any]:
+    if isinstance(measure, str):
+        return {"use": measure}
+    if isinstance(measure, Mapping):
+        return dict(measure)
+    cls = measure if isinstance(measure, type) else type(measure)
+    settings = (
+        {} if isinstance(measure, type) else {key: getattr(measure, key) for key in attrs.fields_dict(cls.Config)}
+    )
+    return {"use": _id_of(host, cls), "settings": {key: plain(value) for key, value in settings.items()}}
+
+
+def _id_of(host: Host, cls: type[Evaluator]) -> str:
+    """Return the id of an evaluator class; add it to the host if it is of no plugin."""
+    target = cls.spec().target
+    for id, spec in host.components("evaluator").items():
+        if spec.target == target and host.resolve(spec).cls is cls:
+            return id
+    number = 1
+    while (plugin := f"local-{number}" if number > 1 else "local") in host.ids:
+        number += 1
+    host.add_parts((cls,), id=plugin)
+    return f"{plugin}:{cls.header['name']}"
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Return the names with a number after each that is there already."""
+    found: list[str] = []
+    for name in names:
+        count, free = 1, name
+        while free in found:
+            count += 1
+            free = f"{name}-{count}"
+        found.append(free)
+    return found
 
 
 def _toml(value: Any) -> str:

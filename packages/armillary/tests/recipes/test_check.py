@@ -7,8 +7,8 @@ from armillary.recipes.check import check, fitting
 from armillary.recipes.recipe import Overrides, complete, from_table, resolve
 
 
-def plan(host, name, *sets, uses=(), drops=()):
-    recipe = resolve(host, name, Overrides(sets=sets, uses=uses, drops=drops))
+def plan(host, name, *sets, uses=(), without=()):
+    recipe = resolve(host, name, Overrides(sets=sets, uses=uses, without=without))
     return check(host, complete(host, recipe))
 
 

@@ -1,9 +1,12 @@
 """Recipes: layers, patches, overrides, and where each value came from."""
 
+import re
+
 import pytest
 
 from armillary.config import write_toml
 from armillary.errors import ArmillaryError, ConfigError, RecipeError, UnknownNameError
+from armillary.recipes.check import check
 from armillary.recipes.recipe import Overrides, complete, resolve
 
 
@@ -90,7 +93,7 @@ def test_use_fills_an_empty_optional_slot(toy_host):
 
 def test_weight_and_drop(toy_host):
     assert table(toy_host, weights=("l1=0.25",))["losses"]["l1"]["weight"] == 0.25
-    assert table(toy_host, drops=("l1",))["losses"] == {}
+    assert table(toy_host, without=("l1",))["losses"] == {}
 
 
 def test_a_weight_of_ones_own_is_not_the_papers(toy_host):
@@ -100,7 +103,7 @@ def test_a_weight_of_ones_own_is_not_the_papers(toy_host):
 
 
 def test_what_is_in_a_stage_is_named_with_it(toy_host):
-    """``--use``, ``--weight`` and ``--drop`` of one stage leave the others as they are."""
+    """``--use``, ``--weight`` and ``--without`` of one stage leave the others as they are."""
     before = table(toy_host, name="toy:stages")["stages"]
     uses = ("shapes.picture.encoder=toy:map", "shapes.data=my:pictures")
     recipe = resolve(toy_host, "toy:stages", Overrides(uses=uses, weights=("shapes.l1=0.25",)))
@@ -113,7 +116,7 @@ def test_what_is_in_a_stage_is_named_with_it(toy_host):
     assert found["shapes"]["losses"]["l1"]["weight"] == 0.25
     assert recipe.origins["stages.shapes.slots.picture.encoder.use"] == "--use"
     assert recipe.origins["stages.shapes.losses.l1.weight"] == "--weight"
-    dropped = table(toy_host, name="toy:stages", drops=("shapes.l1",))["stages"]
+    dropped = table(toy_host, name="toy:stages", without=("shapes.l1",))["stages"]
     assert dropped["shapes"]["losses"] == {}
     assert dropped["views"] == before["views"]
 
@@ -137,7 +140,7 @@ def test_a_stage_is_patched_by_key(toy_host):
             "the recipe has no slot 'picture.encodr'; did you mean 'picture.encoder'?",
         ),
         ({"weights": ("l2=1",)}, "--weight l2=1: the recipe has no loss 'l2'"),
-        ({"drops": ("l2",)}, "--drop l2: the recipe has no loss 'l2'"),
+        ({"without": ("l2",)}, "--without l2: the recipe has no loss or evaluator 'l2'"),
     ],
 )
 def test_a_wrong_override_says_what_was_meant(toy_host, overrides, words):
@@ -153,7 +156,7 @@ def test_a_wrong_override_says_what_was_meant(toy_host, overrides, words):
         ({"uses": ("nowhere=toy:map",)}, "no slot 'nowhere'; slots: shapes.picture.encoder, "),
         ({"takes": ("shapes.x=other:x",)}, "--take shapes.x=other:x: the recipe has no slot 'shapes.x'"),
         ({"weights": ("l1=1",)}, "has no loss 'l1'; losses: shapes.l1, embedding.near"),
-        ({"drops": ("shapes.l2",)}, "has no loss 'shapes.l2'; did you mean 'shapes.l1'?"),
+        ({"without": ("shapes.l2",)}, "has no loss or evaluator 'shapes.l2'; did you mean 'shapes.l1'?"),
     ],
 )
 def test_a_name_without_its_stage_says_what_was_meant(toy_host, overrides, words):
@@ -223,3 +226,25 @@ def test_a_loss_or_evaluator_is_added_by_its_use(toy_host):
     assert added["losses"]["again"] == {"use": "toy:l1", "weight": 2}
     with pytest.raises(RecipeError, match="no 'agian'; did you mean 'again'"):
         table(toy_host, "losses.again.use=toy:l1", "losses.agian.weight=2")
+
+
+def test_without_leaves_out_evaluators_too(toy_host):
+    """By name, by section and name, or all; a name that a loss and an evaluator have is refused."""
+    assert [*table(toy_host, name="toy:pairs", without=("centre",))["evaluators"]] == ["agreement"]
+    assert table(toy_host, name="toy:pairs", without=("evaluators",))["evaluators"] == {}
+    both = "evaluators.match.use=toy:centre/1"
+    with pytest.raises(ArmillaryError, match=r"type --without losses\.match or --without evaluators\.match"):
+        table(toy_host, both, name="toy:pairs", without=("match",))
+    left = table(toy_host, both, name="toy:pairs", without=("evaluators.match",))
+    assert "match" in left["losses"]
+    assert "match" not in left["evaluators"]
+
+
+def test_the_refusal_of_an_evaluator_names_the_flag_that_leaves_it_out(toy_host):
+    """The flag of the message, typed, makes the recipe fit."""
+    sets = ("evaluators.l1.use=toy:centre/1", "evaluators.far.use=toy:centre/1")
+    with pytest.raises(ArmillaryError) as caught:
+        check(toy_host, complete(toy_host, resolve(toy_host, "toy:paper", Overrides(sets=sets))))
+    flags = re.findall(r"--without (\S+?);", str(caught.value))
+    assert flags == ["evaluators.l1", "far"]
+    check(toy_host, complete(toy_host, resolve(toy_host, "toy:paper", Overrides(sets=sets, without=tuple(flags)))))

@@ -69,7 +69,7 @@ _verb(
     "checkpoint; after these, or after a crash, --resume continues from the newest good checkpoint:\n\n"
     "    armillary train unsup3d:quick --data faces --out runs/faces\n"
     "    armillary train --resume runs/faces --data faces --steps 20000\n\n"
-    "Each of these overrides those before it: --recipe, --set, --use, --weight, --drop.",
+    "Each of these overrides those before it: --recipe, --set, --use, --weight, --without.",
     order=2,
 )
 _verb(

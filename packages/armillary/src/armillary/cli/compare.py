@@ -51,6 +51,15 @@ def compare(
         tuple[str, ...],
         Parameter(name="--set", negative=(), metavar="PATH=VALUE", help="A setting of all recipes. Repeatable."),
     ] = (),
+    without: Annotated[
+        tuple[str, ...],
+        Parameter(
+            name="--without",
+            negative=(),
+            metavar="NAME",
+            help="Leave out a loss or an evaluator of each recipe that has it. Repeatable.",
+        ),
+    ] = (),
     asset: Annotated[
         tuple[str, ...],
         Parameter(name="--asset", negative=(), metavar="NAME=FILE", help="A file that parts need. Repeatable."),
@@ -87,6 +96,7 @@ def compare(
                 host=Host(),
                 seeds=numbers,
                 sets=sets,
+                without=without,
                 steps=steps,
                 seconds=seconds,
                 only=only,

@@ -38,8 +38,28 @@ def evaluate(
     ] = None,
     only: Annotated[
         tuple[str, ...],
-        Parameter(name="--only", negative=(), metavar="NAME", help="Only this evaluator of the recipe. Repeatable."),
+        Parameter(
+            name="--only",
+            negative=(),
+            metavar="EVALUATOR",
+            help="Only this evaluator: its name in the recipe, or the id of an installed one. Repeatable.",
+        ),
     ] = (),
+    sets: Annotated[
+        tuple[str, ...],
+        Parameter(
+            name="--set",
+            negative=(),
+            metavar="PATH=VALUE",
+            help="Add or change an evaluator, or a setting of the data: --set evaluators.x.use=ID, --set data.crop=100. "
+            "Repeatable.",
+        ),
+    ] = (),
+    without: Annotated[
+        tuple[str, ...],
+        Parameter(name="--without", negative=(), metavar="NAME", help="Leave out an evaluator. Repeatable."),
+    ] = (),
+    crop: Annotated[str | None, Parameter(metavar="VALUE", help="Short for --set data.crop=VALUE.")] = None,
     evaluators: Annotated[
         Path | None,
         Parameter(
@@ -54,33 +74,46 @@ def evaluate(
             help="Measure the same networks before their first step too: the figures of an untrained network.",
         ),
     ] = False,
+    observers: Annotated[
+        tuple[str, ...],
+        Parameter(
+            name="--with",
+            negative=(),
+            metavar="PLUGIN",
+            help="Notify this plugin too, besides those that were notified of the training. Repeatable.",
+        ),
+    ] = (),
     accelerator: Accelerator = "cpu",
     json: Json = False,
 ) -> None:
-    """Measure a run by its recipe's evaluators, beside trivial baselines on the same pictures."""
+    """Measure a run by its recipe's evaluators or any other, beside trivial baselines on the same pictures."""
     from armillary.inference.evaluate import evaluate as measure
     from armillary.pages.observers import built_in
     from armillary.plugins.host import Host
-    from armillary.recipes.check import plan_recipe
+    from armillary.recipes.measures import Changes
     from armillary.training.folder import RunFolder
 
     host, folder = Host(), RunFolder.open(run)
-    plan = plan_recipe(host, folder.recipe(host))
+    changes = Changes(
+        sets=(*sets, *([] if crop is None else [f"data.crop={crop}"])),
+        only=only,
+        without=without,
+        evaluators=None if evaluators is None else _entries(evaluators),
+    )
     with progress() as bar:
         entry = measure(
             folder,
             data=data,
             host=host,
-            plan=plan,
+            changes=changes,
             stage=stage,
             split=split,
             fit_data=fit_data,
             checkpoint=checkpoint,
-            only=only,
-            evaluators=None if evaluators is None else _entries(evaluators),
             untrained=untrained,
             device=torch_device(accelerator),
             observers=built_in(host),
+            trackers=observers,
             reporter=bar,
         )
     if json:

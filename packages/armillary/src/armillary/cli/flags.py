@@ -56,7 +56,9 @@ class RecipeFlags:
         tuple[str, ...], _many("--from", "NAME=RUN", "Another run that the recipe takes parts of.")
     ] = ()
     weights: Annotated[tuple[str, ...], _many("--weight", "LOSS=NUMBER", "Change the weight of a loss.")] = ()
-    drops: Annotated[tuple[str, ...], _many("--drop", "LOSS", "Leave a loss out.")] = ()
+    without: Annotated[
+        tuple[str, ...], _many("--without", "NAME", "Leave out a loss or an evaluator; evaluators: all of these.")
+    ] = ()
     steps: Annotated[int | None, Parameter(metavar="N", help="Short for --set budget.steps=N.")] = None
     seconds: Annotated[float | None, Parameter(metavar="S", help="Short for --set budget.seconds=S.")] = None
     seed: Annotated[int | None, Parameter(metavar="N", help="Short for --set seed=N.")] = None
@@ -73,7 +75,7 @@ class RecipeFlags:
             takes=self.takes,
             runs=self.others()[1],
             weights=self.weights,
-            drops=self.drops,
+            without=self.without,
         )
         recipe = resolve(host, name, overrides)
         short = self._short(recipe, strict=strict)
@@ -89,7 +91,7 @@ class RecipeFlags:
             "--take": self.takes,
             "--from": self.named_runs,
             "--weight": self.weights,
-            "--drop": self.drops,
+            "--without": self.without,
             "--seed": () if self.seed is None else (self.seed,),
         }
         return [flag for flag, values in names.items() if values]

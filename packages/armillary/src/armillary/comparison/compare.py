@@ -43,6 +43,7 @@ def compare(
     test_data: Path | None = None,
     seeds: Sequence[int] = (0,),
     sets: Sequence[str] = (),
+    without: Sequence[str] = (),
     steps: int | None = None,
     seconds: float | None = None,
     only: Sequence[str] = (),
@@ -60,6 +61,7 @@ def compare(
         test_data: folder that all are measured on; the test split of ``data`` where it is not given.
         seeds: a run each.
         sets: settings of all recipes.
+        without: losses and evaluators to leave out of each recipe that has them.
         steps: the budget of each run.
         seconds: the same in seconds.
         only: evaluators, by id or by their name in a recipe; those that suit all recipes where none are named.
@@ -79,7 +81,7 @@ def compare(
     for flag, folder in (("--data", data), ("--test-data", test_data)):
         if folder is not None and not folder.is_dir():
             raise DataError(f"{flag} {folder}: there is no such folder")
-    taking_part = entries(host, recipes, seeds=seeds, sets=sets, steps=steps, seconds=seconds)
+    taking_part = entries(host, recipes, seeds=seeds, sets=sets, without=without, steps=steps, seconds=seconds)
     wanted = measures(host, taking_part, only=only)
     able = {each.name: fits(host, each, wanted) for each in taking_part if not each.error}
     chosen = wanted if only else shared(wanted, able)

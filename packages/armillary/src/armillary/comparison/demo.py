@@ -241,7 +241,7 @@ class _Method:
             data=fresh_data,
             fit_data=train_data,
             host=self.host,
-            plan=plan,
+            recipe=plan.recipe,
             observers=built_in(self.host),
             reporter=self.reporter,
         )

@@ -28,7 +28,7 @@ from armillary.inference.evaluate import bound_evaluators
 from armillary.plugins.host import Host
 from armillary.recipes.check import plan_recipe
 from armillary.recipes.plan import BoundPlan, Plan
-from armillary.recipes.recipe import Overrides, Recipe, complete, resolve
+from armillary.recipes.recipe import Overrides, Recipe, complete, resolve, without_paths
 from armillary.recipes.stages import prefix
 
 EVERY = "*:quick"
@@ -47,6 +47,7 @@ class Entry:
         folder: of its runs.
         plans: seed to plan.
         sets: seed to the settings that were made for it.
+        without: losses and evaluators that are left out of it.
         error: why it cannot take part; empty where it can.
     """
 
@@ -55,6 +56,7 @@ class Entry:
     folder: str
     plans: Mapping[int, Plan] = attrs.field(factory=dict)
     sets: Mapping[int, tuple[str, ...]] = attrs.field(factory=dict)
+    without: tuple[str, ...] = ()
     error: str = ""
 
     @property
@@ -72,6 +74,7 @@ class _Given:
     """Settings that all entries share."""
 
     sets: tuple[str, ...]
+    without: tuple[str, ...]
     steps: int | None
     seconds: float | None
 
@@ -109,6 +112,7 @@ def entries(
     *,
     seeds: Sequence[int],
     sets: Sequence[str] = (),
+    without: Sequence[str] = (),
     steps: int | None = None,
     seconds: float | None = None,
 ) -> list[Entry]:
@@ -120,12 +124,13 @@ def entries(
             none); a recipe may carry patches, see :mod:`armillary.recipes.variants`.
         seeds: a run each.
         sets: settings of all of them.
+        without: losses and evaluators to leave out of each recipe that has them.
         steps: the budget of each, over all its stages in the proportion of its own.
         seconds: the same in seconds.
 
     Raises:
         UnknownNameError: a recipe that is not installed.
-        ConfigError, RecipeError: a setting or patch that does not exist.
+        ConfigError, RecipeError: a setting or patch that does not exist; no recipe has a name of ``without``.
         RunError: a name twice; budgets that differ.
     """
     found: list[Entry] = []
@@ -135,8 +140,11 @@ def entries(
         if name in {each.name for each in found}:
             raise RunError(f"{name} takes part twice: name one of them otherwise, NAME={recipe}")
         folder = _folder(name, {each.folder for each in found})
-        given = _Given(sets=tuple(sets), steps=steps, seconds=seconds)
+        given = _Given(sets=tuple(sets), without=tuple(without), steps=steps, seconds=seconds)
         found.append(_entry(host, name, recipe, folder, seeds, given, typed=text in written))
+    for name in without:
+        if not any(name in each.without for each in found):
+            raise RecipeError([f"--without {name}: no recipe of this comparison has a loss or evaluator {name!r}"])
     if steps is None and seconds is None:
         _same_budget(found)
     return found
@@ -163,11 +171,14 @@ def _entry(
 ) -> Entry:
     plans: dict[int, Plan] = {}
     chosen: dict[int, tuple[str, ...]] = {}
+    without: tuple[str, ...] = ()
     error = ""
     for seed in seeds:
         sets = (*given.sets, f"seed={seed}")
         try:
-            recipe = complete(host, resolve(host, written, Overrides(sets=sets)))
+            whole = resolve(host, written, Overrides(sets=sets))
+            without = tuple(name for name in given.without if without_paths(whole.bodies, name))
+            recipe = complete(host, resolve(host, written, Overrides(sets=sets, without=without)))
             budget = budget_sets(recipe, steps=given.steps, seconds=given.seconds)
         except (ConfigError, RecipeError, UnknownNameError) as wrong:
             if typed:
@@ -179,11 +190,12 @@ def _entry(
             break
         try:
             chosen[seed] = (*sets, *budget)
-            plans[seed] = plan_recipe(host, resolve(host, written, Overrides(sets=chosen[seed])))
+            plans[seed] = plan_recipe(host, resolve(host, written, Overrides(sets=chosen[seed], without=without)))
         except ArmillaryError as misfit:
             error = str(misfit)
             break
-    return Entry(name=name, written=written, folder=folder, plans={} if error else plans, sets=chosen, error=error)
+    plans = {} if error else plans
+    return Entry(name=name, written=written, folder=folder, plans=plans, sets=chosen, without=without, error=error)
 
 
 def budget_sets(recipe: Recipe, *, steps: int | None, seconds: float | None) -> list[str]:

@@ -131,7 +131,8 @@ def _train(shared: Shared, trial: Trial, memory: int) -> dict[str, Any]:
         words += ["--resume", str(trial.place)]
     else:
         sets = (f"--set={each}" for each in trial.entry.sets[trial.seed])
-        words = [trial.entry.written, *sets, *words, "--out", str(trial.place)]
+        left_out = (f"--without={each}" for each in trial.entry.without)
+        words = [trial.entry.written, *sets, *left_out, *words, "--out", str(trial.place)]
     outcome = _run(shared, trial, "train", *words, "--data", str(shared.data))
     result = outcome.result
     if "outcome" in result:

@@ -1,6 +1,8 @@
 """Evaluation of a run: passes of its evaluators over a data set, with trivial baselines in the same passes."""
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -8,12 +10,14 @@ from typing import Any
 import attrs
 import torch
 
-from armillary.errors import DataError, RunError, did_you_mean
+from armillary.errors import ArmillaryError, DataError
 from armillary.inference.restore import Restored, restore
 from armillary.interfaces import Dataset, Evaluation, Evaluator, Figure
-from armillary.plugins.host import Host
+from armillary.plugins.host import Host, first_line
 from armillary.recipes.check import plan_recipe
+from armillary.recipes.measures import Changes, data_changes, measured_plan
 from armillary.recipes.plan import BoundPlan, Plan, StagePlan
+from armillary.recipes.recipe import Recipe, complete
 from armillary.seeds import seed_for
 from armillary.training.batches import ordered_batches, to_device
 from armillary.training.build import (
@@ -24,7 +28,7 @@ from armillary.training.build import (
     call_method,
     missing_ports,
 )
-from armillary.training.folder import DATA, RESULTS, RunFolder
+from armillary.training.folder import DATA, ENVIRONMENT, RESULTS, RunFolder
 from armillary.training.observers import Audience, Observer, Trackers
 from armillary.training.reporter import LogReporter, Reporter
 
@@ -38,16 +42,16 @@ def evaluate(
     *,
     data: Path,
     host: Host,
-    plan: Plan | None = None,
+    recipe: Recipe | None = None,
+    changes: Changes | None = None,
     stage: str | None = None,
     split: str | None = None,
     fit_data: Path | None = None,
     checkpoint: str | None = None,
-    only: Sequence[str] = (),
     untrained: bool = False,
-    evaluators: Mapping[str, Mapping[str, Any]] | None = None,
     device: torch.device | None = None,
     observers: Sequence[Observer] = (),
+    trackers: Sequence[str] = (),
     reporter: Reporter | None = None,
 ) -> dict[str, Any]:
     """Measure a run and write the figures into its ``results.json``.
@@ -56,34 +60,35 @@ def evaluate(
         folder: folder of the run.
         data: folder of pictures with the truth that the evaluators need.
         host: source of parts.
-        plan: plan of the run's recipe; default: made from the folder.
+        recipe: the run's recipe; default: read from the folder.
+        changes: evaluators, data settings and choice that differ from the recipe's; default: none.
         stage: stage of the evaluators; default: the serving stage.
         split: split of the data; default: ``test`` if the data has fixed splits or is the training data of the run, otherwise
             all items.
         fit_data: data for fit passes (the average depth), which use its training split; default: ``data``.
         checkpoint: ``step-500`` or ``500``; default: the newest.
-        only: names of evaluators in the recipe; default: all.
         untrained: measure the same networks before their first step too, as one more baseline.
-        evaluators: entries as in a recipe, by name, in place of the recipe's own.
         device: device of the networks.
-        observers: called after the evaluation, after the plugins that the recipe names.
+        observers: called after the evaluation, after the plugins.
+        trackers: ids of plugins whose observer hooks are called, besides those of the recipe and of the training.
         reporter: receiver of messages.
 
     Returns:
-        The entry that was added to ``results.json``; its ``left_out``, if present, has the reason per skipped evaluator.
+        The entry of this evaluation, as added to ``results.json``; its ``left_out``, if present, has the reason per skipped evaluator.
 
     Raises:
         RunError, DataError: no evaluator can run, or the data lacks the truth.
+        RecipeError, ConfigError: an evaluator does not fit the run; nothing is computed.
     """
     message = (reporter or LogReporter()).message
     device = device or torch.device("cpu")
+    recipe = recipe or folder.recipe(host)
+    plan = measured_plan(host, recipe, changes or Changes(), stage=stage)
     restored = restore(folder, host=host, plan=plan, stage=stage, checkpoint=checkpoint, device=device)
     for note in restored.notes:
         message(note)
     served = restored.model.plan
-    bounds = (
-        _chosen(restored, only) if evaluators is None else bound_evaluators(host, restored.plan, served, evaluators)
-    )
+    bounds = served.evaluators
     score_split = split or _default_split(folder, host, restored, data)
     dataset = build_dataset(host, served, root=data, split=score_split)
     for line in dataset.problems:
@@ -96,6 +101,9 @@ def evaluate(
         "items": len(dataset),
         "evaluators": {},
     }
+    changed = data_changes(host, recipe, plan, served.name)
+    if changed:
+        entry["data_settings"] = changed
     members, left_out = [], {}
     for name, bound in bounds.items():
         measured = Measured(name, bound, build_evaluator(host, bound), _Items(host, bound))
@@ -119,15 +127,33 @@ def evaluate(
         for name, figures in _untrained(host, restored, members, dataset, data, fit_data or data, device).items():
             found = results[name]
             results[name] = attrs.evolve(found, baselines={**found.baselines, UNTRAINED: figures})
+    own = complete(host, recipe).bodies[served.name].get("evaluators", {})
     for member in members:
         found = results[member.name]
-        plain = _plain(member.bound, found, fitted.get(member.name))
-        sheet = _draw(folder, entry, member.name, found.points, shown)
+        plain = _plain(member.bound, found, fitted.get(member.name), entry=served.body["evaluators"][member.name])
+        same = not changed and own.get(member.name) == served.body["evaluators"][member.name]
+        mark = "" if same else f"-{_digest([_identity(plain), changed])}"
+        sheet = _draw(folder, entry, member.name, found.points, shown, mark=mark)
         entry["evaluators"][member.name] = plain | ({"picture": sheet} if sheet else {})
     _store(folder, entry)
-    plugins = host.observers(restored.plan.recipe.table.get("observers", ()), report=message)
-    Audience((Trackers(plugins), *observers), folder, report=message).notify(lambda one: one.evaluated(folder, entry))
+    audience = (*_trackers(folder, host, restored, trackers, message), *observers)
+    Audience(audience, folder, report=message).notify(lambda one: one.evaluated(folder, entry))
     return entry
+
+
+def _trackers(
+    folder: RunFolder, host: Host, restored: Restored, trackers: Sequence[str], message: Callable[[str], None]
+) -> list[Observer]:
+    """Return the plugins to notify; one that was notified of the training and cannot be loaded now is reported."""
+    asked = (*restored.plan.recipe.table.get("observers", ()), *trackers)
+    found: list[Observer] = [Trackers(host.observers(asked, report=message))]
+    for id in folder.read_json(ENVIRONMENT, {}).get("observers", ()):
+        if id not in asked:
+            try:
+                found.append(Trackers(host.observers((id,), report=message)))
+            except ArmillaryError as error:
+                message(f"observer {id} is not notified: {first_line(error)}")
+    return found
 
 
 def _results(members: Sequence["Measured"], data: Path) -> dict[str, Evaluation]:
@@ -195,20 +221,6 @@ class Measured:
     items: _Items
 
 
-def _chosen(restored: Restored, only: Sequence[str]) -> dict[str, BoundPlan]:
-    evaluators, stages = restored.model.plan.evaluators, restored.plan.stages
-    if not evaluators:
-        others = ", ".join(name for name, stage in stages.items() if stage.evaluators)
-        what = f"stage {restored.model.plan.name} of this recipe" if len(stages) > 1 else "this recipe"
-        elsewhere = f"; --stage can be {others}" if others else ""
-        raise RunError(f"{what} has no evaluators; train with one: --set evaluators.NAME.use=std:side-mad/1{elsewhere}")
-    for name in only:
-        if name not in evaluators:
-            hint = did_you_mean(name, evaluators) or f" there are: {', '.join(evaluators)}"
-            raise RunError(f"--only {name}: the recipe has no such evaluator;{hint}")
-    return {name: bound for name, bound in evaluators.items() if not only or name in only}
-
-
 def _default_split(folder: RunFolder, host: Host, restored: Restored, data: Path) -> str:
     whole = build_dataset(host, restored.model.plan, root=data, split="all")
     trained = folder.read_json(DATA, {}).get(restored.model.plan.name, {})
@@ -270,7 +282,7 @@ def _pass(phase: str, restored: Restored, dataset: Dataset, members: Sequence[Me
 
 
 def _draw(
-    folder: RunFolder, entry: dict[str, Any], name: str, points: Any, images: dict[str, torch.Tensor]
+    folder: RunFolder, entry: dict[str, Any], name: str, points: Any, images: dict[str, torch.Tensor], *, mark: str
 ) -> str | None:
     """Draw predicted points over the first few pictures; return the file's path in the run."""
     from armillary.drawing.point_pictures import landmarks_over
@@ -285,7 +297,7 @@ def _draw(
         return None
     rows = [drawn[start : start + 4] for start in range(0, len(drawn), 4)]
     rows[-1] += [rows[-1][-1] * 0 + 255] * (len(rows[0]) - len(rows[-1]))
-    place = f"evaluation/{entry['stage']}-{name}-{entry['data']['name']}-{entry['split']}-{entry['step']}.png"
+    place = f"evaluation/{entry['stage']}-{name}-{entry['data']['name']}-{entry['split']}-{entry['step']}{mark}.png"
     write_png(folder.path / place, contact_sheet(rows, [""] * len(rows[0]), cell=192))
     return place
 
@@ -294,12 +306,14 @@ def _truths(bound: BoundPlan) -> list[str]:
     return [name for place, name in bound.bind.values() if place == "batch"]
 
 
-def _plain(bound: BoundPlan, found: Evaluation, fitted: str | None) -> dict[str, Any]:
+def _plain(bound: BoundPlan, found: Evaluation, fitted: str | None, *, entry: Mapping[str, Any]) -> dict[str, Any]:
     def table(figures: Any) -> dict[str, Any]:
         return {name: _figure(figure) for name, figure in figures.items()}
 
     return {
         "id": bound.id,
+        "settings": dict(bound.settings),
+        **({"bind": dict(bind)} if (bind := {**entry.get("rename", {}), **entry.get("bind", {})}) else {}),
         "protocol": bound.spec.protocol,
         "figures": table(found.figures),
         "baselines": {name: table(figures) for name, figures in found.baselines.items()},
@@ -312,12 +326,42 @@ def _figure(figure: Figure) -> dict[str, Any]:
     return {key: value for key, value in attrs.asdict(figure).items() if value is not None}
 
 
-def _store(folder: RunFolder, entry: dict[str, Any]) -> None:
-    """Add an entry to ``results.json``, in place of an older one of the same stage, step, split and data."""
-    key = ("stage", "step", "split")
-    kept = [
-        old
-        for old in folder.read_json(RESULTS, [])
-        if any(old[k] != entry[k] for k in key) or old["data"]["digest"] != entry["data"]["digest"]
-    ]
-    folder.write_json(RESULTS, [*kept, entry])
+def _identity(result: Mapping[str, Any]) -> list[Any]:
+    """Return what makes two results of one name the same measure: evaluator, settings, bound ports."""
+    return [result["id"], result.get("settings"), result.get("bind")]
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def _store(folder: RunFolder, entry: Mapping[str, Any]) -> None:
+    """Add an evaluation to ``results.json``.
+
+    Results of the same stage, step, split and data are in one entry. A new result replaces an older one of the same evaluator and
+    settings; an older one of the same name with other settings stays, in an entry of its own.
+    """
+    merged = {**entry, "evaluators": dict(entry["evaluators"])}
+    kept = []
+    for old in folder.read_json(RESULTS, []):
+        if _subject(old) != _subject(entry):
+            kept.append(old)
+            continue
+        stays = {}
+        for name, result in old["evaluators"].items():
+            new = entry["evaluators"].get(name)
+            if new is None:
+                merged["evaluators"].setdefault(name, result)
+            elif _identity(new) != _identity(result):
+                stays[name] = result
+        if stays:
+            kept.append({**old, "evaluators": stays})
+        left_out = {**old.get("left_out", {}), **entry.get("left_out", {})}
+        if left_out := {name: why for name, why in left_out.items() if name not in merged["evaluators"]}:
+            merged["left_out"] = left_out
+    folder.write_json(RESULTS, [*kept, merged])
+
+
+def _subject(entry: Mapping[str, Any]) -> list[Any]:
+    """Return what was measured: the weights and the items."""
+    return [*(entry[key] for key in ("stage", "step", "split")), entry["data"]["digest"], entry.get("data_settings")]

@@ -93,7 +93,7 @@ KINDS: Mapping[str, Kind] = {
         needs=_TORCH,
         flags=("--set", "losses.mine.use={id}:loss", "--weight", "mine=1"),
         advice="A loss binds to ports by name: its own, else what `--set losses.mine.bind.reconstruction=...` names. "
-        "`armillary components show unsup3d:unsup3d` lists what a method gives. `--drop` leaves another loss out.",
+        "`armillary components show unsup3d:unsup3d` lists what a method gives. `--without` leaves another loss out.",
     ),
     "evaluator": Kind(
         component="evaluator/1",

@@ -16,7 +16,7 @@ from armillary.errors import ArmillaryError, Misfit, RecipeError, did_you_mean
 from armillary.plugins.host import Host
 from armillary.ports import Axis, Port, Shape, Shapes, misfit
 from armillary.recipes.plan import BoundPlan, PartPlan, Plan, StagePlan
-from armillary.recipes.recipe import Recipe, complete
+from armillary.recipes.recipe import Recipe, complete, without_flag
 from armillary.recipes.stages import named, prefix
 from armillary.recipes.transfer import TAKE_KEYS, slots_by_run
 from armillary.specs import ComponentSpec, EvaluatorSpec, LossSpec, MethodSpec, Slot, TransformSpec, Use
@@ -59,7 +59,8 @@ def check(host: Host, recipe: Recipe) -> Plan:
     for name, body in recipe.bodies.items():
         stage = _Stage(host, name, body, stages, runs)
         plan = stage.plan()
-        misfits += [attrs.evolve(each, where=f"{prefix(name)}{each.where}") for each in stage.misfits]
+        cured = [_with_cure(each, recipe, name) for each in stage.misfits]
+        misfits += [attrs.evolve(each, where=f"{prefix(name)}{each.where}") for each in cured]
         if plan is not None:
             stages[name] = plan
     if recipe.serves not in recipe.bodies:
@@ -558,7 +559,7 @@ class _Stage:
             if part is None:
                 continue
             spec: LossSpec | EvaluatorSpec = part[0].spec
-            bind = entry.get("bind", entry.get("rename", {}))
+            bind = {**entry.get("rename", {}), **entry.get("bind", {})}
             own = {port.name for port in spec.consumes}
             for port_name in bind:
                 if port_name not in own:
@@ -602,7 +603,7 @@ class _Stage:
         stage._extras(method, slots)
         outputs |= stage.outputs if forward else stage.predictions
         entry = self.body["evaluators"][name]
-        rename = entry.get("bind", entry.get("rename", {}))
+        rename = {**entry.get("rename", {}), **entry.get("bind", {})}
         ports = _Ports(stage.shapes, spec, bound.settings, {}, scope=name)
         found = {port.name: stage._look_up("", bound.id, port, rename, ports, outputs) for port in spec.consumes}
         for each in stage.misfits:
@@ -687,6 +688,16 @@ def _between(
     given = {port.name: (port, shapes.bind(port, "method", {})) for port in slots[encoder].consumes}
     found = {own: placed for own, placed in filled[encoder][1].produces.items() if own not in feature}
     return {"besides": {**given, **found}}
+
+
+def _with_cure(misfit: Misfit, recipe: Recipe, stage: str) -> Misfit:
+    """Return a misfit of an evaluator with the flag that leaves it out, since a training does without it."""
+    section, _, rest = misfit.where.partition(".")
+    name = next((each for each in recipe.bodies[stage].get(section, {}) if rest.split(":")[0] == each), "")
+    if section != "evaluators" or not name:
+        return misfit
+    cure = f"leave it out: {without_flag(recipe.bodies, stage, name)}"
+    return attrs.evolve(misfit, hint=f"{cure}{f'; {misfit.hint}' if misfit.hint else ''}")
 
 
 def _whole_method(source: StagePlan) -> PartPlan:

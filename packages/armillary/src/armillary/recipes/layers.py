@@ -24,7 +24,7 @@ ENTRY_KEYS = {
     "slots": ("use", "settings", "rename", "via", "take", "same_as"),
     "via": ("use", "settings", "rename"),
     "losses": ("use", "settings", "weight", "bind"),
-    "evaluators": ("use", "settings", "rename"),
+    "evaluators": ("use", "settings", "bind", "rename"),
     "data": ("use", "settings", "rename"),
     "generator": ("use", "settings", "rename"),
     "transforms": ("use", "settings", "rename"),

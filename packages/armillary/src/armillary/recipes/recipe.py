@@ -1,7 +1,7 @@
 """Recipes: layers of plain tables, resolved into one. Light.
 
-A recipe is data. It may extend another one (a patch), and a file, ``--set``, ``--use``, ``--weight`` and ``--drop`` patch it
-further; a later layer wins. Tables merge by key, lists and scalars replace, ``remove`` deletes. A resolved recipe resolves to
+A recipe is data. It may extend another one (a patch), and a file, ``--set``, ``--use``, ``--weight`` and ``--without`` patch
+it further; a later layer wins. Tables merge by key, lists and scalars replace, ``remove`` deletes. A resolved recipe resolves to
 itself. A recipe always has stages; :mod:`armillary.recipes.stages` has the short form for one. :mod:`armillary.recipes.check`
 checks that its parts fit.
 """
@@ -36,16 +36,16 @@ _KIND_OF = {
 class Overrides:
     """Changes of a recipe by the command line or by Python.
 
-    They are applied in the order files, sets, uses, vias, takes, weights, drops, so that a weight can be that of a loss which a file
-    or a set adds.
+    They are applied in the order files, sets, uses, vias, takes, weights, without, so that a weight can be that of a loss which
+    a file or a set adds.
 
     Args:
         files: TOML files with a patch each.
         sets: ``path=value`` with a TOML value; a bare word is a string.
-        uses: ``slot=plugin:part``; ``stage.slot`` if the recipe has several stages, for takes, weights and drops too.
+        uses: ``slot=plugin:part``; ``stage.slot`` if the recipe has several stages, for takes, weights and without too.
         vias: ``slot=plugin:adapter``, between a slot and its part, in order.
         weights: ``loss=number``.
-        drops: names of losses.
+        without: names of losses and evaluators to leave out; :func:`leave_out` has the forms.
         takes: ``slot=run:part``, a trained part of one of ``runs``.
         runs: source runs by name, from :func:`armillary.recipes.transfer.source_entry`.
     """
@@ -57,7 +57,7 @@ class Overrides:
     takes: tuple[str, ...] = ()
     runs: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
     weights: tuple[str, ...] = ()
-    drops: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
 
 
 def _whole(table: Mapping[str, Any]) -> dict[str, Any]:
@@ -268,9 +268,8 @@ def _apply_overrides(merger: Merger, overrides: Overrides) -> None:
         entry["weight"] = value_of(value, 1.0)
         merger.origins[full(f"{path}.weight")] = "--weight"
         merger.sources.pop(full(f"{path}.weight"), None)
-    for name in overrides.drops:
-        _, path = _loss(merger, name, f"--drop {name}")
-        merger.remove(path, "--drop")
+    for name in overrides.without:
+        leave_out(merger, name)
 
 
 def _addressed(merger: Merger, name: str) -> tuple[str, str]:
@@ -312,3 +311,51 @@ def _loss(merger: Merger, name: str, flag: str) -> tuple[dict[str, Any], str]:
         hint = did_you_mean(name, known) or f" losses: {', '.join(known)}"
         raise RecipeError([f"{flag}: the recipe has no loss {name!r};{hint}"])
     return losses[loss], f"{prefix(stage)}losses.{loss}"
+
+
+def leave_out(merger: Merger, name: str) -> None:
+    """Remove the loss or the evaluator ``name`` or ``stage.name``, or with ``evaluators`` all evaluators of all stages.
+
+    ``losses.name`` and ``evaluators.name`` are for a name that both have.
+
+    Raises:
+        RecipeError: no entry has the name, or a loss and an evaluator have it.
+    """
+    found = without_paths(merger.table["stages"], name)
+    if len(found) > 1 and name != "evaluators":
+        forms = " or ".join(f"--without {path.removeprefix('stages.')}" for path in found)
+        raise RecipeError([f"--without {name}: a loss and an evaluator have this name; type {forms}"])
+    if not found:
+        bodies = merger.table["stages"].items()
+        known = {
+            section: [named(of, each) for of, body in bodies for each in body.get(section, {})]
+            for section in ("losses", "evaluators")
+        }
+        listed = "; ".join(f"{section}: {', '.join(names) or 'none'}" for section, names in known.items())
+        hint = did_you_mean(name, [each for names in known.values() for each in names]) or f" {listed}"
+        raise RecipeError([f"--without {name}: the recipe has no loss or evaluator {name!r};{hint}"])
+    for path in found:
+        merger.remove(path, "--without")
+
+
+def without_paths(stages: Mapping[str, Mapping[str, Any]], name: str) -> list[str]:
+    """Return the paths of the losses and evaluators that ``--without NAME`` removes."""
+    every = name == "evaluators"
+    return [
+        f"{prefix(stage)}{section}.{entry}"
+        for stage, body in stages.items()
+        for section in ("losses", "evaluators")
+        for entry in body.get(section, {})
+        if (every and section == "evaluators") or name in _short_names(stage, section, entry)
+    ]
+
+
+def without_flag(stages: Mapping[str, Mapping[str, Any]], stage: str, evaluator: str) -> str:
+    """Return the shortest ``--without NAME`` that removes one evaluator alone."""
+    path = f"{prefix(stage)}evaluators.{evaluator}"
+    names = _short_names(stage, "evaluators", evaluator)
+    return f"--without {next((name for name in names if without_paths(stages, name) == [path]), names[-1])}"
+
+
+def _short_names(stage: str, section: str, entry: str) -> tuple[str, str]:
+    return named(stage, entry), named(stage, f"{section}.{entry}")

@@ -144,7 +144,9 @@ class Trackers(Observer):
 
     def logged(self, stage: StageRun, step: int, row: Mapping[str, float]) -> None:
         """Call ``armillary_step_ended``."""
-        self._notify("armillary_step_ended", run=stage.folder.path, stage=stage.model.plan.name, step=step, metrics=row)
+        numbers = {key: value for key, value in row.items() if isinstance(value, int | float)}
+        name = stage.model.plan.name
+        self._notify("armillary_step_ended", run=stage.folder.path, stage=name, step=step, metrics=numbers)
 
     def checkpoint_saved(self, stage: StageRun, step: int, path: Path) -> None:
         """Call ``armillary_checkpoint_saved``."""

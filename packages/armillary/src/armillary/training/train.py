@@ -146,7 +146,7 @@ class _Training:
 
         self.plan, self.host, self.data = plan, host, data
         self.device = device or DeviceConfig()
-        self.assets = dict(assets or {})
+        self.assets, self.trackers = dict(assets or {}), tuple(trackers)
         self.reporter = reporter or LogReporter()
         if self.device.threads:
             torch.set_num_threads(self.device.threads)
@@ -251,7 +251,9 @@ class _Training:
         self, folder: RunFolder, datasets: Mapping[str, Dataset], done: Mapping[str, checkpoints.Checkpoint]
     ) -> Trained:
         if self.fabric.is_global_zero:
-            folder.write_json(ENVIRONMENT, environment() | {"device": attrs.asdict(self.device)})
+            notified = dict.fromkeys((*folder.read_json(ENVIRONMENT, {}).get("observers", ()), *self.trackers))
+            observed = {"observers": list(notified)} if notified else {}  # an evaluation notifies them too
+            folder.write_json(ENVIRONMENT, environment() | {"device": attrs.asdict(self.device)} | observed)
         audience = Audience(self.observers, folder, report=self.reporter.message)
         audience.notify(lambda one: one.run_started(folder, self.plan))
         outcome, received = FAILED, 0
@@ -297,7 +299,7 @@ class _Training:
             if missing:
                 raise DataError(
                     f"--data {self.data}: loss {name} ({bound.id}) needs {', '.join(missing)}, which this folder does not "
-                    f"have; leave the loss out with --drop {name}"
+                    f"have; leave the loss out with --without {name}"
                 )
         dataset.restrict(needed_ports(stage))
         return dataset
