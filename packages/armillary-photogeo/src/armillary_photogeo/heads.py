@@ -21,7 +21,7 @@ from armillary.kernels.cameras import pose_about
 from armillary.kernels.ranges import paraboloid, rescale
 from armillary.kernels.rotations import exp_map
 from armillary.ports import square_side
-from armillary.std.branches import AlbedoHead, LightOut, ViewHead, require_ranges
+from armillary.std.branches import AlbedoHead, CanonicalDepth, LightOut, ViewHead, require_ranges
 from armillary_photogeo.networks import DenseDecoder, MapDecoder
 
 _PAPER = "Wu, Rupprecht, Vedaldi 2019, arXiv:1906.01568"
@@ -35,7 +35,7 @@ Viewpoint = Annotated[ports.FeatureVector, "batch 6"]
 class DepthOut(TypedDict):
     """Output of the depth head."""
 
-    depth: ports.Depth
+    depth: CanonicalDepth
 
 
 class ViewOut(TypedDict):

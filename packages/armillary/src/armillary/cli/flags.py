@@ -29,13 +29,20 @@ class RecipeFlags:
     """Changes to a recipe, in this order."""
 
     recipe_files: Annotated[tuple[Path, ...], _many("--recipe", "FILE", "TOML file that patches the recipe.")] = ()
-    sets: Annotated[tuple[str, ...], _many("--set", "PATH=VALUE", "Change a setting: --set optimiser.lr=1e-4.")] = ()
     uses: Annotated[
         tuple[str, ...],
         _many(
             "--use", "SLOT=ID", "Fill a slot with another part: --use depth.head=mine:head; of a stage: STAGE.SLOT=ID."
         ),
     ] = ()
+    keep_settings: Annotated[
+        bool,
+        Parameter(
+            negative=(),
+            help="A part that replaces another keeps the settings that both have. Default: its own defaults.",
+        ),
+    ] = False
+    sets: Annotated[tuple[str, ...], _many("--set", "PATH=VALUE", "Change a setting: --set optimiser.lr=1e-4.")] = ()
     takes: Annotated[
         tuple[str, ...],
         _many(
@@ -59,8 +66,9 @@ class RecipeFlags:
 
         overrides = Overrides(
             files=self.recipe_files,
-            sets=self.sets,
             uses=self.uses,
+            keep_settings=self.keep_settings,
+            sets=self.sets,
             takes=self.takes,
             runs=self.others()[1],
             weights=self.weights,
@@ -74,8 +82,9 @@ class RecipeFlags:
         """Return the flags that were typed."""
         names = {
             "--recipe": self.recipe_files,
-            "--set": self.sets,
             "--use": self.uses,
+            "--keep-settings": (True,) if self.keep_settings else (),
+            "--set": self.sets,
             "--take": self.takes,
             "--from": self.named_runs,
             "--weight": self.weights,

@@ -5,6 +5,7 @@ reported with both sides and with the installed components that would fit. The d
 :mod:`armillary.training.build`.
 """
 
+import copy
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ from armillary.errors import ArmillaryError, Misfit, RecipeError, did_you_mean
 from armillary.plugins.host import Host
 from armillary.ports import Axis, Port, Shape, Shapes, misfit
 from armillary.recipes.plan import BoundPlan, PartPlan, Plan, StagePlan
-from armillary.recipes.recipe import Recipe, complete
+from armillary.recipes.recipe import Recipe, complete, with_part
 from armillary.recipes.stages import prefix
 from armillary.recipes.transfer import TAKE_KEYS, slots_by_run
 from armillary.specs import ComponentSpec, EvaluatorSpec, LossSpec, MethodSpec, Slot, TransformSpec, Use
@@ -43,6 +44,13 @@ def check(host: Host, recipe: Recipe) -> Plan:
     Raises:
         RecipeError: all misfits at once, each with both sides and with components that would fit.
     """
+    try:
+        return _checked(host, recipe)
+    except RecipeError as error:
+        raise RecipeError(_offered(host, recipe, error.misfits), recipe=recipe.id) from error
+
+
+def _checked(host: Host, recipe: Recipe) -> Plan:
     runs: dict[str, Plan] = {}
     misfits: list[Misfit] = []
     for name, run in recipe.table.get("runs", {}).items():
@@ -69,19 +77,47 @@ def check(host: Host, recipe: Recipe) -> Plan:
     return Plan(recipe=recipe, stages=stages, serves=recipe.serves, runs=runs, missing=missing)
 
 
-def fitting(host: Host, slot: Slot) -> list[str]:
-    """Return the ids of the installed components whose ports fit ``slot``; unknown shapes count as fitting."""
-    found = []
-    for id, spec in host.components(slot.kind).items():
-        shapes = Shapes()
-        try:
-            settings = {name: field.default for name, field in attrs.fields_dict(host.config(spec)).items()}  # type: ignore[arg-type]
-            ports = _Ports(shapes, spec, settings, {}, scope=id)
-        except (ArmillaryError, ValueError):
+def decided(host: Host, recipe: Recipe, part: str, *, stage: str, slot: str) -> ArmillaryError | None:
+    """Return the refusal of a resolved recipe with ``part`` in a slot, None if it fits.
+
+    ``--use``, ``armillary components list --fits`` and the parts that a refusal offers all have this answer.
+    """
+    try:
+        _checked(host, complete(host, with_part(host, recipe, part, stage=stage, slot=slot)))
+    except ArmillaryError as error:
+        return error
+    return None
+
+
+def _offered(host: Host, recipe: Recipe, misfits: Iterable[Misfit]) -> Iterator[Misfit]:
+    """Yield the misfits, those of slots with the parts that fit there."""
+    misfits = tuple(misfits)
+    offers: dict[str, tuple[str, ...]] = {}
+    places = {f"{prefix(stage)}slots.": (stage, host.component("method", body["method"]).slots)
+              for stage, body in recipe.bodies.items() if body.get("method")}  # fmt: skip
+    for each in misfits:
+        root = each.where[: each.where.find("slots.") + len("slots.")]
+        if each.fits is None or root not in places:
+            yield each
             continue
-        if not any(_slot_misfits(slot, ports, shapes, scope="method")):
-            found.append(id)
-    return found
+        if each.where not in offers:
+            stage, slots = places[root]
+            slot = each.where.removeprefix(root)
+            # What is wrong elsewhere stays wrong with any part here, so only a new misfit speaks against a part.
+            known = {(other.where, other.port) for other in misfits if other.where != each.where}
+            refused = {other.part for other in misfits if other.where == each.where}
+            offers[each.where] = tuple(
+                id
+                for id in host.components(slots[slot].kind)
+                if id not in refused and _adds_none(decided(host, recipe, id, stage=stage, slot=slot), known)
+            )
+        yield attrs.evolve(each, fits=offers[each.where])
+
+
+def _adds_none(error: ArmillaryError | None, known: set[tuple[str, str]]) -> bool:
+    if isinstance(error, RecipeError):
+        return {(each.where, each.port) for each in error.misfits} <= known
+    return error is None
 
 
 class _Ports:
@@ -297,15 +333,13 @@ class _Stage:
         for name, slot in method.slots.items():
             if name not in entries:
                 if not slot.optional:
-                    self._refuse(f"slots.{name}", "empty", fits=tuple(fitting(self.host, slot)))
+                    self._refuse(f"slots.{name}", "empty", fits=())
                 continue
             part = self._filled(name, slot, entries)
             if part is None:
                 continue
-            found = list(_slot_misfits(slot, part[1], self.shapes, scope="method"))
-            fits = tuple(fitting(self.host, slot)) if found else ()
-            for port, reason in found:
-                self._refuse(f"slots.{name}", reason, part=part[0].id, port=port, fits=fits)
+            for port, reason in _slot_misfits(slot, part[1], self.shapes, scope="method"):
+                self._refuse(f"slots.{name}", reason, part=part[0].id, port=port, fits=())
             filled[name] = part
         return filled
 
@@ -484,9 +518,23 @@ class _Stage:
         own_axes = next(own for p, own in part.consumes.values() if p.name == port.name)
         reason = misfit(present, port) or self.shapes.unify(axes, own_axes)
         if reason:
-            self._refuse(path, f"{places[0]} give {present}, it takes {port}: {reason}", **about)
+            hint = self._bindable(path, port, own_axes, outputs)
+            self._refuse(path, f"{places[0]} give {present}, it takes {port}: {reason}", hint=hint, **about)
             return None
         return places[0], name
+
+    def _bindable(
+        self, path: str, port: Port, axes: tuple[Axis, ...], outputs: Mapping[str, tuple[Port, tuple[Axis, ...]]]
+    ) -> str:
+        """Return what to type so that a port is bound to others that fit it; empty if there are none."""
+        names = [
+            name
+            for name, (other, others) in {**self.batch, **outputs}.items()
+            if not misfit(other, port) and not copy.deepcopy(self.shapes).unify(others, axes)
+        ]
+        key = "bind" if path.startswith("losses.") else "rename"
+        sets = " or ".join(f"--set {prefix(self.name)}{path}.{key}.{port.name}={name}" for name in names)
+        return f"it fits with {sets}" if sets else ""
 
 
 def _whole_method(source: StagePlan) -> PartPlan:
