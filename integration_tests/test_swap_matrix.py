@@ -14,11 +14,11 @@ from pathlib import Path
 import attrs
 import pytest
 
-from armillary.errors import ArmillaryError
+from armillary.errors import ArmillaryError, Misfit, RecipeError
 from armillary.plugins.host import Host
 from armillary.recipes.check import check
 from armillary.recipes.layers import Merger
-from armillary.recipes.recipe import Recipe, complete, resolve
+from armillary.recipes.recipe import Overrides, Recipe, complete, resolve, with_part
 from armillary.recipes.settings import DeviceConfig
 from armillary.recipes.stages import prefix
 from armillary.recipes.swaps import Fit, Place, fits, places
@@ -60,7 +60,8 @@ class Swap:
 
     def recipe(self, host: Host, *sets: str) -> Recipe:
         """Return the recipe with the part in it, and with more settings."""
-        filled = self.place.filled(host, self.fit.id, anew=bool(self.fit.notes))
+        base = resolve(host, self.place.recipe)
+        filled = with_part(host, base, self.fit.id, stage=self.place.stage, slot=self.place.slot)
         merger = Merger(host).merge([("swap", filled.table, {})])
         for text in sets:
             merger.set(text, "--set")
@@ -139,9 +140,42 @@ def test_every_refused_part_has_its_reasons(matrix):
             if not (here and both) and not elsewhere and not setting:
                 poor.append(f"{swap}\n{line}")
     assert not poor, f"{len(poor)} poor reasons, such as:\n" + "\n".join(poor[:5])
-    told = [swap for swap in matrix if swap.fit.notes]
-    assert all(note.startswith(f"{swap.place.path}.") for swap in told for note in swap.fit.notes)
-    assert {swap.fit.id for swap in told} >= {"labelling:hourglass"}
+
+
+def test_the_list_the_check_and_what_a_refusal_offers_agree(host, matrix, say):
+    """In one place of each slot of each method: ``recipes check`` with one part that fits and one that does not, drawn."""
+    began, draw = time.monotonic(), random.Random(SEED)
+    places: dict[tuple[str, str], dict[str, list[Swap]]] = {}
+    for swap in matrix:
+        method = resolve(host, swap.place.recipe).bodies[swap.place.stage]["method"]
+        places.setdefault((method, swap.place.slot), {}).setdefault(swap.place.recipe, []).append(swap)
+    wrong = []
+    for recipes in places.values():
+        here = draw.choice(list(recipes.values()))
+        fitting = [swap for swap in here if swap.fits]
+        for swap in (draw.choice(some) for some in (fitting, [swap for swap in here if not swap.fits]) if some):
+            refusal = refused(host, swap)
+            offers = {misfit.fits for misfit in refusal if misfit.where == swap.place.path}
+            if swap.fits != (not refusal) or offers - {tuple(swap.fit.id for swap in fitting)}:
+                wrong.append(f"{swap}: {offers}")
+    say(
+        f"swaps: refusals of {len(places)} slots compared with the lists of what fits, {time.monotonic() - began:.0f} s"
+    )
+    assert not wrong, "\n".join(wrong)
+
+
+def refused(host: Host, swap: Swap) -> tuple[Misfit, ...]:
+    """Return what ``recipes check --use`` says against a part."""
+    try:
+        check(
+            host,
+            complete(host, resolve(host, swap.place.recipe, Overrides(uses=(f"{swap.place.name}={swap.fit.id}",)))),
+        )
+    except RecipeError as error:
+        return error.misfits
+    except ArmillaryError as error:
+        return (Misfit(reason=str(error)),)
+    return ()
 
 
 def test_the_command_tells_what_the_matrix_holds(armillary, matrix):
@@ -152,7 +186,7 @@ def test_the_command_tells_what_the_matrix_holds(armillary, matrix):
         for swap in matrix
         if swap.place.recipe == "keypoints:smoke" and swap.place.name == "encoder"
     }
-    assert {row["id"]: row["why"] for row in told} == {id: [*fit.reasons, *fit.notes] for id, fit in here.items()}
+    assert {row["id"]: row["why"] for row in told} == {id: [*fit.reasons] for id, fit in here.items()}
     assert {row["id"] for row in told if row["fits"]} > {"keypoints:detector", "labelling:simple"}
 
 

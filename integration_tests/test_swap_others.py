@@ -100,10 +100,42 @@ def _names_a_port(reason: str) -> bool:
 
 
 def test_every_part_fits_somewhere(host, matrix):
-    """Every installed part fits a recipe by name alone."""
+    """By name alone, or, if its port is named after another frame's, as a recipe binds it."""
     fits = {added.part for added in matrix if not added.reason}
+    bodies = [body for recipe in host.components("recipe") for body in resolve(host, recipe).bodies.values()]
+    bound = {entry["use"] for body in bodies for entry in body.get("losses", {}).values() if entry.get("bind")}
+    offered = {added.part for added in matrix if ".bind." in added.reason}
+    assert bound - fits <= offered
+    fits |= bound
     installed = {part for kind in SECTIONS for part in host.components(kind)}
     assert installed == fits
+
+
+FRAMED = ("depth", "albedo", "normals", "coordinate_map", "landmarks3d")
+"""Kinds whose tensors exist in several frames."""
+
+
+def test_what_exists_in_several_frames_declares_its_own(host):
+    """A port of such a kind without a frame would bind to another one's in silence."""
+    silent = []
+    for kind in ("method", "loss", "evaluator", "renderer", "dataset", "generator", "head"):
+        for id, spec in host.components(kind).items():
+            ports = (*spec.consumes, *spec.produces, *getattr(spec, "trains_on", ()), *getattr(spec, "predicts", ()))
+            silent += [f"{id}: {port}" for port in ports if port.kind in FRAMED and not port.frame]
+    assert silent == []
+
+
+@pytest.mark.parametrize("recipe", ["unsup3d:quick", "photogeo:quick"])
+@pytest.mark.parametrize("loss", ["photogeo:depth-variance", "std:smoothness"])
+def test_a_regulariser_of_the_canonical_depth_does_not_take_the_pictures(host, recipe, loss):
+    """By name it would; the refusal says what to type, and what was typed is printed."""
+    sets = (f"losses.v.use={loss}",)
+    with pytest.raises(ArmillaryError, match="frame image is not canonical") as caught:
+        check(host, complete(host, resolve(host, recipe, Overrides(sets=sets))))
+    bind = "losses.v.bind.depth=canonical_depth"
+    assert f"it fits with --set {bind}" in str(caught.value)
+    plan = check(host, complete(host, resolve(host, recipe, Overrides(sets=(*sets, bind)))))
+    assert plan.bindings() == ["v: depth <- canonical_depth (method, frame canonical)"]
 
 
 def test_losses_go_from_method_to_method(matrix):

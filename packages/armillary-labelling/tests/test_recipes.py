@@ -9,9 +9,10 @@ from armillary.interfaces.loss import StepCache
 from armillary.kernels.sampling import identity_grid
 from armillary.plugins.host import Host
 from armillary.ports import Port, misfit
-from armillary.recipes.check import check, fitting
+from armillary.recipes.check import check
 from armillary.recipes.recipe import Overrides, complete, resolve
 from armillary.recipes.settings import OptimiserConfig
+from armillary.recipes.swaps import fits, place
 from armillary.specs import EncoderSpec
 from armillary.training.batches import collate
 from armillary.training.build import build, build_transforms, call_method, dry_run, loss_terms
@@ -141,8 +142,8 @@ def test_the_trunk_is_swapped_by_name(host, encoder):
 
 def test_a_trunk_that_ends_in_a_vector_does_not_fit(host):
     """The slot asks for a map of features; what would fit is listed beside both sides."""
-    slot = host.component("method", "labelling:labelling").slots["encoder"]
-    own = {id for id in fitting(host, slot) if id.startswith("labelling:")}
+    asked = place(host, "labelling:quick.encoder")
+    own = {fit.id for fit in fits(host, asked) if not fit.reasons and fit.id.startswith("labelling:")}
     assert own == {"labelling:dilations", "labelling:simple", "labelling:hourglass"}
     vector = EncoderSpec(
         name="vector",
@@ -150,7 +151,7 @@ def test_a_trunk_that_ends_in_a_vector_does_not_fit(host):
         consumes=(Port("image", kind="image"),),
         produces=(Port("features", kind="feature_vector", shape="batch 64"),),
     )
-    assert misfit(vector.produces[0], slot.produces[0]) == "kind feature_vector is not feature_map"
+    assert misfit(vector.produces[0], asked.wanted.produces[0]) == "kind feature_vector is not feature_map"
 
 
 def test_descriptors_of_more_channels_train_as_well(host):

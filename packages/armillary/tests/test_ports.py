@@ -58,14 +58,19 @@ def test_a_port_outside_the_vocabulary_is_refused(wrong, words):
 
 def test_a_port_has_its_kind_s_shape_and_unit():
     port = Port("depth", kind="depth")
-    assert (port.shape, port.unit, port.frame) == ("batch 1 height width", "scene", "any")
+    assert (port.shape, port.unit, port.frame) == ("batch 1 height width", "scene", "")
+    assert Port("visible", kind="mask").frame == "image"
 
 
 @pytest.mark.parametrize("frame", sorted(FRAMES - {"any"}))
 def test_frames_fit_themselves_and_any(frame):
-    one = Port("d", kind="depth", frame=frame)
-    assert misfit(one, one) == ""
-    assert misfit(one, Port("d", kind="depth")) == ""
+    one, unknown = Port("d", kind="depth", frame=frame), Port("d", kind="depth")
+    assert misfit(one, one) == misfit(unknown, unknown) == ""
+    assert (
+        misfit(one, Port("d", kind="depth", frame="any")) == misfit(unknown, Port("d", kind="depth", frame="any")) == ""
+    )
+    assert f"frame {frame} is not unknown" in misfit(one, unknown)
+    assert f"frame unknown is not {frame}" in misfit(unknown, one)
     others = FRAMES - {"any", frame}
     assert all(misfit(one, Port("d", kind="depth", frame=other)) for other in others)
 

@@ -22,7 +22,7 @@ from armillary.kernels.ranges import paraboloid, rescale
 from armillary.kernels.rotations import exp_map
 from armillary.ports import square_side
 from armillary.rules import Holds
-from armillary.std.branches import AlbedoHead, LightOut, ViewHead
+from armillary.std.branches import AlbedoHead, CanonicalDepth, LightOut, ViewHead
 from armillary_photogeo.networks import DenseDecoder, MapDecoder
 
 _PAPER = "Wu, Rupprecht, Vedaldi 2019, arXiv:1906.01568"
@@ -36,7 +36,7 @@ Viewpoint = Annotated[ports.FeatureVector, "batch 6"]
 class DepthOut(TypedDict):
     """Output of the depth head."""
 
-    depth: ports.Depth
+    depth: CanonicalDepth
 
 
 class ViewOut(TypedDict):

@@ -13,7 +13,7 @@ from torch import Tensor
 from armillary import ports
 from armillary.config import param
 from armillary.interfaces.loss import Loss
-from armillary.std.branches import PictureDepth
+from armillary.std.branches import CanonicalDepth, PictureDepth
 from armillary.std.photometric import pool
 from armillary_photogeo.heads import Viewpoint
 
@@ -82,7 +82,7 @@ class MeanViewpoint(Loss, name="mean-viewpoint", source=f"{_PAPER}, Section 3.3"
 
 
 class DepthVariance(Loss, name="depth-variance", source=f"{_PAPER}, Section 3.3 and Eq. 6, in closed form"):
-    """Squared distance of the batch's depth maps from each other."""
+    """Squared distance of the batch's canonical depth maps from each other."""
 
     pixels: Literal["sum", "mean"] = param(
         "sum",
@@ -90,7 +90,7 @@ class DepthVariance(Loss, name="depth-variance", source=f"{_PAPER}, Section 3.3 
         help="over the map; the paper divides the perceptual error by its size, and this one not",
     )
 
-    def forward(self, depth: ports.Depth) -> ports.PerBatch:
+    def forward(self, depth: CanonicalDepth) -> ports.PerBatch:
         """Return one value per batch."""
         value = depth_variance(depth)
         return value if self.pixels == "sum" else value / depth[0].numel()

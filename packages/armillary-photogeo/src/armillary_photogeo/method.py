@@ -169,7 +169,7 @@ class DepthShown(TypedDict):
 class AnyWideOut(TypedDict):
     """Output of the depth branch, in any frame."""
 
-    depth: Annotated[ports.Depth, _WIDE]
+    depth: Annotated[ports.Depth, Of(shape=_WIDE, frame="any")]
 
 
 class SupervisedDepth(Method, name="supervised-depth", source=f"{_PAPER}, Section 4.1 and Table 1"):

@@ -28,7 +28,7 @@ from armillary.rules import ValuesIn
 from armillary.specs import Use
 from armillary_spherical.mesh_paths import category_of
 from armillary_spherical.symmetry import angle_up_to_symmetry
-from armillary_spherical.vocabulary import PAPER, SHORT, Map
+from armillary_spherical.vocabulary import PAPER, SHORT, Map, WorldRotation
 
 SYMMETRIES = ("none", "half-turn", "c2x", "c2y", "c2z", "c3z", "c4z", "so2z")
 """Groups under which poses count as the same: none; the published rule for aeroplanes, min(e, 180 - e); turns by halves,
@@ -234,7 +234,7 @@ class _BetweenPictures(_PoseError):
         *,
         embedding: Map | None = None,
         rotation: ports.Rotation | None = None,
-        true_rotation: ports.Rotation,
+        true_rotation: WorldRotation,
         phase: str,
     ) -> None:
         """Keep the embedding's coefficients, or the rotation, of each view.
@@ -275,7 +275,7 @@ class ImageToMesh(_PoseError, name="image-to-mesh/1", source=f"{PAPER}, Appendix
     )
 
     def score(
-        self, ids: list[str], embedding: Map, shape_embedding: Map, true_rotation: ports.Rotation, *, phase: str
+        self, ids: list[str], embedding: Map, shape_embedding: Map, true_rotation: WorldRotation, *, phase: str
     ) -> None:
         """Keep the coefficients of both embeddings of each view."""
         self.keep(phase, ids, truth=true_rotation, embedding=embedding, shape_embedding=shape_embedding)
@@ -297,7 +297,7 @@ class Equivariance(_OfViews, name="equivariance/1", source="ours; the claim is E
     )
     seed: int = param(0, validator=ge(0), help="of the random rotations of the baseline")
 
-    def score(self, ids: list[str], features: Map, true_rotation: ports.Rotation, *, phase: str) -> None:
+    def score(self, ids: list[str], features: Map, true_rotation: WorldRotation, *, phase: str) -> None:
         """Keep the coefficients of each item's features."""
         self.keep(phase, ids, truth=true_rotation, embedding=features)
 

@@ -13,7 +13,7 @@ from armillary.config import param
 from armillary.interfaces import Loss
 from armillary.kernels.rotations import geodesic_angle, log_map
 from armillary.nn.spheres.grids import SphereGrid, cell_areas
-from armillary_spherical.vocabulary import PAPER, SHORT, Map, Picture, RotationVector
+from armillary_spherical.vocabulary import PAPER, SHORT, AnyRotation, Map, Picture, RotationVector
 
 _POSE = "Mahendran, Ali, Vidal 2017, arXiv:1708.05628"
 
@@ -112,7 +112,7 @@ class Pixel(Loss, name="pixel", source=f"{PAPER}, Appendix A.3"):
 class Geodesic(Loss, name="geodesic", source=f"{_POSE}, Eq. 3; {PAPER}, Appendix B.1"):
     """Angle between two rotations, in radians."""
 
-    def forward(self, rotation: ports.Rotation, true_rotation: ports.Rotation) -> ports.PerItem:
+    def forward(self, rotation: AnyRotation, true_rotation: AnyRotation) -> ports.PerItem:
         """Return one value per item."""
         return geodesic_angle(rotation, true_rotation)
 
@@ -124,7 +124,7 @@ class RotationVectorError(Loss, name="rotation-vector", source=f"{_POSE}, Sectio
     second phase uses the angle itself.
     """
 
-    def forward(self, rotation_vector: RotationVector, true_rotation: ports.Rotation) -> ports.PerItem:
+    def forward(self, rotation_vector: RotationVector, true_rotation: AnyRotation) -> ports.PerItem:
         """Return one value per item."""
         squared = (rotation_vector - log_map(true_rotation)).square().mean(dim=-1)
         return squared.clamp_min(torch.finfo(squared.dtype).eps ** 2).sqrt()

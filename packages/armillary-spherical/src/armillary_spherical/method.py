@@ -10,7 +10,7 @@ turned: with ``x_world = R @ x_object``, the map of a turned object is the turne
 """
 
 import hashlib
-from typing import Annotated, Any, Literal, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 import torch
 from attrs.validators import ge
@@ -24,7 +24,18 @@ from armillary.nn.spheres.convolution import area_mean
 from armillary.nn.spheres.grids import soft
 from armillary.nn.spheres.rotation import rotate_coefficients
 from armillary.nn.spheres.transforms import coefficients_from_signal, signal_from_coefficients
-from armillary_spherical.vocabulary import PAPER, SHORT, ClassFeatures, Embedded, Map, Picture, Rotations, Signal, View
+from armillary_spherical.vocabulary import (
+    PAPER,
+    SHORT,
+    ClassFeatures,
+    Embedded,
+    Map,
+    Picture,
+    Rotations,
+    Signal,
+    View,
+    WorldRotation,
+)
 
 _MEGABYTE = 2**20
 
@@ -249,9 +260,7 @@ class Views(Method, name="views", source=f"{PAPER}, Section 3.2.4"):
         embedding = self._embed(image)
         return {"reconstruction": self.renderer(embedding=embedding)["view"], "embedding": embedding}
 
-    def predict(
-        self, *, image: Picture, rotation: Annotated[ports.Rotation, ports.Of(frame="world")] | None = None
-    ) -> Drawn:
+    def predict(self, *, image: Picture, rotation: WorldRotation | None = None) -> Drawn:
         """Return the ``reconstruction``, in [0, 1], of the picture's object turned by ``rotation``; as it is without one.
 
         Args:

@@ -20,7 +20,7 @@ from armillary.rules import Holds, MultipleOf
 from armillary_spherical.meshes import PosedMesh, stretch_matrix
 from armillary_spherical.pictures import take_picture
 from armillary_spherical.rays import Casters, spherical_signal
-from armillary_spherical.vocabulary import PAPER, SHORT
+from armillary_spherical.vocabulary import PAPER, SHORT, WorldRotation
 
 
 class WithMesh(TypedDict):
@@ -32,7 +32,7 @@ class WithMesh(TypedDict):
 class Turned(WithMesh):
     """The same, turned by a known rotation."""
 
-    true_rotation: ports.Rotation
+    true_rotation: WorldRotation
 
 
 class Cast(TypedDict):

@@ -6,12 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from armillary import ports
 from armillary.interfaces import Evaluation, Evaluator, Figure
 from armillary.kernels.rotations import geodesic_angle
 from armillary.specs import Use
 from armillary_spherical.evaluators import ANY_TURN
-from armillary_spherical.vocabulary import PAPER, Picture
+from armillary_spherical.vocabulary import PAPER, Picture, WorldRotation
 
 _OURS, _MEAN, _INPUT = "drawn", "mean training picture", "input as it is"
 _BIN = 60  # degrees of turn that get a line together
@@ -54,7 +53,7 @@ class NovelView(
         self.mean["count"] = self.mean.get("count", torch.zeros(())) + len(ids)
 
     def score(
-        self, ids: list[str], reconstruction: Picture, image: Picture, true_view: Picture, rotation: ports.Rotation
+        self, ids: list[str], reconstruction: Picture, image: Picture, true_view: Picture, rotation: WorldRotation
     ) -> None:
         """Keep the errors of each item; pictures are compared on the device and not kept."""
         truth = true_view.detach().double()

@@ -13,9 +13,11 @@ PAPER = "Esteves, Sud, Luo, Daniilidis, Makadia 2019, arXiv:1812.02716"
 SHORT = "Esteves et al. 2019, arXiv:1812.02716"
 
 Picture = Annotated[ports.Image, "batch shades height width"]
-Signal = Annotated[ports.SphereSignal, "batch signals rows columns"]
+Signal = Annotated[ports.SphereSignal, ports.Of(shape="batch signals rows columns", frame="any")]
 Map = Annotated[ports.SphereSignal, "batch channels colatitude azimuth"]
 ClassFeatures = Annotated[ports.FeatureVector, "batch class_features"]
+AnyRotation = Annotated[ports.Rotation, ports.Of(frame="any")]
+WorldRotation = Annotated[ports.Rotation, ports.Of(frame="world")]
 RotationVector = Annotated[Tensor, ports.Of("x.spherical.rotation_vector", "batch 3", unit="radian")]
 
 OwnFeature = Annotated[ports.FeatureVector, "batch $features"]

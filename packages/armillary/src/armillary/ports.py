@@ -84,11 +84,13 @@ class Kind:
         shape: default shape of a port of this kind.
         unit: default unit.
         text: the convention, in one sentence.
+        frame: default frame; empty if ports of this kind exist in several frames, so that each port declares its own.
     """
 
     shape: str
     unit: str
     text: str
+    frame: str = ""
 
 
 KINDS: Mapping[str, Kind] = {
@@ -112,7 +114,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "albedo": Kind("batch 3 height width", "image", "sRGB in [0, 1]"),
     "shading": Kind("batch 1 height width", "none", "factor on the albedo, >= 0"),
-    "mask": Kind("batch 1 height width", "none", "boolean; true where the pixel counts"),
+    "mask": Kind("batch 1 height width", "none", "boolean; true where the pixel counts", "image"),
     "confidence": Kind("batch 1 height width", "image", "a standard deviation, > 0"),
     "keypoints2d": Kind("batch points 2", "normalised", "(x, y) in [-1, 1] as in grid"),
     "keypoints3d": Kind("batch points 3", "scene", "(x, y, z)"),
@@ -170,7 +172,8 @@ class Port:
         kind: a key of :data:`KINDS`, or ``x.<plugin>.<kind>``.
         shape: tokens; the kind's own where none is given.
         unit: a member of :data:`UNITS`; the kind's own where none is given.
-        frame: a member of :data:`FRAMES`.
+        frame: a member of :data:`FRAMES`; the kind's own where none is given, empty if it has none: an unknown frame, which
+            fits no known one. ``any`` is for a consumer that takes every frame.
         optional: a consumer does without it; a producer gives it only in some settings.
 
     Raises:
@@ -181,7 +184,7 @@ class Port:
     kind: str = attrs.field(kw_only=True)
     shape: str = attrs.field(kw_only=True, default="")
     unit: str = attrs.field(kw_only=True, default="")
-    frame: str = attrs.field(kw_only=True, default="any")
+    frame: str = attrs.field(kw_only=True, default="")
     optional: bool = attrs.field(kw_only=True, default=False)
 
     def __attrs_post_init__(self) -> None:
@@ -192,9 +195,10 @@ class Port:
         kind = KINDS.get(self.kind, Kind("batch", "any", ""))
         object.__setattr__(self, "shape", self.shape or kind.shape)
         object.__setattr__(self, "unit", self.unit or kind.unit)
+        object.__setattr__(self, "frame", self.frame or kind.frame)
         if self.unit not in UNITS:
             raise ValueError(f"port {self.name}: unit {self.unit!r} is not one of {', '.join(sorted(UNITS))}")
-        if self.frame not in FRAMES:
+        if self.frame and self.frame not in FRAMES:
             raise ValueError(f"port {self.name}: frame {self.frame!r} is not one of {', '.join(sorted(FRAMES))}")
         parse_shape(self.shape)
 
@@ -227,7 +231,7 @@ class Port:
         words = [f"{self.name}: {self.kind} [{self.shape}]"]
         if self.unit not in ("any", "none"):
             words.append(f"in {self.unit} units" if self.unit in ("scene", "image") else f"in {self.unit}")
-        if self.frame != "any":
+        if self.frame:
             words.append(f"frame {self.frame}")
         return " ".join(words)
 
@@ -239,7 +243,10 @@ def misfit(produced: Port, consumed: Port) -> str:
     if "any" not in (produced.unit, consumed.unit) and produced.unit != consumed.unit:
         return f"unit {produced.unit} is not {consumed.unit}"
     if "any" not in (produced.frame, consumed.frame) and produced.frame != consumed.frame:
-        return f"frame {produced.frame} is not {consumed.frame}"
+        unknown = (
+            "" if produced.frame and consumed.frame else " (declare it: Annotated[ports.KIND, ports.Of(frame=...)])"
+        )
+        return f"frame {produced.frame or 'unknown'} is not {consumed.frame or 'unknown'}{unknown}"
     return ""
 
 

@@ -3,6 +3,8 @@
 import json
 import tomllib
 
+import pytest
+
 
 def test_list(armillary):
     answer = armillary("recipes", "list")
@@ -80,11 +82,25 @@ def test_the_short_flags_reach_every_stage(armillary):
     assert table["seed"] == 3
 
 
-def test_a_dropped_setting_is_said(armillary, tmp_path):
+@pytest.mark.parametrize("verb", ["show", "check", "explain"])
+def test_what_a_part_keeps_and_what_not_is_said(armillary, tmp_path, verb):
     patch = tmp_path / "patch.toml"
-    patch.write_text("[slots.'picture.encoder']\nuse = 'toy:picture'\n")
-    answer = armillary("recipes", "show", "toy:paper", "--recipe", patch)
-    assert "note: slots.picture.encoder: toy:picture has no setting features; dropped" in answer.err
+    patch.write_text("[slots.'picture.encoder']\nuse = 'toy:map'\n")
+    flags = ("--recipe", patch, "--use", "picture.head=toy:labels")
+    status = 1 if verb == "check" else 0
+    words = "note: slots.picture.encoder: toy:map"
+    answer = armillary("recipes", verb, "toy:paper", *flags, status=status)
+    assert f"{words} starts from its own defaults; --keep-settings would keep features = 5 of toy:vector" in answer.err
+    answer = armillary("recipes", verb, "toy:paper", *flags, "--keep-settings", status=status)
+    assert f"{words} keeps features = 5 of toy:vector" in answer.err
+
+
+def test_what_an_added_loss_is_bound_to_is_said(armillary):
+    """In a stage too; one of the recipe's own is not printed."""
+    answer = armillary("recipes", "check", "toy:paper", "--set", "losses.mine.use=toy:l1")
+    assert answer.err.splitlines() == ["note: mine: reconstruction <- reconstruction (method), image <- image (data)"]
+    staged = armillary("recipes", "check", "toy:stages", "--set", "stages.shapes.losses.mine.use=toy:l1")
+    assert staged.err.startswith("note: shapes.mine: reconstruction <- reconstruction (method)")
 
 
 def test_unknown_recipes_and_settings_get_a_suggestion(armillary):

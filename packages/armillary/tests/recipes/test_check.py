@@ -3,7 +3,7 @@
 import pytest
 
 from armillary.errors import ArmillaryError, Misfit, RecipeError
-from armillary.recipes.check import check, fitting
+from armillary.recipes.check import check
 from armillary.recipes.recipe import Overrides, complete, from_table, resolve
 
 
@@ -123,11 +123,6 @@ def test_the_screen_shows_both_sides_once_and_the_offer_below_the_last():
         "  serves: no stage; there is main",
     ]
     assert str(RecipeError(["a sentence"])) == "a sentence"
-
-
-def test_what_fits_a_slot_is_found(toy_host):
-    slot = toy_host.component("method", "toy:labelling").slots["encoder"]
-    assert fitting(toy_host, slot) == ["toy:map"]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Recipes: layers, patches, overrides, and where each value came from."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,7 @@ from armillary.config import write_toml
 from armillary.errors import ArmillaryError, ConfigError, RecipeError, UnknownNameError
 from armillary.recipes.check import check
 from armillary.recipes.recipe import Overrides, complete, resolve
+from armillary.recipes.stages import BODY_KEYS
 
 
 def table(host, *sets, name="toy:paper", **overrides):
@@ -79,12 +81,59 @@ def test_set_finds_its_place(toy_host, text, path, value):
     assert found == value
 
 
-def test_use_keeps_the_settings_that_the_new_part_has_and_says_what_it_drops(toy_host):
-    recipe = resolve(toy_host, "toy:paper", Overrides(uses=("picture.encoder=toy:map",)))
-    assert recipe.written["slots"]["picture.encoder"] == {"use": "toy:map", "settings": {"features": 5}}
-    recipe = resolve(toy_host, "toy:paper", Overrides(uses=("picture.encoder=toy:picture",)))
-    assert recipe.written["slots"]["picture.encoder"] == {"use": "toy:picture", "settings": {}}
+OTHER = ("picture.encoder=toy:map",)
+
+
+@pytest.mark.parametrize(
+    "change", [{"uses": OTHER}, {"sets": ("slots.picture.encoder.use=toy:map",)}, {"files": ("mine.toml",)}]
+)
+def test_a_part_that_replaces_another_starts_from_its_own_defaults(toy_host, tmp_path, monkeypatch, change):
+    """By each of the ways to replace it; with ``keep_settings`` it has what both have, and the note says so."""
+    monkeypatch.chdir(tmp_path)
+    Path("mine.toml").write_text("[slots.'picture.encoder']\nuse = 'toy:map'\n", encoding="utf-8")
+    change = {key: tuple(map(Path, value)) if key == "files" else value for key, value in change.items()}
+    recipe = resolve(toy_host, "toy:paper", Overrides(**change))
+    assert recipe.written["slots"]["picture.encoder"] == {"use": "toy:map"}
+    assert not [path for path in {**recipe.origins, **recipe.sources} if path.startswith("slots.picture.encoder.set")]
+    words = "toy:map starts from its own defaults; --keep-settings would keep features = 5 of toy:vector"
+    assert recipe.notes == (f"slots.picture.encoder: {words}",)
+    kept = resolve(toy_host, "toy:paper", Overrides(**change, keep_settings=True))
+    assert kept.written["slots"]["picture.encoder"] == {"use": "toy:map", "settings": {"features": 5}}
+    assert kept.notes == ("slots.picture.encoder: toy:map keeps features = 5 of toy:vector",)
+
+
+def test_what_a_replaced_part_cannot_keep_is_named(toy_host):
+    change = {"uses": ("picture.encoder=toy:picture",)}
+    assert resolve(toy_host, "toy:paper", Overrides(**change)).notes == ()
+    recipe = resolve(toy_host, "toy:paper", Overrides(**change, keep_settings=True))
+    assert recipe.written["slots"]["picture.encoder"] == {"use": "toy:picture"}
     assert recipe.notes == ("slots.picture.encoder: toy:picture has no setting features; dropped",)
+
+
+def test_a_setting_beside_a_use_is_that_of_the_new_part(toy_host):
+    recipe = resolve(toy_host, "toy:paper", Overrides(sets=("picture.encoder.features=9",), uses=OTHER))
+    assert recipe.written["slots"]["picture.encoder"] == {"use": "toy:map", "settings": {"features": 9}}
+
+
+@pytest.mark.parametrize("key", BODY_KEYS)
+def test_a_setting_at_the_root_of_a_staged_recipe_is_refused(toy_host, tmp_path, key):
+    """By flag and by file; the refusal says what to type."""
+    file = tmp_path / "mine.toml"
+    value = {"method": "'toy:views'", "batch_size": "3", "draws": "3", "transforms": "[]"}.get(key, "{}")
+    file.write_text(f"{key} = {value}\n", encoding="utf-8")
+    for change in ({"sets": (f"{key}.x.use=no:no",)}, {"sets": (f"{key}=3",)}, {"files": (file,)}):
+        with pytest.raises(
+            RecipeError, match=rf"{key}: this recipe has several stages; type stages.NAME.{key}; stages: "
+        ):
+            resolve(toy_host, "toy:stages", Overrides(**change))
+
+
+@pytest.mark.parametrize(("name", "at"), [("toy:paper", ""), ("toy:stages", "stages.shapes.")])
+@pytest.mark.parametrize("section", ["losses", "evaluators"])
+def test_an_unknown_loss_or_evaluator_is_refused(toy_host, name, at, section):
+    recipe = resolve(toy_host, name, Overrides(sets=(f"{at}{section}.mine.use=toy:nonsense",)))
+    with pytest.raises(ArmillaryError, match=f"{at}{section}.mine: unknown .* 'toy:nonsense'"):
+        complete(toy_host, recipe)
 
 
 def test_use_fills_an_empty_optional_slot(toy_host):
@@ -111,7 +160,7 @@ def test_what_is_in_a_stage_is_named_with_it(toy_host):
     assert {name: found[name] for name in found if name != "shapes"} == {
         name: before[name] for name in before if name != "shapes"
     }
-    assert found["shapes"]["slots"]["picture.encoder"] == {"use": "toy:map", "settings": {"features": 5}}
+    assert found["shapes"]["slots"]["picture.encoder"] == {"use": "toy:map"}
     assert found["shapes"]["data"]["use"] == "my:pictures"
     assert found["shapes"]["losses"]["l1"]["weight"] == 0.25
     assert recipe.origins["stages.shapes.slots.picture.encoder.use"] == "--use"

@@ -2,8 +2,9 @@
 
 import pytest
 
-from armillary.errors import UnknownNameError
-from armillary.recipes.check import fitting
+from armillary.errors import ArmillaryError, RecipeError, UnknownNameError
+from armillary.recipes.check import check
+from armillary.recipes.recipe import Overrides, complete, resolve
 from armillary.recipes.swaps import fits, place, places
 
 
@@ -12,7 +13,6 @@ def test_a_place_is_named_as_the_flags_name_it(toy_host):
     assert (shapes.name, shapes.path) == ("shapes.picture.encoder", "stages.shapes.slots.picture.encoder")
     only = place(toy_host, "toy:paper.picture.encoder")
     assert (only.name, only.path, only.used) == ("picture.encoder", "slots.picture.encoder", "toy:vector")
-    assert only.filled(toy_host, "toy:map").written["slots"]["picture.encoder"]["use"] == "toy:map"
 
 
 def test_every_slot_is_a_place_filled_or_not(toy_host):
@@ -40,8 +40,27 @@ def test_what_fits_has_no_reason_and_what_does_not_has(toy_host):
     for each in places(toy_host, "toy:paper"):
         found = {fit.id: fit for fit in fits(toy_host, each)}
         assert list(found) == list(toy_host.components(each.wanted.kind))
-        assert [id for id, fit in found.items() if not fit.reasons] == fitting(toy_host, each.wanted)
         assert [id for id, fit in found.items() if fit.own] == ([each.used] if each.used else [])
+
+
+@pytest.mark.parametrize("recipe", ["toy:paper", "toy:pairs", "toy:stages", "toy:shared"])
+def test_the_list_the_check_and_what_a_refusal_offers_agree(toy_host, recipe):
+    """For each part in each slot: it fits by the list if the check takes it; a refusal offers what the list has, without it."""
+    for each in places(toy_host, recipe):
+        found = {fit.id: not fit.reasons for fit in fits(toy_host, each)}
+        for id, fit in found.items():
+            try:
+                check(
+                    toy_host,
+                    complete(toy_host, resolve(toy_host, recipe, Overrides(uses=(f"{each.name}={id}",)))),
+                )
+                refused = None
+            except ArmillaryError as error:
+                refused = error
+            assert fit == (refused is None), (each.name, id)
+            for misfit in refused.misfits if isinstance(refused, RecipeError) else ():
+                if misfit.where == each.path:
+                    assert misfit.fits == tuple(other for other, fits in found.items() if fits), (each.name, id)
 
 
 def test_a_reason_names_the_ports_of_both_sides_and_offers_nothing_else(toy_host):

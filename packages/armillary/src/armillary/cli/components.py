@@ -105,11 +105,15 @@ def _list_fits(host: Host, text: str, *, json: bool) -> None:
     found = sorted(fits(host, asked), key=lambda fit: (bool(fit.reasons), not fit.own))
     if json:
         rows = [(fit, _plain(asked.wanted.kind, fit.id, fit.spec)) for fit in found]
-        reasons = ({"fits": not fit.reasons, "own": fit.own, "why": [*fit.reasons, *fit.notes]} for fit, _ in rows)
+        reasons = ({"fits": not fit.reasons, "own": fit.own, "why": [*fit.reasons]} for fit, _ in rows)
         show.as_json([row | more for (_, row), more in zip(rows, reasons, strict=True)])
         return
     fitting, others = ([fit for fit in found if bool(fit.reasons) is refused] for refused in (False, True))
-    rows = [(fit.id, _ports(fit.spec.consumes), _ports(fit.spec.produces), _remark(fit)) for fit in fitting]
+    own = {True: " (the recipe's own)", False: ""}
+    rows = [
+        (fit.id, _ports(fit.spec.consumes), _ports(fit.spec.produces), f"{fit.spec.summary}{own[fit.own]}")
+        for fit in fitting
+    ]
     show.table(rows, columns=(asked.wanted.kind, "takes", "gives", "what it is"))
     if others:
         show.data("")
@@ -117,11 +121,6 @@ def _list_fits(host: Host, text: str, *, json: bool) -> None:
         show.table(rows, columns=("does not fit", "why"))
     words = f"{show.count(len(fitting), 'part')} of {len(found)} installed"
     show.message(f"{words} fit: armillary train {asked.recipe} --use {asked.name}=ID")
-
-
-def _remark(fit: Any) -> str:
-    own = " (the recipe's own)" if fit.own else ""
-    return "; ".join([f"{fit.spec.summary}{own}", *(f"change this setting too: {note}" for note in fit.notes)])
 
 
 def _named_ports(kind: str, spec: Any) -> Iterator[tuple[object, ...]]:
@@ -134,8 +133,7 @@ def _named_ports(kind: str, spec: Any) -> Iterator[tuple[object, ...]]:
 
 def _port_rows(way: str, ports: Any) -> Iterator[tuple[object, ...]]:
     for port in ports:
-        frame = "" if port.frame == "any" else port.frame
-        yield way, port.name, port.kind, port.shape, port.unit, frame, "optional" if port.optional else ""
+        yield way, port.name, port.kind, port.shape, port.unit, port.frame, "optional" if port.optional else ""
 
 
 def _ports(ports: Any) -> str:

@@ -29,7 +29,6 @@ class RecipeFlags:
     """Changes to a recipe, in this order."""
 
     recipe_files: Annotated[tuple[Path, ...], _many("--recipe", "FILE", "TOML file that patches the recipe.")] = ()
-    sets: Annotated[tuple[str, ...], _many("--set", "PATH=VALUE", "Change a setting: --set optimiser.lr=1e-4.")] = ()
     uses: Annotated[
         tuple[str, ...],
         _many(
@@ -44,6 +43,14 @@ class RecipeFlags:
             "Put an adapter between a slot and its part: --via depth.encoder=std:pool; several in order.",
         ),
     ] = ()
+    keep_settings: Annotated[
+        bool,
+        Parameter(
+            negative=(),
+            help="A part that replaces another keeps the settings that both have. Default: its own defaults.",
+        ),
+    ] = False
+    sets: Annotated[tuple[str, ...], _many("--set", "PATH=VALUE", "Change a setting: --set optimiser.lr=1e-4.")] = ()
     takes: Annotated[
         tuple[str, ...],
         _many(
@@ -69,9 +76,10 @@ class RecipeFlags:
 
         overrides = Overrides(
             files=self.recipe_files,
-            sets=self.sets,
             uses=self.uses,
             vias=self.vias,
+            keep_settings=self.keep_settings,
+            sets=self.sets,
             takes=self.takes,
             runs=self.others()[1],
             weights=self.weights,
@@ -85,9 +93,10 @@ class RecipeFlags:
         """Return the flags that were typed."""
         names = {
             "--recipe": self.recipe_files,
-            "--set": self.sets,
             "--use": self.uses,
             "--via": self.vias,
+            "--keep-settings": (True,) if self.keep_settings else (),
+            "--set": self.sets,
             "--take": self.takes,
             "--from": self.named_runs,
             "--weight": self.weights,

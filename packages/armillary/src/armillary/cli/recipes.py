@@ -128,6 +128,7 @@ def check(
             found = (flags or RecipeFlags()).resolve(host, name)
             _notes(found.notes)
             plan = fits(host, complete(host, found))
+            _notes(plan.bindings())
             if not json:
                 show.data(f"ok      {name}: {_words(plan)}")
         except ArmillaryError as error:

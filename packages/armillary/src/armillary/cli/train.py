@@ -92,6 +92,8 @@ def _train(
             f"{', '.join(slots)}: taken from another run: --from {name}=RUN" for name, slots in plan.missing.items()
         ]
         raise UsageError("\n".join(words))
+    for line in plan.bindings() if is_first() else ():
+        show.message(f"note: {line}")
     files = assets(asset)
     torch_device(config.accelerator)
     from armillary.pages.observers import built_in

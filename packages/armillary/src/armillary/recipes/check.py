@@ -5,6 +5,7 @@ reported with both sides and with the installed components that would fit. The d
 :mod:`armillary.training.build`.
 """
 
+import copy
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import permutations
 from types import MappingProxyType
@@ -16,7 +17,7 @@ from armillary.errors import ArmillaryError, Misfit, RecipeError, did_you_mean
 from armillary.plugins.host import Host
 from armillary.ports import Axis, Port, Shape, Shapes, misfit
 from armillary.recipes.plan import BoundPlan, PartPlan, Plan, StagePlan
-from armillary.recipes.recipe import Recipe, complete, without_flag
+from armillary.recipes.recipe import Recipe, complete, with_part, without_flag
 from armillary.recipes.stages import named, prefix
 from armillary.recipes.transfer import TAKE_KEYS, slots_by_run
 from armillary.specs import ComponentSpec, EvaluatorSpec, LossSpec, MethodSpec, Slot, TransformSpec, Use
@@ -45,6 +46,14 @@ def check(host: Host, recipe: Recipe) -> Plan:
     Raises:
         RecipeError: all misfits at once, each with both sides and with components that would fit.
     """
+    try:
+        return _checked(host, recipe, advises=True)
+    except RecipeError as error:
+        raise RecipeError(_offered(host, recipe, error.misfits), recipe=recipe.id) from error
+
+
+def _checked(host: Host, recipe: Recipe, *, advises: bool = False) -> Plan:
+    """Return the plan; a refusal names the adapters with which parts would fit only where advice is asked for."""
     runs: dict[str, Plan] = {}
     misfits: list[Misfit] = []
     for name, run in recipe.table.get("runs", {}).items():
@@ -57,7 +66,7 @@ def check(host: Host, recipe: Recipe) -> Plan:
         raise RecipeError(misfits, recipe=recipe.id)
     stages: dict[str, StagePlan] = {}
     for name, body in recipe.bodies.items():
-        stage = _Stage(host, name, body, stages, runs)
+        stage = _Stage(host, name, body, stages, runs, advises=advises)
         plan = stage.plan()
         cured = [_with_cure(each, recipe, name) for each in stage.misfits]
         misfits += [attrs.evolve(each, where=f"{prefix(name)}{each.where}") for each in cured]
@@ -72,18 +81,47 @@ def check(host: Host, recipe: Recipe) -> Plan:
     return Plan(recipe=recipe, stages=stages, serves=recipe.serves, runs=runs, missing=missing)
 
 
-def fitting(host: Host, slot: Slot) -> list[str]:
-    """Return the ids of the installed components whose ports fit ``slot``; unknown shapes count as fitting."""
-    found = []
-    for id, spec in host.components(slot.kind).items():
-        shapes = Shapes()
-        try:
-            ports = _Ports(shapes, spec, _defaults(host, spec), {}, scope=id)
-        except (ArmillaryError, ValueError):
+def decided(host: Host, recipe: Recipe, part: str, *, stage: str, slot: str) -> ArmillaryError | None:
+    """Return the refusal of a resolved recipe with ``part`` in a slot, None if it fits.
+
+    ``--use``, ``armillary components list --fits`` and the parts that a refusal offers all have this answer.
+    """
+    try:
+        _checked(host, complete(host, with_part(host, recipe, part, stage=stage, slot=slot)))
+    except ArmillaryError as error:
+        return error
+    return None
+
+
+def _offered(host: Host, recipe: Recipe, misfits: Iterable[Misfit]) -> Iterator[Misfit]:
+    """Yield the misfits, those of slots with the parts that fit there."""
+    misfits = tuple(misfits)
+    offers: dict[str, tuple[str, ...]] = {}
+    places = {f"{prefix(stage)}slots.": (stage, host.component("method", body["method"]).slots)
+              for stage, body in recipe.bodies.items() if body.get("method")}  # fmt: skip
+    for each in misfits:
+        root = each.where[: each.where.find("slots.") + len("slots.")]
+        if each.fits is None or root not in places:
+            yield each
             continue
-        if not any(_slot_misfits(slot, ports, shapes, scope="method")):
-            found.append(id)
-    return found
+        if each.where not in offers:
+            stage, slots = places[root]
+            slot = each.where.removeprefix(root)
+            # What is wrong elsewhere stays wrong with any part here, so only a new misfit speaks against a part.
+            known = {(other.where, other.port) for other in misfits if other.where != each.where}
+            refused = {other.part for other in misfits if other.where == each.where}
+            offers[each.where] = tuple(
+                id
+                for id in host.components(slots[slot].kind)
+                if id not in refused and _adds_none(decided(host, recipe, id, stage=stage, slot=slot), known)
+            )
+        yield attrs.evolve(each, fits=offers[each.where])
+
+
+def _adds_none(error: ArmillaryError | None, known: set[tuple[str, str]]) -> bool:
+    if isinstance(error, RecipeError):
+        return {(each.where, each.port) for each in error.misfits} <= known
+    return error is None
 
 
 def _defaults(host: Host, spec: ComponentSpec) -> dict[str, Any]:
@@ -231,9 +269,11 @@ class _Stage:
         body: Mapping[str, Any],
         earlier: Mapping[str, StagePlan],
         runs: Mapping[str, Plan],
+        *,
+        advises: bool = False,
     ) -> None:
         self.host, self.name, self.body = host, name, body
-        self.earlier, self.runs = earlier, runs
+        self.earlier, self.runs, self.advises = earlier, runs, advises
         self.shapes = Shapes()
         self.misfits: list[Misfit] = []
         self.batch: dict[str, tuple[Port, tuple[Axis, ...]]] = {}
@@ -391,7 +431,7 @@ class _Stage:
         for name, slot in method.slots.items():
             if name not in entries:
                 if not slot.optional:
-                    self._refuse(f"slots.{name}", "empty", fits=tuple(fitting(self.host, slot)))
+                    self._refuse(f"slots.{name}", "empty", fits=())
                 continue
             part = self._filled(name, slot, entries)
             if part is not None:
@@ -399,11 +439,10 @@ class _Stage:
         for name, part in filled.items():
             slot, between = method.slots[name], _between(name, method.slots, filled, self.shapes)
             found = list(_slot_misfits(slot, part[1], self.shapes, scope="method", **between))
-            fits = tuple(fitting(self.host, slot)) if found else ()
-            hint = self._adapters(name, slot, entries[name], between) if found else ""
+            hint = self._adapters(name, slot, entries[name], between) if found and self.advises else ""
             for port, reason in found:
                 last = (port, reason) == found[-1]
-                self._refuse(f"slots.{name}", reason, part=part[0].id, port=port, fits=fits, hint=hint if last else "")
+                self._refuse(f"slots.{name}", reason, part=part[0].id, port=port, fits=(), hint=hint if last else "")
         return filled
 
     def _adapters(self, name: str, slot: Slot, entry: Mapping[str, Any], between: Mapping[str, Any]) -> str:
@@ -664,9 +703,23 @@ class _Stage:
         own_axes = next(own for p, own in part.consumes.values() if p.name == port.name)
         reason = misfit(present, port) or self.shapes.unify(axes, own_axes)
         if reason:
-            self._refuse(path, f"{places[0]} give {present}, it takes {port}: {reason}", **about)
+            hint = self._bindable(path, port, own_axes, outputs)
+            self._refuse(path, f"{places[0]} give {present}, it takes {port}: {reason}", hint=hint, **about)
             return None
         return places[0], name
+
+    def _bindable(
+        self, path: str, port: Port, axes: tuple[Axis, ...], outputs: Mapping[str, tuple[Port, tuple[Axis, ...]]]
+    ) -> str:
+        """Return what to type so that a port is bound to others that fit it; empty if there are none."""
+        names = [
+            name
+            for name, (other, others) in {**self.batch, **outputs}.items()
+            if not misfit(other, port) and not copy.deepcopy(self.shapes).unify(others, axes)
+        ]
+        key = "bind" if path.startswith("losses.") else "rename"
+        sets = " or ".join(f"--set {prefix(self.name)}{path}.{key}.{port.name}={name}" for name in names)
+        return f"it fits with {sets}" if sets else ""
 
 
 def _between(

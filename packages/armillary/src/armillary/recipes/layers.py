@@ -3,7 +3,9 @@
 Tables merge by key, lists and scalars replace, ``remove`` deletes. Paths are dotted; names in them may contain dots too.
 """
 
+import contextlib
 import copy
+import json
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -70,15 +72,19 @@ class Merger:
     """The layers merged so far.
 
     Args:
-        host: source of parts; settings of a swapped part stay if the new part has them too.
+        host: source of parts.
+
+    A part that replaces another starts from its own defaults; with ``keep_settings`` it keeps the settings that both have.
     """
 
     def __init__(self, host: Host) -> None:
         self.host = host
+        self.keep_settings = False
         self.table: dict[str, Any] = {}
         self.origins: dict[str, str] = {}
         self.sources: dict[str, str] = {}
         self.notes: list[str] = []
+        self.replaced: dict[str, dict[str, Any]] = {}
 
     def merge(self, layers: Iterable[Layer]) -> "Merger":
         """Apply the layers in order; return this merger."""
@@ -106,7 +112,11 @@ class Merger:
         if key not in parent:
             raise RecipeError([f"{layer}: remove {path!r}: no such entry;{did_you_mean(key, parent)}"])
         del parent[key]
-        for known in [p for p in (*self.origins, *self.sources) if p == there or p.startswith(f"{there}.")]:
+        self._forget(there)
+
+    def _forget(self, path: str) -> None:
+        """Drop origin and source of the values at a path."""
+        for known in [p for p in (*self.origins, *self.sources) if p == path or p.startswith(f"{path}.")]:
             self.origins.pop(known, None)
             self.sources.pop(known, None)
 
@@ -118,7 +128,10 @@ class Merger:
             body = self.table.get("stages", {}).get(MAIN, {})
             names = [*TOP_KEYS, *body.get("slots", {}), *body.get("losses", {})]
             raise RecipeError([f"{layer} {text}: a recipe has no {key!r};{did_you_mean(path, names)}"])
-        parent[key] = value_of(value, parent.get(key))
+        new = value_of(value, parent.get(key))
+        if key == "use" and "settings" in parent and new != parent["use"]:
+            self._swap(parent, str(new), there.removesuffix(".use"))
+        parent[key] = new
         self._list_adapters()
         self.origins[there] = layer
         self.sources.pop(there, None)
@@ -186,15 +199,16 @@ class Merger:
             )
 
     def _merge(self, base: dict[str, Any], patch: Mapping[str, Any], path: str, layer: str) -> None:
-        # Another part at the same place: the old part's settings stay as far as the new one has them, and are checked again.
-        # Optimisers and schedules have one config class for all their kinds, so that every setting stays.
-        swapped = "use" in patch and "use" in base and patch["use"] != base["use"]
-        if swapped and not path.endswith(("optimiser", "schedule")):
+        # Optimisers and schedules have no settings of a part: one config class for all their kinds.
+        in_slot = "slots" in path.split(".")[:-1]
+        if in_slot and any(key in patch and patch[key] != base.get(key) for key in ("use", "take", "same_as")):
+            self.replaced.setdefault(path, copy.deepcopy(base))
+        if "use" in patch and "settings" in base and patch["use"] != base.get("use"):
             self._swap(base, str(patch["use"]), path)
         # A slot has one of three sources: a part, a part of another stage or run, the module of another slot. A patch with one
         # of them replaces the other two; merging by key alone would leave a slot with two sources.
         for replaced, by in (("use", ("take", "same_as")), ("take", ("use", "same_as")), ("same_as", ("use", "take"))):
-            if any(key in patch for key in by) and "slots" in path.split(".")[:-1]:
+            if any(key in patch for key in by) and in_slot:
                 base.pop(replaced, None)
                 if "use" not in patch:  # settings and renamed ports belong to the part that was replaced
                     base.pop("settings", None)
@@ -221,23 +235,34 @@ class Merger:
             self.sources.pop(path, None)
 
     def _swap(self, base: dict[str, Any], use: str, path: str) -> None:
-        """Keep the settings that the new part has too, and note which are dropped."""
-        if not base.get("settings"):
-            return
-        has: set[str] = set()
-        for kind in ("encoder", "head", "renderer", "loss", "evaluator", "dataset", "transform", "generator"):
-            try:
-                has = set(attrs.fields_dict(self.host.config(self.host.component(kind, use))))
-                break
-            except UnknownNameError:
-                continue
-        else:
-            return  # unknown part: the check refuses it
-        dropped = [key for key in base["settings"] if key not in has]
-        for key in dropped:
-            del base["settings"][key]
-        if dropped:
-            self.notes.append(f"{short(path)}: {use} has no setting {', '.join(dropped)}; dropped")
+        """Drop the settings of the part that is replaced, or keep those that the new part has too; note both."""
+        old, settings, at = base.get("use", ""), base.pop("settings"), f"{path}.settings"
+        fields = _fields(self.host, use)
+        shared = {key: value for key, value in settings.items() if key in fields}
+        kept = shared if self.keep_settings else {}
+        for key in [key for key in settings if key not in kept]:
+            self._forget(f"{at}.{key}")
+        if kept:
+            base["settings"] = kept
+            self.notes.append(f"{short(path)}: {use} keeps {_values(kept)} of {old}")
+        elif shared:
+            words = f"{use} starts from its own defaults; --keep-settings would keep {_values(shared)} of {old}"
+            self.notes.append(f"{short(path)}: {words}")
+        if self.keep_settings and len(kept) < len(settings):
+            gone = ", ".join(key for key in settings if key not in kept)
+            self.notes.append(f"{short(path)}: {use} has no setting {gone}; dropped")
+
+
+def _fields(host: Host, use: str) -> set[str]:
+    """Return the settings of a part; none for an unknown one, which the check refuses."""
+    for kind in ("encoder", "head", "renderer", "loss", "evaluator", "dataset", "transform", "generator"):
+        with contextlib.suppress(UnknownNameError):
+            return set(attrs.fields_dict(host.config(host.component(kind, use))))
+    return set()
+
+
+def _values(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} = {json.dumps(value)}" for key, value in settings.items())
 
 
 def _adapters(via: Any) -> list[Any]:

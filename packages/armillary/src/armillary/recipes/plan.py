@@ -11,6 +11,7 @@ import attrs
 
 from armillary.ports import Port, Shape
 from armillary.recipes.recipe import Recipe
+from armillary.recipes.stages import named
 from armillary.specs import MethodSpec
 
 
@@ -143,6 +144,17 @@ class Plan:
     runs: "Mapping[str, Plan]" = attrs.field(factory=dict)
     missing: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
 
+    def bindings(self) -> list[str]:
+        """Return one line per loss or evaluator that the overrides added or bound anew: the source of each of its ports."""
+        lines = []
+        for stage, section, name in self.recipe.added:
+            plan = self.stages[stage]
+            bound: BoundPlan = getattr(plan, section)[name]
+            made = plan.outputs if section == "losses" else plan.predictions
+            ports = (_binding(port, bound, made, plan.batch) for port in bound.spec.consumes)
+            lines.append(f"{named(stage, name)}: {', '.join(ports)}")
+        return lines
+
     def borrowed(self) -> list[str]:
         """Return one line per part of a source run."""
         lines = []
@@ -171,3 +183,13 @@ class Plan:
             if name in wanted:
                 wanted |= {p.takes[0] for p in other.stages[name].slots.values() if p.takes and not p.run}
         return tuple(name for name in other.stages if name in wanted)
+
+
+def _binding(port: Port, bound: BoundPlan, made: Mapping[str, Port], batch: Mapping[str, Port]) -> str:
+    """Return ``depth <- canonical_depth (method, frame canonical)``."""
+    if port.name not in bound.bind:
+        return f"{port.name} <- nothing (optional)"
+    place, name = bound.bind[port.name]
+    there = (made if place == "outputs" else batch).get(name, port)
+    frame = f", frame {there.frame}" if there.frame else ""
+    return f"{port.name} <- {name} ({'method' if place == 'outputs' else 'data'}{frame})"

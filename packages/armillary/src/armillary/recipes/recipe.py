@@ -36,14 +36,15 @@ _KIND_OF = {
 class Overrides:
     """Changes of a recipe by the command line or by Python.
 
-    They are applied in the order files, sets, uses, vias, takes, weights, without, so that a weight can be that of a loss which
-    a file or a set adds.
+    They are applied in the order files, uses, vias, sets, takes, weights, without, so that a setting is that of the part which a
+    use adds, and a weight that of a loss which a file or a set adds.
 
     Args:
         files: TOML files with a patch each.
-        sets: ``path=value`` with a TOML value; a bare word is a string.
         uses: ``slot=plugin:part``; ``stage.slot`` if the recipe has several stages, for takes, weights and without too.
         vias: ``slot=plugin:adapter``, between a slot and its part, in order.
+        keep_settings: a part that replaces another keeps the settings that both have; by default it starts from its own defaults.
+        sets: ``path=value`` with a TOML value; a bare word is a string.
         weights: ``loss=number``.
         without: names of losses and evaluators to leave out; :func:`leave_out` has the forms.
         takes: ``slot=run:part``, a trained part of one of ``runs``.
@@ -51,9 +52,10 @@ class Overrides:
     """
 
     files: tuple[Path, ...] = ()
-    sets: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
     vias: tuple[str, ...] = ()
+    keep_settings: bool = False
+    sets: tuple[str, ...] = ()
     takes: tuple[str, ...] = ()
     runs: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
     weights: tuple[str, ...] = ()
@@ -73,7 +75,9 @@ class Recipe:
         table: plain tables, without ``extends`` and ``remove``; a body at the root becomes the stage ``main``.
         origins: path of each value, in its short form, to the layer that set it.
         sources: path of each cited value, in its short form, to its source.
-        notes: messages about settings that were dropped, since a swapped part does not have them.
+        notes: messages about the settings of replaced parts.
+        added: stage, section and name of each loss and evaluator that the overrides added or bound anew.
+        replaced: path of each slot whose part the overrides replaced, to the entry before.
     """
 
     id: str
@@ -81,6 +85,8 @@ class Recipe:
     origins: Mapping[str, str] = attrs.field(factory=dict)
     sources: Mapping[str, str] = attrs.field(factory=dict)
     notes: tuple[str, ...] = ()
+    added: tuple[tuple[str, str, str], ...] = ()
+    replaced: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
 
     @property
     def seed(self) -> int:
@@ -118,8 +124,12 @@ def resolve(host: Host, name: str, overrides: Overrides | None = None) -> Recipe
         RecipeError: recipes extend each other in a circle; a path, section or entry is unknown; no part of a source run is used.
         ConfigError: a file is not TOML, or an override is not ``path=value``.
     """
+    overrides = overrides or Overrides()
     merger = layered(host, name)
-    for path in (overrides or Overrides()).files:
+    before = _measures(merger.table)
+    merger.replaced.clear()
+    merger.keep_settings = overrides.keep_settings
+    for path in overrides.files:
         patch = read_toml(path)
         if "extends" in patch:
             raise RecipeError(
@@ -127,15 +137,42 @@ def resolve(host: Host, name: str, overrides: Overrides | None = None) -> Recipe
             )
         merger.apply(str(path), patch, {})
     merger.table.setdefault("stages", {})
-    _apply_overrides(merger, overrides or Overrides())
-    add_source_runs(merger.table, (overrides or Overrides()).runs)
+    _apply_overrides(merger, overrides)
+    add_source_runs(merger.table, overrides.runs)
     return Recipe(
         id=identity(name),
         table={key: merger.table[key] for key in merger.table if key not in ("extends", "remove", "id")},
         origins={short(path): layer for path, layer in merger.origins.items()},
         sources={short(path): source for path, source in merger.sources.items()},
         notes=tuple(merger.notes),
+        added=tuple(place for place, entry in _measures(merger.table).items() if entry != before.get(place)),
+        replaced=merger.replaced,
     )
+
+
+def _measures(table: Mapping[str, Any]) -> dict[tuple[str, str, str], list[Any]]:
+    """Return part and wiring of each loss and evaluator, by stage, section and name."""
+    return {
+        (stage, section, name): [copy.deepcopy(entry.get(key)) for key in ("use", "bind", "rename")]
+        for stage, body in table.get("stages", {}).items()
+        for section in ("losses", "evaluators")
+        for name, entry in body.get(section, {}).items()
+    }
+
+
+def with_part(host: Host, recipe: Recipe, part: str, *, stage: str, slot: str) -> Recipe:
+    """Return a resolved recipe with ``part`` in a slot, as ``--use`` puts it there.
+
+    The part that the recipe had there before its overrides has its settings again.
+    """
+    merger = Merger(host)
+    merger.table = copy.deepcopy(dict(recipe.table))
+    before = recipe.replaced.get(f"stages.{stage}.slots.{slot}", {})
+    if before.get("use") == part:
+        merger.table["stages"][stage]["slots"][slot] = copy.deepcopy(dict(before))
+    else:
+        merger.apply("--use", {"stages": {stage: {"slots": {slot: {"use": part}}}}}, {})
+    return attrs.evolve(recipe, table=merger.table)
 
 
 def from_table(table: Mapping[str, Any], *, id: str) -> Recipe:
@@ -244,8 +281,6 @@ def _whole_number(value: Any) -> bool:
 
 
 def _apply_overrides(merger: Merger, overrides: Overrides) -> None:
-    for text in overrides.sets:
-        merger.set(text, "--set")
     for text in overrides.uses:
         name, use = pair(text, "--use", "slot=plugin:part")
         stage, own = _addressed(merger, name)
@@ -259,6 +294,8 @@ def _apply_overrides(merger: Merger, overrides: Overrides) -> None:
         chains.setdefault(name, []).append(adapter)
     for name, adapters in chains.items():
         _fill(merger, name, {"via": adapters}, flag="--via", text=f"{name}={adapters[0]}")
+    for text in overrides.sets:
+        merger.set(text, "--set")
     for text in overrides.takes:
         name, part = pair(text, "--take", "slot=run:part")
         _fill(merger, name, {"take": parse_take(part, text)}, flag="--take", text=text)

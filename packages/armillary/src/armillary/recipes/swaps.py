@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import attrs
 
-from armillary.errors import ArmillaryError, ConfigError, RecipeError, UnknownNameError, did_you_mean
+from armillary.errors import ArmillaryError, RecipeError, UnknownNameError, did_you_mean
 from armillary.plugins.host import Host
-from armillary.recipes.check import check
-from armillary.recipes.recipe import Overrides, Recipe, complete, resolve
+from armillary.recipes.check import decided
+from armillary.recipes.recipe import resolve
 from armillary.recipes.stages import named, prefix
 from armillary.specs import ComponentSpec, Slot
 
@@ -40,19 +40,6 @@ class Place:
         """Path of the slot for ``--set`` and messages."""
         return f"{prefix(self.stage)}slots.{self.slot}"
 
-    def filled(self, host: Host, part: str, *, anew: bool = False) -> Recipe:
-        """Return the recipe with ``part`` in this slot.
-
-        Args:
-            host: source of parts.
-            part: id of the part.
-            anew: drop the settings that the recipe has for its own part, also those that both parts have.
-        """
-        recipe = resolve(host, self.recipe, Overrides(uses=(f"{self.name}={part}",)))
-        if anew:
-            recipe.bodies[self.stage]["slots"][self.slot].pop("settings", None)
-        return recipe
-
 
 @attrs.frozen(kw_only=True)
 class Fit:
@@ -63,14 +50,12 @@ class Fit:
         spec: declaration of the part.
         own: the recipe has this part in the slot.
         reasons: reasons for a misfit, one per line; empty if the part fits.
-        notes: problems with the recipe's settings, for a part that fits with its own defaults only.
     """
 
     id: str
     spec: ComponentSpec
     own: bool
     reasons: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
 
 
 def places(host: Host, recipe: str) -> list[Place]:
@@ -106,24 +91,10 @@ def place(host: Host, text: str) -> Place:
 
 def fits(host: Host, place: Place) -> Iterator[Fit]:
     """Yield each installed part of the slot's kind, with the reasons if it does not fit."""
+    recipe = resolve(host, place.recipe)
     for id, spec in host.components(place.wanted.kind).items():
-        fit = Fit(id=id, spec=spec, own=id == place.used)
-        error = _refused(host, place.filled(host, id))
-        if isinstance(
-            error, ConfigError
-        ):  # a setting of the recipe's own part may be invalid for this one: try without
-            anew = _refused(host, place.filled(host, id, anew=True))
-            fit = fit if anew else attrs.evolve(fit, notes=error.problems)
-            error = anew
-        yield attrs.evolve(fit, reasons=_reasons(error, place, id)) if error else fit
-
-
-def _refused(host: Host, recipe: Recipe) -> ArmillaryError | None:
-    try:
-        check(host, complete(host, recipe))
-    except ArmillaryError as error:
-        return error
-    return None
+        error = decided(host, recipe, id, stage=place.stage, slot=place.slot)
+        yield Fit(id=id, spec=spec, own=id == place.used, reasons=_reasons(error, place, id) if error else ())
 
 
 def _reasons(error: ArmillaryError, place: Place, part: str) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from armillary import ports
 from armillary.config import param
 from armillary.interfaces.loss import Loss, StepCache
 from armillary.interfaces.part import asset
+from armillary.std.branches import CanonicalDepth
 from armillary.std.features import VGGFeatures
 
 _MID_GREY = 0.5
@@ -193,7 +194,7 @@ class PerceptualL2(
 
 
 class Smoothness(Loss, name="smoothness", source=f"{_CODE}/model.py, loss_depth_sm; used for cars"):
-    """Steps of depth between neighbours."""
+    """Steps of canonical depth between neighbours."""
 
     depth_range: float = param(
         0.2,
@@ -203,6 +204,6 @@ class Smoothness(Loss, name="smoothness", source=f"{_CODE}/model.py, loss_depth_
         validator=gt(0),
     )
 
-    def forward(self, depth: ports.Depth) -> ports.PerItem:
+    def forward(self, depth: CanonicalDepth) -> ports.PerItem:
         """Return one value per item."""
         return smoothness(depth, depth_range=self.depth_range)
