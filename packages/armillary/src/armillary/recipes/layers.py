@@ -203,8 +203,11 @@ class Merger:
         in_slot = "slots" in path.split(".")[:-1]
         if in_slot and any(key in patch and patch[key] != base.get(key) for key in ("use", "take", "same_as")):
             self.replaced.setdefault(path, copy.deepcopy(base))
-        if "use" in patch and "settings" in base and patch["use"] != base.get("use"):
-            self._swap(base, str(patch["use"]), path)
+        if "use" in patch and patch["use"] != base.get("use"):
+            if in_slot:
+                base.pop("via", None)
+            if "settings" in base:
+                self._swap(base, str(patch["use"]), path)
         # A slot has one of three sources: a part, a part of another stage or run, the module of another slot. A patch with one
         # of them replaces the other two; merging by key alone would leave a slot with two sources.
         for replaced, by in (("use", ("take", "same_as")), ("take", ("use", "same_as")), ("same_as", ("use", "take"))):
@@ -214,8 +217,6 @@ class Merger:
                     base.pop("settings", None)
                     base.pop("rename", None)
                     base.pop("via", None)
-        if swapped:
-            base.pop("via", None)
         for key, value in patch.items():
             if key in ("remove", "extends") and not path:
                 continue
@@ -255,7 +256,7 @@ class Merger:
 
 def _fields(host: Host, use: str) -> set[str]:
     """Return the settings of a part; none for an unknown one, which the check refuses."""
-    for kind in ("encoder", "head", "renderer", "loss", "evaluator", "dataset", "transform", "generator"):
+    for kind in ("encoder", "head", "renderer", "loss", "evaluator", "dataset", "transform", "generator", "adapter"):
         with contextlib.suppress(UnknownNameError):
             return set(attrs.fields_dict(host.config(host.component(kind, use))))
     return set()
