@@ -30,6 +30,7 @@ _WORDS_OF_KIND = {
     "encoder": "Encoders",
     "head": "Heads",
     "renderer": "Renderers",
+    "adapter": "Adapters",
     "loss": "Losses",
     "evaluator": "Evaluators",
     "method": "Methods",

@@ -4,6 +4,7 @@ import pytest
 
 from armillary.errors import ArmillaryError, Misfit, RecipeError
 from armillary.recipes.check import check
+from armillary.recipes.layers import Merger
 from armillary.recipes.recipe import Overrides, complete, from_table, resolve
 
 
@@ -49,6 +50,41 @@ def test_a_slot_shares_the_module_of_another(toy_host):
 def test_an_output_vanishes_with_its_optional_slot(toy_host):
     assert "bright" not in plan(toy_host, "toy:paper").stages["main"].outputs
     assert "bright" in plan(toy_host, "toy:paper", uses=("renderer=toy:brighten",)).stages["main"].outputs
+
+
+MAPPED = {"uses": ("picture.encoder=toy:map",), "vias": ("picture.encoder=std:pool",)}
+
+
+def adapted(host, *sets, **overrides):
+    return complete(host, resolve(host, "toy:paper", Overrides(sets=sets, **overrides)))
+
+
+def test_an_adapter_makes_a_map_a_vector(toy_host):
+    """Built for the resolved shapes; the map itself is published beside the slot."""
+    stage = check(toy_host, adapted(toy_host, **MAPPED)).stages["main"]
+    part = stage.slots["picture.encoder"]
+    assert [each.id for each in part.after] == ["std:pool"]
+    assert not part.before
+    assert part.after[0].outputs == {"feature": (None, 5)}
+    assert stage.extras == {"picture.encoder.features": ("picture.encoder", "features")}
+
+
+def test_adapters_are_in_the_recipe_with_all_their_settings_and_go_with_their_part(toy_host):
+    done = adapted(toy_host, **MAPPED)
+    entry = done.bodies["main"]["slots"]["picture.encoder"]
+    assert entry["via"] == [{"use": "std:pool", "settings": {}}]
+    assert complete(toy_host, from_table(done.table, id="toy:paper")).table == done.table
+    merged = Merger(toy_host)
+    for name in ("toy:map", "toy:vector"):
+        merged.apply("a", {"slots": {"picture.encoder": {"use": name}}}, {})
+        there = merged.table["stages"]["main"]["slots"]["picture.encoder"]
+        assert "via" not in there
+        there["via"] = [{"use": "std:pool"}]
+
+
+def test_an_adapter_without_a_place_is_refused(toy_host):
+    with pytest.raises(RecipeError, match="pose-to-rotation has no place: it takes pose"):
+        check(toy_host, adapted(toy_host, vias=("picture.encoder=std:pose-to-rotation",)))
 
 
 def test_a_resolved_recipe_resolves_to_itself(toy_host):
