@@ -120,7 +120,9 @@ def _offered(plugin: str) -> Iterator[str]:
     from armillary.plugins.host import Host
 
     host = Host()
-    for kind, specs in host.load(plugin).components.items():
+    offer = host.load(plugin)
+    yield from (f"observer {plugin}: {hook}" for hook in offer.observes)
+    for kind, specs in offer.components.items():
         for name, spec in specs.items():
             if kind == "recipe":
                 yield f"recipe {plugin}:{name}"

@@ -43,7 +43,7 @@ MODULE_OF = {"pillow": "PIL", "tomli-w": "tomli_w", "lightning-fabric": "lightni
 def test_the_tree_was_read():
     """Guards the other tests: an empty list of files would pass them all."""
     assert {p.name for p in PACKAGES} >= {"armillary", "armillary-unsup3d", "armillary-synthetic"}
-    assert all(len(source_files(p)) > 3 for p in PACKAGES)
+    assert all(len(source_files(p)) > 2 for p in PACKAGES)
     assert {room(module_name(p)) for p in core_files()} == {*FLOOR_OF}
 
 

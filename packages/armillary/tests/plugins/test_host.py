@@ -246,8 +246,9 @@ def test_kinds_are_known_by_plural_and_singular():
 
 
 def test_every_first_party_plugin_says_how_to_install_it():
-    for plugin in FIRST_PARTY:
-        assert install_hint(plugin) == f"pip install armillary-{plugin}"
+    for plugin, known in FIRST_PARTY.items():
+        assert install_hint(plugin) == f"pip install {known.distribution}"
+    assert install_hint("unsup3d") == "pip install armillary-unsup3d"
     assert install_hint("nobody") == ""
 
 

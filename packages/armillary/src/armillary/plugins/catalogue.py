@@ -48,11 +48,19 @@ FIRST_PARTY: Mapping[str, FirstParty] = MappingProxyType(
             distribution="armillary-synthetic",
             summary="procedural pictures with full ground truth: heads, morphable models, a globe and an arm with flow, solids",
         ),
+        "backbones": FirstParty(
+            distribution="armillary-backbones",
+            summary="trunks that begin with weights of ImageNet: EfficientNet-Lite0",
+        ),
+        "tensorboard": FirstParty(
+            distribution="armillary-trackers",
+            summary="observer that writes losses, figures and previews for TensorBoard",
+        ),
     }
 )
 
 
 def install_hint(plugin: str) -> str:
-    """Return ``pip install armillary-<id>`` for a first-party plugin, or an empty string."""
+    """Return the command that installs a first-party plugin, ``pip install armillary-unsup3d``, or an empty string."""
     known = FIRST_PARTY.get(plugin)
     return f"pip install {known.distribution}" if known else ""

@@ -1,0 +1,1 @@
+"""Trunks that begin with weights of ImageNet, as encoders."""

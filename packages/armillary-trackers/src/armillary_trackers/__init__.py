@@ -1,0 +1,1 @@
+"""Experiment trackers: plugins that observe runs and write what trackers read."""
