@@ -162,12 +162,12 @@ def test_azimuth_leaves_the_axis_and_none_leaves_all():
     [
         (Turn, {"stretch": 1.0}, "stretch"),
         (Turn, {"rotations": "so2"}, "rotations"),
-        (RayCast, {"size": 7}, "twice the bandwidth"),
+        (RayCast, {"size": 7}, "a multiple of 2"),
         (RayCast, {"channels": 4}, "channels"),
         (RayCast, {"convention": "inside"}, "convention"),
         (Render, {"fov": 2.0}, "fov"),
         (Render, {"channels": 2}, "channels"),
-        (Render, {"lamp_direction": [0.0, 0.0, 0.0]}, "zero"),
+        (Render, {"lamp_direction": [0.0, 0.0, 0.0]}, "needs lamp_direction"),
     ],
 )
 def test_settings_that_cannot_be(transform, settings, word):

@@ -142,14 +142,14 @@ def strict(value: Any, kind: Any) -> Any:
 
 def plain(value: Any) -> Any:
     """Return ``value`` in TOML's types: tables, lists and scalars; settings that are None are left out."""
+    if isinstance(value, str | int | float):  # a bool is an int
+        return value
     if attrs.has(type(value)):
         return {k: plain(v) for k, v in attrs.asdict(value, recurse=False).items() if v is not None}
     if isinstance(value, Mapping):
         return {str(k): plain(v) for k, v in value.items() if v is not None}
     if isinstance(value, list | tuple):
         return [plain(v) for v in value]
-    if isinstance(value, bool | int | float | str):
-        return value
     raise TypeError(f"a setting must be a plain value, not {value!r}")
 
 

@@ -301,6 +301,8 @@ def _scoped(shape: str, scope: str) -> tuple[Axis, ...]:
 
 def _ratio(one: Ratio, other: Ratio) -> Ratio:
     """Return the exact quotient, an int where it is whole."""
+    if other == 1:
+        return one
     found = Fraction(one, other)
     return found.numerator if found.denominator == 1 else found
 
