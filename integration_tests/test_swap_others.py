@@ -59,7 +59,7 @@ class Added:
 def decided(host: Host, added: Added) -> Added:
     """Return it with what the static check says."""
     try:
-        check(host, complete(host, added.resolved(host)))
+        check(host, complete(host, added.resolved(host)), offers=False)
     except ArmillaryError as error:
         return attrs.evolve(added, reason=str(error))
     return added

@@ -317,6 +317,12 @@ class Shapes:
         self._parent: dict[str, tuple[str, Ratio]] = {}
         self._value: dict[str, Ratio] = {}
 
+    def copy(self) -> "Shapes":
+        """Return the same knowledge, to try a unification."""
+        other = Shapes()
+        other._parent, other._value = dict(self._parent), dict(self._value)
+        return other
+
     def bind(self, port: Port, scope: str, settings: Mapping[str, object]) -> tuple[Axis, ...]:
         """Return the axes of ``port`` with its symbols put in ``scope`` and its ``$field`` replaced.
 

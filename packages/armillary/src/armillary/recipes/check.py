@@ -5,7 +5,6 @@ reported with both sides and with the installed components that would fit. The d
 :mod:`armillary.training.build`.
 """
 
-import copy
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import permutations
 from types import MappingProxyType
@@ -21,6 +20,9 @@ from armillary.recipes.recipe import Recipe, complete, with_part, without_flag
 from armillary.recipes.stages import named, prefix
 from armillary.recipes.transfer import TAKE_KEYS, slots_by_run
 from armillary.specs import ComponentSpec, EvaluatorSpec, LossSpec, MethodSpec, Slot, TransformSpec, Use
+
+_MOST_OFFERS = 3
+"""Slots with misfits up to which a refusal lists the parts that fit."""
 
 
 def plan_recipe(host: Host, recipe: Recipe) -> Plan:
@@ -38,10 +40,15 @@ def plan_recipe(host: Host, recipe: Recipe) -> Plan:
     return plan
 
 
-def check(host: Host, recipe: Recipe) -> Plan:
+def check(host: Host, recipe: Recipe, *, offers: bool = True) -> Plan:
     """Return the plan of a completed recipe (:func:`armillary.recipes.recipe.complete`).
 
     A part of a missing source run is assumed to have the ports of its slot; the plan lists it under ``missing``.
+
+    Args:
+        host: source of parts.
+        recipe: a completed recipe.
+        offers: a refusal lists the parts that fit, which costs a check for each installed part.
 
     Raises:
         RecipeError: all misfits at once, each with both sides and with components that would fit.
@@ -49,6 +56,8 @@ def check(host: Host, recipe: Recipe) -> Plan:
     try:
         return _checked(host, recipe, advises=True)
     except RecipeError as error:
+        if not offers:
+            raise
         raise RecipeError(_offered(host, recipe, error.misfits), recipe=recipe.id) from error
 
 
@@ -96,6 +105,11 @@ def decided(host: Host, recipe: Recipe, part: str, *, stage: str, slot: str) -> 
 def _offered(host: Host, recipe: Recipe, misfits: Iterable[Misfit]) -> Iterator[Misfit]:
     """Yield the misfits, those of slots with the parts that fit there."""
     misfits = tuple(misfits)
+    if len({each.where for each in misfits if each.fits is not None}) > _MOST_OFFERS:
+        yield from (
+            attrs.evolve(each, fits=None) for each in misfits
+        )  # the cause is elsewhere: no part here is the cure
+        return
     offers: dict[str, tuple[str, ...]] = {}
     places = {f"{prefix(stage)}slots.": (stage, host.component("method", body["method"]).slots)
               for stage, body in recipe.bodies.items() if body.get("method")}  # fmt: skip
@@ -715,7 +729,7 @@ class _Stage:
         names = [
             name
             for name, (other, others) in {**self.batch, **outputs}.items()
-            if not misfit(other, port) and not copy.deepcopy(self.shapes).unify(others, axes)
+            if not misfit(other, port) and not self.shapes.copy().unify(others, axes)
         ]
         key = "bind" if path.startswith("losses.") else "rename"
         sets = " or ".join(f"--set {prefix(self.name)}{path}.{key}.{port.name}={name}" for name in names)
