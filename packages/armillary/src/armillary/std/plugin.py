@@ -12,6 +12,8 @@ def armillary_components() -> list[Any]:
         evaluators,
         images,
         keypoint_depth,
+        landmarks,
+        landmarks_3d,
         losses,
         module,
         networks,
@@ -20,4 +22,5 @@ def armillary_components() -> list[Any]:
         transforms,
     )
 
-    return parts_in(images, transforms, networks, module, renderers, losses, photometric, evaluators, keypoint_depth)
+    measures = (evaluators, keypoint_depth, landmarks, landmarks_3d)
+    return parts_in(images, transforms, networks, module, renderers, losses, photometric, *measures)
