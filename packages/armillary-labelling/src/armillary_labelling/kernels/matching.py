@@ -1,7 +1,8 @@
 r"""Matching of two label maps: every cell of the one against every cell of the other, in bounded memory.
 
 Label maps are flat: batch, channel, cell, cells row by row. Cell (i, j) of a map of stride s is at pixel
-(x, y) = (s j, s i) of its picture, not at the middle of the pixels that it covers; ``armillary.std.label_maps.lattice`` is that rule. A match
+(x, y) = (s j, s i) of its picture, not at the middle of the pixels that it covers; ``armillary.std.label_maps.lattice``
+is that rule. A match
 :math:`gu` is the position in the target picture of what the source shows at cell u, in pixels, between the cells as
 well. The probability that it is found at cell v is
 
