@@ -7,10 +7,8 @@ import pytest
 
 from armillary.config import structure
 from armillary.errors import ConfigError
-from armillary_keypoints import evaluators, evaluators_3d, heads, lifted, losses, method, networks, plugin, shape_space
+from armillary_keypoints import heads, lifted, losses, method, networks, plugin, shape_space
 from armillary_keypoints.transforms import RandomMask
-
-MEASURES = (evaluators.NmeRegressed, evaluators.Pck, evaluators_3d.Nme3dRegressed, evaluators_3d.Nme3dSimilarity)
 
 
 def test_catalogue():
@@ -19,8 +17,7 @@ def test_catalogue():
         *("encoder detector", "head keypoints", "head shape-space", "renderer edges", "renderer decoder"),
         *("transform random-mask", "method keypoints", "method lifted"),
         *("loss perceptual", "loss feature-distance", "loss projection", "loss repulsion"),
-        *("evaluator nme-regressed/1", "evaluator nme3d-regressed/1", "evaluator nme3d-similarity/1"),
-        *("evaluator pck/1", "evaluator spread/1"),
+        "evaluator spread/1",
     }
     assert all(spec.source and spec.summary for spec in parts)
 
@@ -57,34 +54,11 @@ def test_light_modules_import_no_torch():
         (losses.Perceptual, {"layers": []}),
         (losses.Perceptual, {"size": -1}),
         (losses.FeatureDistance, {"norm": "l3"}),
-        (evaluators.Pck, {"threshold": 0.0}),
     ],
 )
 def test_what_cannot_be_is_refused(part, setting):
     with pytest.raises(ConfigError, match=next(iter(setting))):
         structure(setting, part.Config)
-
-
-@pytest.mark.parametrize("measure", MEASURES)
-@pytest.mark.parametrize(
-    ("table", "said"),
-    [
-        ({"normaliser": [1, 1]}, "two different points"),
-        ({"normaliser": "eyes"}, "normaliser"),
-        ({"points": []}, "points"),
-        ({"points": [[-1]]}, "points"),
-    ],
-)
-def test_points_and_normalisers_that_cannot_be_are_refused(measure, table, said):
-    with pytest.raises(ConfigError, match=said):
-        structure(table, measure.Config)
-
-
-@pytest.mark.parametrize("measure", MEASURES)
-def test_points_and_normalisers_are_read(measure):
-    assert structure({"points": [[36, 39], [30]], "normaliser": [1, 0]}, measure.Config).points == ((36, 39), (30,))
-    for name in ("box", "image", "eyes-of-68"):
-        assert structure({"normaliser": name}, measure.Config).normaliser == name
 
 
 def test_the_defaults_are_autolinks():

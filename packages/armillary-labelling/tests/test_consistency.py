@@ -61,8 +61,8 @@ def test_apart_is_the_mean_angle_between_the_points():
     evaluator = shown(truth_as_labels())
     result = evaluator.result()
     generator = torch.Generator().manual_seed(0)
-    anchors = spread_points(evaluator._seen(sorted(evaluator.rows["score"]), generator), count=60)
-    read = torch.stack([evaluator._read(item, anchors)[2] for item in sorted(evaluator.rows["score"])]).sum(0) >= 5
+    anchors = spread_points(evaluator._seen(sorted(evaluator.kept["score"]), generator), count=60)
+    read = torch.stack([evaluator._read(item, anchors)[2] for item in sorted(evaluator.kept["score"])]).sum(0) >= 5
     cosine = anchors[read] @ anchors[read].T
     expected = torch.rad2deg(cosine.clamp(-1, 1).acos())[~torch.eye(int(read.sum()), dtype=torch.bool)].mean()
     assert result.figures["apart"].value == pytest.approx(float(expected), abs=0.5)
@@ -141,8 +141,8 @@ def test_nothing_is_read_across_a_fold():
 def test_a_picture_without_the_object_is_passed_over():
     turns = [*TURNS, 0.0]
     evaluator = shown(truth_as_labels(turns), turns=turns)
-    labels, coordinates, mask = evaluator.rows["score"]["008"]
-    evaluator.rows["score"]["008"] = (labels, coordinates * math.nan, torch.zeros_like(mask))
+    labels, coordinates, mask = evaluator.kept["score"]["008"]
+    evaluator.kept["score"]["008"] = (labels, coordinates * math.nan, torch.zeros_like(mask))
     result = evaluator.result()
     assert "008" not in result.rows
     assert len(result.rows) == len(TURNS)

@@ -9,9 +9,8 @@ from armillary.config import structure
 from armillary.errors import ConfigError
 from armillary_labelling import heads, losses, networks, plugin, transforms
 from armillary_labelling.consistency import LabelConsistency
-from armillary_labelling.landmarks import LandmarksNearest
 from armillary_labelling.matching import Matching
-from armillary_labelling.regression import LandmarksRegressed
+from armillary_labelling.regression import LandmarksTrained
 
 
 def test_catalogue():
@@ -20,7 +19,7 @@ def test_catalogue():
         *("encoder dilations", "encoder simple", "encoder hourglass", "head label-map", "method labelling"),
         *("transform tps-pair", "transform flow-pair", "transform photometric"),
         *("loss log", "loss distance", "loss margin", "loss exchange"),
-        *("evaluator landmarks-nearest/1", "evaluator landmarks-regressed/1"),
+        "evaluator landmarks-trained/1",
         *("evaluator matching/1", "evaluator label-consistency/1"),
     }
     assert all(spec.source and spec.summary for spec in parts)
@@ -37,10 +36,10 @@ def test_light_modules_import_no_torch():
 
 
 def test_points_and_normaliser_are_read_from_lists():
-    config = structure({"points": [[36, 39], [30]], "normaliser": [1, 0]}, LandmarksNearest.Config)
+    config = structure({"points": [[36, 39], [30]], "normaliser": [1, 0]}, LandmarksTrained.Config)
     assert config.points == ((36, 39), (30,))
     assert config.normaliser == (1, 0)
-    assert structure({"points": "five-of-68", "normaliser": "box"}, LandmarksRegressed.Config).points == "five-of-68"
+    assert structure({"points": "five-of-68", "normaliser": "box"}, LandmarksTrained.Config).points == "five-of-68"
 
 
 @pytest.mark.parametrize(
@@ -61,19 +60,18 @@ def test_points_and_normaliser_are_read_from_lists():
         (transforms.Photometric, {"jpeg_quality": [0, 50]}, "jpeg_quality"),
         (transforms.Photometric, {"jpeg_quality": [60, 50]}, "jpeg_quality must rise"),
         (transforms.Photometric, {"brightness": 1.5}, "brightness"),
-        (LandmarksNearest, {"points": "five"}, "points"),
-        (LandmarksNearest, {"points": []}, "points needs all or five-of-68 or lists"),
-        (LandmarksNearest, {"points": [[0], []]}, "points needs all or five-of-68 or lists"),
-        (LandmarksNearest, {"points": [[0, -1]]}, "points needs all or five-of-68 or lists"),
-        (LandmarksNearest, {"points": [0, 1]}, "points"),
-        (LandmarksNearest, {"normaliser": [1, 1]}, "normaliser needs two different points"),
-        (LandmarksNearest, {"normaliser": [-1, 1]}, "normaliser needs two different points"),
-        (LandmarksNearest, {"normaliser": "eyes"}, "normaliser"),
-        (LandmarksNearest, {"metric": "cosine"}, "metric"),
-        (LandmarksRegressed, {"epochs": 0}, "epochs"),
-        (LandmarksRegressed, {"annotated": 0}, "annotated"),
-        (LandmarksRegressed, {"milestones": [0.9, 0.5]}, "milestones must rise"),
-        (LandmarksRegressed, {"milestones": [1.0]}, "milestones' must be < 1"),
+        (LandmarksTrained, {"points": "five"}, "points"),
+        (LandmarksTrained, {"points": []}, "points needs all or five-of-68 or lists"),
+        (LandmarksTrained, {"points": [[0], []]}, "points needs all or five-of-68 or lists"),
+        (LandmarksTrained, {"points": [[0, -1]]}, "points needs all or five-of-68 or lists"),
+        (LandmarksTrained, {"points": [0, 1]}, "points"),
+        (LandmarksTrained, {"normaliser": [1, 1]}, "normaliser needs two different points"),
+        (LandmarksTrained, {"normaliser": [-1, 1]}, "normaliser needs two different points"),
+        (LandmarksTrained, {"normaliser": "eyes"}, "normaliser"),
+        (LandmarksTrained, {"epochs": 0}, "epochs"),
+        (LandmarksTrained, {"annotated": 0}, "annotated"),
+        (LandmarksTrained, {"milestones": [0.9, 0.5]}, "milestones must rise"),
+        (LandmarksTrained, {"milestones": [1.0]}, "milestones' must be < 1"),
         (Matching, {"frame": 0}, "frame"),
         (LabelConsistency, {"anchors": 1}, "anchors"),
         (LabelConsistency, {"pictures": 1}, "pictures"),
@@ -85,7 +83,7 @@ def test_wrong_settings_are_refused(part, table, message):
         structure(table, part.Config)
 
 
-@pytest.mark.parametrize("measure", [LandmarksNearest, LandmarksRegressed, Matching, LabelConsistency])
+@pytest.mark.parametrize("measure", [LandmarksTrained, Matching, LabelConsistency])
 def test_measures_name_baselines_and_refuse_to_measure_nothing(measure):
     assert "Baseline" in measure.protocol
     with pytest.raises(ValueError, match=measure.header["name"]):
@@ -93,7 +91,7 @@ def test_measures_name_baselines_and_refuse_to_measure_nothing(measure):
 
 
 def test_protocols_name_the_defaults():
-    assert f"of {LandmarksRegressed().intermediate} points of its own" in LandmarksRegressed.protocol
+    assert f"of {LandmarksTrained().intermediate} points of its own" in LandmarksTrained.protocol
     assert f"a picture of {Matching().frame:.0f} pixels" in Matching.protocol
     consistency = LabelConsistency()
     for words in (

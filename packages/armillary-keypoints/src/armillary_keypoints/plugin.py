@@ -6,7 +6,7 @@ from typing import Any
 from armillary.plugins.hookspecs import hookimpl, parts_in
 from armillary_keypoints.recipes import RECIPES
 
-_MODULES = "networks heads shape_space transforms losses lifted method evaluators evaluators_3d spread"
+_MODULES = "networks heads shape_space transforms losses lifted method spread"
 
 
 @hookimpl

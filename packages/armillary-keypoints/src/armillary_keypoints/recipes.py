@@ -17,9 +17,9 @@ _SCRIPTS = "xingzhehe/AutoLink, names of the runs in its scripts"
 _OPEN = "ours: the paper leaves it to a supplement that is not public"
 
 _EVALUATORS = {
-    "nme": Use("keypoints:nme-regressed/1"),
-    "nme3d": Use("keypoints:nme3d-regressed/1"),
-    "nme3d-aligned": Use("keypoints:nme3d-similarity/1"),
+    "nme": Use("std:landmarks-regressed/1"),
+    "nme3d": Use("std:landmarks3d-regressed/1"),
+    "nme3d-aligned": Use("std:landmarks3d-similarity/1"),
     "spread": Use("keypoints:spread/1"),
 }
 

@@ -4,8 +4,8 @@ import torch
 
 from armillary import ports
 from armillary.interfaces import Evaluation, Figure
+from armillary.std.rows import Rows
 from armillary_keypoints.losses import nearest_distances
-from armillary_keypoints.rows import Rows
 
 _SIDE = 2.0  # of the picture, in units of [-1, 1]
 _PER_CENT = 100.0

@@ -17,7 +17,8 @@ from torch import Tensor
 from armillary import ports
 from armillary.config import param
 from armillary.interfaces import Evaluation, Figure
-from armillary_labelling.annotation import Kept, map_stride
+from armillary.std.label_maps import map_stride
+from armillary.std.rows import Rows
 
 _METHOD = "method"
 _CANDIDATES = 8192  # object points among which the anchors are spread
@@ -29,7 +30,7 @@ SphereLabels = Annotated[ports.LabelMap, "batch 3 rows columns"]
 
 
 class LabelConsistency(
-    Kept,
+    Rows,
     name="label-consistency/1",
     source="ours: a number for what Figures 4 and 6 of Thewlis, Bilen, Vedaldi 2017, arXiv:1706.02932 show",
     summary="whether a point of the object has one label in every picture, and another point another",
@@ -92,7 +93,7 @@ class LabelConsistency(
 
     def result(self) -> Evaluation:
         """Return spread, apart, used and pck of the method and of constant, picture-position and random labels."""
-        ids = sorted(self.rows["score"])
+        ids = sorted(self.kept["score"])
         generator = torch.Generator().manual_seed(self.seed)
         anchors = spread_points(self._seen(ids, generator), count=self.anchors)
         values, place, read = (
@@ -129,7 +130,7 @@ class LabelConsistency(
         Raises:
             ValueError: there are none.
         """
-        parts = [coordinates[:, mask].T for _, coordinates, mask in map(self.rows["score"].__getitem__, ids)]
+        parts = [coordinates[:, mask].T for _, coordinates, mask in map(self.kept["score"].__getitem__, ids)]
         if not any(len(part) for part in parts):
             raise ValueError("label-consistency/1: no picture with object coordinates was scored")
         seen = torch.cat(parts).double()
@@ -137,7 +138,7 @@ class LabelConsistency(
 
     def _read(self, item: str, anchors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return labels at the anchors, their places in [-1, 1], and true where an anchor was found."""
-        labels, coordinates, mask = self.rows["score"][item]
+        labels, coordinates, mask = self.kept["score"][item]
         cells, counts = locate(coordinates.double(), mask, anchors, tolerance=self.tolerance, stretch=self.stretch)
         values = _bilinear(labels.double(), cells)
         extent = torch.tensor([max(labels.shape[-1] - 1, 1), max(labels.shape[-2] - 1, 1)], dtype=cells.dtype)

@@ -18,6 +18,7 @@ from torch import Tensor
 from armillary import ports
 from armillary.config import param
 from armillary.interfaces import Loss
+from armillary.std.label_maps import lattice
 from armillary_labelling.kernels import matching
 
 _PAPER = "Thewlis, Bilen, Vedaldi 2017, arXiv:1706.02932"
@@ -74,7 +75,7 @@ def cells(
         source=source_labels.flatten(2),
         target=target_labels.flatten(2),
         matches=matches.where(counts[..., None], 0.0),  # where nothing is valid the grid may be nan
-        positions=matching.lattice(
+        positions=lattice(
             rows, columns, stride=stride, height=height, width=width, dtype=exact, device=source_labels.device
         ),
         weights=counts.to(exact),

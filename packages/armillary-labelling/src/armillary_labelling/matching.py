@@ -13,10 +13,9 @@ from armillary.interfaces import Evaluation
 from armillary.kernels.sampling import grid_to_pixels
 from armillary.specs import Use
 from armillary.std.annotation import ErrorTable, chosen_points
-from armillary.std.annotation_config import Groups
-from armillary_labelling.annotation import Kept, map_stride
-from armillary_labelling.kernels.matching import lattice
-from armillary_labelling.landmarks import POINTS, nearest_cells
+from armillary.std.annotation_config import WHICH_POINTS, Groups, check_groups
+from armillary.std.label_maps import lattice, map_stride, nearest_cells
+from armillary.std.rows import Rows
 
 _METHOD, _STAY, _ANY = "method", "stay", "any cell"
 _SAME, _DIFFERENT = "same", "different"
@@ -39,7 +38,7 @@ HALF_STRENGTH_PAIR = Use(
 
 
 class Matching(
-    Kept, name="matching/1", source=_SOURCE, summary="landmarks matched between two pictures by their labels"
+    Rows, name="matching/1", source=_SOURCE, summary="landmarks matched between two pictures by their labels"
 ):
     """Error of landmarks of one view matched to another view of the same picture, and to one of the next picture.
 
@@ -59,7 +58,7 @@ class Matching(
         "Baselines: the landmark's own position (stay), and the mean over all cells (any cell)."
     )
 
-    points: Groups = POINTS
+    points: Groups = param("all", source=_SOURCE, validator=check_groups, help=WHICH_POINTS)
     frame: float = param(
         70.0,
         unit="pixel",
@@ -95,7 +94,7 @@ class Matching(
 
     def result(self) -> Evaluation:
         """Return the error of both matchings and of each baseline, in pixels of the frame."""
-        ids = sorted(self.rows["score"])
+        ids = sorted(self.kept["score"])
         if not ids:
             raise ValueError("matching/1: no picture with landmarks was scored")
         tables = {_SAME: ErrorTable()}
@@ -123,8 +122,8 @@ class Matching(
     def _errors(self, item: str, other: str) -> dict[str, Tensor]:
         """Return errors of one picture's landmarks in another's target, in pixels of the frame."""
         height, width = self.size
-        queries, start, seen, *_ = self.rows["score"][item]
-        *_, target, end, found = self.rows["score"][other]
+        queries, start, seen, *_ = self.kept["score"][item]
+        *_, target, end, found = self.kept["score"][other]
         stride = map_stride(target, height=height, width=width)
         cells = lattice(*target.shape[-2:], stride=stride, height=height, width=width, dtype=end.dtype)
         matched = nearest_cells(target[None].double(), queries.double(), metric="product")[0]

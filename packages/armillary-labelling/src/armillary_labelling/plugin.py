@@ -6,7 +6,7 @@ from typing import Any
 from armillary.plugins.hookspecs import hookimpl, parts_in
 from armillary_labelling.recipes import RECIPES
 
-_MODULES = "networks heads transforms losses method landmarks regression matching consistency"
+_MODULES = "networks heads transforms losses method regression matching consistency"
 
 
 @hookimpl

@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 import torch
-from attrs.validators import and_, deep_iterable, ge, gt, lt, optional
+from attrs.validators import and_, deep_iterable, ge, gt, lt
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
@@ -23,11 +23,9 @@ from armillary.config import param
 from armillary.interfaces import Evaluation
 from armillary.kernels.sampling import pixels_to_grid
 from armillary.rules import Rising
-from armillary.std.annotation import MEAN_SHAPE, METHOD, ErrorTable, chosen_points, compare, drawn, evaluation
-from armillary.std.annotation_config import Groups, Normaliser
-from armillary_labelling.annotation import Kept, map_stride
-from armillary_labelling.kernels.matching import lattice
-from armillary_labelling.landmarks import ERROR, NORMALISER, POINTS, Means
+from armillary.std.annotation import chosen_points
+from armillary.std.label_maps import lattice, map_stride
+from armillary.std.landmarks import ERROR, Annotated2d, Landmarks, Visible
 
 _PAPER = "Thewlis, Bilen, Vedaldi 2017"
 _DVE = "jamt9000/DVE"
@@ -86,11 +84,11 @@ def _moments(labels: Tensor, positions: Tensor) -> Tensor:
     return torch.cat((torch.ones_like(where[..., :1]), where, cells, products), dim=-1)
 
 
-class LandmarksRegressed(
-    Kept,
-    name="landmarks-regressed/1",
+class LandmarksTrained(
+    Landmarks,
+    name="landmarks-trained/1",
     source=f"{_PAPER}, arXiv:1706.02932, Section 4.3, Error Regress of Table 3; {_DVE}, model/keypoint_prediction.py",
-    summary="landmarks regressed from 50 learnt points each",
+    summary="landmarks regressed from 50 trained points each of a label map",
 ):
     """Error of landmarks that are linear in 50 points of their own, each the soft-argmax of a learnt label.
 
@@ -102,15 +100,12 @@ class LandmarksRegressed(
     do not count.
     """
 
-    fit_outputs = True
     protocol = (
         "each landmark is a linear function, without constant, of 50 points of its own: the soft-argmax of the labels' "
         "products with 50 learnt vectors; trained with a fixed seed on the annotated pictures of the training split "
         f"over frozen labels, without augmentation; {ERROR}"
     )
 
-    points: Groups = POINTS
-    normaliser: Normaliser = NORMALISER
     intermediate: int = param(
         50,
         unit="point",
@@ -151,15 +146,9 @@ class LandmarksRegressed(
         validator=gt(0),
         help="of positions inside the smooth L1",
     )
-    annotated: int | None = param(
-        None,
-        unit="picture",
-        validator=optional(ge(1)),
-        help="train on so many pictures of the training split, drawn with the seed; without it on all",
-    )
-    seed: int = param(0, validator=ge(0), help="of the first weights, the order and the pictures of annotated")
 
     def setup(self) -> None:
+        """Start without rows."""
         super().setup()
         self.device = torch.device("cpu")
 
@@ -168,52 +157,32 @@ class LandmarksRegressed(
         ids: list[str],
         image: ports.Image,
         labels: ports.LabelMap,
-        true_landmarks2d: ports.Landmarks2d,
-        true_visible: ports.Visibility | None = None,
+        true_landmarks2d: Annotated2d,
+        true_visible: Visible | None = None,
+        true_pose: ports.Pose | None = None,
         *,
         phase: str = "score",
     ) -> None:
         """Keep the label maps and points of a batch."""
-        self.size = (image.shape[-2], image.shape[-1])
         self.device = labels.device
         truth, counts = chosen_points(true_landmarks2d, true_visible, groups=self.points)
-        self.keep(phase, ids, labels.detach().cpu().float(), truth, counts)
+        maps = labels.detach().cpu().float()
+        self.keep_points(phase, ids, maps, image=image, truth=truth, counts=counts, pose=true_pose)
 
     fit = score
 
     def result(self) -> Evaluation:
-        """Train the regressor, and return its error and that of each baseline, in per cent of the normaliser."""
-        name = "landmarks-regressed/1"
-        if not self.rows["fit"]:
-            raise ValueError(f"{name}: no fit pass was run, so there is nothing to train on")
-        if not self.rows["score"]:
-            raise ValueError(f"{name}: no picture with landmarks was scored")
+        """Train the regressor, and return its error and that of each guess and oracle, in per cent of the normaliser."""
+        _, labels, truth, counts, angles = self.stacked("fit")
+        ids, asked, *rest = self.stacked("score")
         height, width = self.size
-        _, labels, truth, counts = self._stacked("fit")
         stride = map_stride(labels, height=height, width=width)
         pixels = lattice(*labels.shape[-2:], stride=stride, height=height, width=width)
         positions = pixels_to_grid(pixels, height=height, width=width)
         regressor, used = self.regressor(labels, truth.float(), counts, positions=positions)
-        shape = Means()
-        shape.add(truth.new_zeros(*truth.shape[:2], 1)[used], truth[used], counts[used])
-        assert shape.positions is not None
-        assert shape.count is not None
-        ids, labels, truth, counts = self._stacked("score")
-        found = regressor(labels).double()
-        counts = counts & (shape.count > 0)
-        table = ErrorTable()
-        compare(
-            table,
-            ids,
-            {METHOD: found, MEAN_SHAPE: shape.mean(shape.positions).expand_as(found)},
-            truth=truth,
-            counts=counts,
-            normaliser=self.normaliser,
-            size=self.size,
-        )
-        found_here = evaluation(name, table, drawn(ids, found, truth, counts), seen=shape.count, size=self.size)
-        notes = (f"trained on {len(used)} annotated pictures for {self.epochs} epochs", *found_here.notes)
-        return attrs.evolve(found_here, notes=notes)
+        known = (truth[used], counts[used], angles[used])
+        found = self.evaluated(regressor(asked).double(), known, (ids, rest[0], rest[1], rest[2]))
+        return attrs.evolve(found, notes=(f"trained for {self.epochs} epochs", *found.notes))
 
     def regressor(
         self,
@@ -288,9 +257,3 @@ class LandmarksRegressed(
                 optimiser.zero_grad()
                 loss.backward()
                 optimiser.step()
-
-    def _stacked(self, phase: str) -> tuple[list[str], Tensor, Tensor, Tensor]:
-        rows = self.rows[phase]
-        ids = sorted(rows)
-        labels, truth, counts = (torch.stack(column) for column in zip(*(rows[item] for item in ids), strict=True))
-        return ids, labels, truth, counts

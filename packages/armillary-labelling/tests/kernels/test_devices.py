@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from armillary.std.label_maps import lattice
 from armillary_labelling.kernels import matching
 from armillary_labelling.kernels import thin_plate_spline as splines
 
@@ -13,7 +14,7 @@ def normal(*shape, seed=0):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-POSITIONS = matching.lattice(ROWS, COLUMNS, stride=2, height=8, width=10, dtype=torch.float64)
+POSITIONS = lattice(ROWS, COLUMNS, stride=2, height=8, width=10, dtype=torch.float64)
 LABELS = (normal(2, 3, ROWS * COLUMNS), normal(2, 3, ROWS * COLUMNS, seed=1))
 MATCHES = (POSITIONS * torch.tensor([0.8, 0.7]) + 0.37).expand(2, -1, -1)
 KNOTS = splines.control_points(CONTROL, dtype=torch.float64) + 0.05 * normal(2, 9, 2)

@@ -7,11 +7,11 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from armillary.kernels import sampling
+from armillary.std.label_maps import lattice
 from armillary_labelling.kernels import matching
 from armillary_labelling.kernels.matching import (
     exchanged,
     expected_distance,
-    lattice,
     match_log_likelihood,
     matching_margin,
     subsample_grid,
@@ -99,14 +99,6 @@ def test_margin_by_hand():
     assert slope == pytest.approx(math.log(3), rel=1e-14)
     value, slope = by_hand(matching_margin, (4.0, 0.0), rows=1, columns=2, scale=0.25, exponent=1)
     assert (value, slope) == (0, 0)
-
-
-def test_cells_stand_at_the_pixels_that_they_are_read_at():
-    """Cell (1, 2) of a map of stride 2 is pixel x = 4, y = 2."""
-    positions = lattice(3, 4, stride=2, height=7, width=8)
-    assert positions.view(3, 4, 2)[1, 2].tolist() == [4, 2]
-    assert positions[0].tolist() == [0, 0]
-    assert positions[-1].tolist() == [6, 4]
 
 
 @pytest.mark.parametrize("size", [(8, 10), (9, 11), (7, 7)])
@@ -485,8 +477,6 @@ def test_lattices_that_do_not_fit_are_refused():
         match_log_likelihood(source, target, **arguments, rows=5, columns=7)
     with pytest.raises(ValueError, match="42 positions"):
         expected_distance(source, target, **arguments, exponent=1, columns=5)
-    with pytest.raises(ValueError, match="does not fit"):
-        lattice(4, 4, stride=2, height=7, width=8)
     with pytest.raises(ValueError, match="no smaller than"):
         subsample_grid(torch.zeros(1, 3, 5, 2), stride=4)
 

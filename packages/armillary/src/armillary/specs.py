@@ -186,6 +186,7 @@ class EvaluatorSpec(ComponentSpec):
         transforms: what its items go through first, each item under a random stream of its own that is the same in every
             run, so that a measure on warped pictures is one on the same warps.
         calls: what of the method gives the outputs: ``predict``, or ``forward`` with the ports that it trains on.
+        either: optional ports of which the measure needs one, the first that is found; any of them makes it fit.
         recipe_settings: a transform that the recipe names too begins with the recipe's settings, so that sizes fit the
             network; what ``transforms`` sets itself is the protocol's and stays.
     """
@@ -195,6 +196,7 @@ class EvaluatorSpec(ComponentSpec):
     passes: tuple[tuple[str, str], ...] = (("score", "test"),)
     protocol: str = ""
     fit_outputs: bool = False
+    either: tuple[str, ...] = ()
     transforms: "tuple[Use, ...]" = ()
     calls: Literal["predict", "forward"] = attrs.field(
         default="predict", validator=attrs.validators.in_(("predict", "forward"))

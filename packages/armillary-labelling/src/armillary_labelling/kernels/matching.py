@@ -1,7 +1,8 @@
 r"""Matching of two label maps: every cell of the one against every cell of the other, in bounded memory.
 
 Label maps are flat: batch, channel, cell, cells row by row. Cell (i, j) of a map of stride s is at pixel
-(x, y) = (s j, s i) of its picture, not at the middle of the pixels that it covers; :func:`lattice` is that rule. A match
+(x, y) = (s j, s i) of its picture, not at the middle of the pixels that it covers; ``armillary.std.label_maps.lattice``
+is that rule. A match
 :math:`gu` is the position in the target picture of what the source shows at cell u, in pixels, between the cells as
 well. The probability that it is found at cell v is
 
@@ -35,37 +36,6 @@ _ENTRIES_PER_BLOCK = {"cpu": 2**19, "cuda": 2**26}  # a processor's cache; a dev
 _CHANNELS_OF_ATTENTION = 8  # fused attention wants a multiple of this many; zeros change nothing
 
 _Distances = Callable[[slice, slice, Tensor], Tensor]
-
-
-def lattice(
-    rows: int,
-    columns: int,
-    *,
-    stride: int,
-    height: int,
-    width: int,
-    dtype: torch.dtype = torch.float32,
-    device: torch.device | str | None = None,
-) -> Float[Tensor, "cells 2"]:
-    """Return positions of the cells of a label map in its picture, row by row: (x, y) = (s j, s i), pixels.
-
-    Args:
-        stride: pixels per cell, s = picture height // map height.
-        height, width: of the picture.
-
-    Raises:
-        ValueError: the map does not fit into the picture.
-
-    Source: jamt9000/DVE, model/loss.py, whose maps are compared at ``[::stride]`` of the picture.
-
-    >>> lattice(1, 3, stride=8, height=8, width=24).tolist()
-    [[0.0, 0.0], [8.0, 0.0], [16.0, 0.0]]
-    """
-    if min(rows, columns, stride) < 1 or rows * stride > height or columns * stride > width:
-        raise ValueError(f"a map of {rows} x {columns} cells of {stride} does not fit into {height} x {width} pixels")
-    x = torch.arange(columns, dtype=dtype, device=device) * stride
-    y = torch.arange(rows, dtype=dtype, device=device) * stride
-    return torch.stack((x.repeat(rows), y.repeat_interleave(columns)), dim=-1)
 
 
 def subsample_grid(
@@ -125,7 +95,7 @@ def expected_distance(
 
     Source: Eq. 5; the paper's integral over the picture is left to the weights. Exponents 1 and 0.5 are the paper's.
 
-    >>> equal, positions = torch.zeros(1, 3, 2), lattice(1, 2, stride=4, height=4, width=8)
+    >>> equal, positions = torch.zeros(1, 3, 2), torch.tensor([[0.0, 0.0], [4.0, 0.0]])
     >>> cells = {"matches": positions[None], "positions": positions, "weights": torch.ones(1, 2)}
     >>> expected_distance(equal, equal, **cells, exponent=1.0).tolist()  # each cell: half the time 4 pixels away
     [4.0]
@@ -166,7 +136,7 @@ def match_log_likelihood(
     Source: the probabilistic loss of Section 3.2, Eq. 4, whose formula is read as the likelihood of Eq. 3. The
     interpolation is ours: the paper does not say what gu is between pixels.
 
-    >>> equal, positions = torch.zeros(1, 3, 2), lattice(1, 2, stride=4, height=4, width=8)
+    >>> equal, positions = torch.zeros(1, 3, 2), torch.tensor([[0.0, 0.0], [4.0, 0.0]])
     >>> cells = {"matches": positions[None], "positions": positions, "weights": torch.ones(1, 2)}
     >>> nats = match_log_likelihood(equal, equal, **cells, rows=1, columns=2)  # two guesses between two cells: 2 ln 2
     >>> round(nats.item(), 4)
@@ -214,7 +184,7 @@ def matching_margin(
 
     Source: footnote 2, which leaves the margin open.
 
-    >>> equal, positions = torch.zeros(1, 3, 2), lattice(1, 2, stride=4, height=4, width=8)
+    >>> equal, positions = torch.zeros(1, 3, 2), torch.tensor([[0.0, 0.0], [4.0, 0.0]])
     >>> cells = {"matches": positions[None], "positions": positions, "weights": torch.ones(1, 2)}
     >>> matching_margin(equal, equal, **cells, rows=1, columns=2, scale=0.5, exponent=1.0).tolist()  # 2 cells x 0.5 x 4
     [4.0]
@@ -271,7 +241,7 @@ def naive_expected_distance(
 ) -> Float[Tensor, " batch"]:
     """Return :func:`expected_distance` from the whole table by plain autograd: the reference.
 
-    >>> (source, target), positions = torch.rand(2, 1, 3, 2), lattice(1, 2, stride=4, height=4, width=8)
+    >>> (source, target), positions = torch.rand(2, 1, 3, 2), torch.tensor([[0.0, 0.0], [4.0, 0.0]])
     >>> cells = {"matches": positions[None], "positions": positions, "weights": torch.ones(1, 2), "exponent": 0.5}
     >>> torch.allclose(naive_expected_distance(source, target, **cells), expected_distance(source, target, **cells))
     True
@@ -293,7 +263,7 @@ def naive_match_log_likelihood(
 ) -> Float[Tensor, " batch"]:
     """Return :func:`match_log_likelihood` from the whole table and bilinear weights of every cell: the reference.
 
-    >>> (source, target), positions = torch.rand(2, 1, 3, 2), lattice(1, 2, stride=4, height=4, width=8)
+    >>> (source, target), positions = torch.rand(2, 1, 3, 2), torch.tensor([[0.0, 0.0], [4.0, 0.0]])
     >>> cells = {"matches": positions[None], "positions": positions, "weights": torch.ones(1, 2)}
     >>> losses = naive_match_log_likelihood, match_log_likelihood
     >>> both = [f(source, target, **cells, rows=1, columns=2) for f in losses]
@@ -319,7 +289,7 @@ def naive_matching_margin(
 ) -> Float[Tensor, " batch"]:
     """Return :func:`matching_margin` from the whole table and bilinear weights of every cell: the reference.
 
-    >>> (source, target), positions = torch.rand(2, 1, 3, 2), lattice(1, 2, stride=4, height=4, width=8)
+    >>> (source, target), positions = torch.rand(2, 1, 3, 2), torch.tensor([[0.0, 0.0], [4.0, 0.0]])
     >>> cells = {"matches": positions[None], "positions": positions, "weights": torch.ones(1, 2)}
     >>> settings = {"rows": 1, "columns": 2, "scale": 0.5, "exponent": 1.0}
     >>> both = [f(source, target, **cells, **settings) for f in (naive_matching_margin, matching_margin)]

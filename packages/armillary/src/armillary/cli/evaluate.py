@@ -138,7 +138,7 @@ def _print(name: str, result: Mapping[str, Any], entry: Mapping[str, Any]) -> No
     show.data(f"{name} ({result['id']}) on {show.count(entry['items'], 'item')} of {place}, step {entry['step']}")
     measures = [*result["figures"]]
     rows = [["this run", *(_figure(result["figures"][each]) for each in measures)]]
-    for baseline, figures in result["baselines"].items():
+    for baseline, figures in (*result["baselines"].items(), *result.get("oracles", {}).items()):
         rows.append([baseline, *(_figure(figures[each]) if each in figures else "" for each in measures)])
     show.table(rows, columns=["", *(_measure(each, result["figures"][each]) for each in measures)])
     if result.get("fitted_on"):

@@ -275,12 +275,13 @@ def _row_notes(
 def _baselines(
     chosen: Sequence[Measure], records: Mapping[str, Mapping[int, Mapping[str, Any]]], columns: Sequence[Column]
 ) -> list[Row]:
-    """Return a row for each baseline; one for each way of reading the data where its figures differ."""
+    """Return a row for each baseline and oracle; one for each way of reading the data where its figures differ."""
     per: dict[str, dict[str, dict[tuple[str, str], float]]] = {}  # baseline, recipe, figure
     for measure in chosen:
         for recipe, seeds in records.items():
             for record in seeds.values():
-                for name, figures in _measured(record, measure).get("baselines", {}).items():
+                found = _measured(record, measure)
+                for name, figures in (*found.get("baselines", {}).items(), *found.get("oracles", {}).items()):
                     place = per.setdefault(name, {}).setdefault(recipe, {})
                     place |= {(measure.name, figure): value["value"] for figure, value in figures.items()}
     rows = []

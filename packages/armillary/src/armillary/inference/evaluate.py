@@ -310,6 +310,7 @@ def _plain(bound: BoundPlan, found: Evaluation, fitted: str | None, *, entry: Ma
     def table(figures: Any) -> dict[str, Any]:
         return {name: _figure(figure) for name, figure in figures.items()}
 
+    oracles = {name: table(figures) for name, figures in found.oracles.items()}
     return {
         "id": bound.id,
         "settings": dict(bound.settings),
@@ -317,6 +318,7 @@ def _plain(bound: BoundPlan, found: Evaluation, fitted: str | None, *, entry: Ma
         "protocol": bound.spec.protocol,
         "figures": table(found.figures),
         "baselines": {name: table(figures) for name, figures in found.baselines.items()},
+        **({"oracles": oracles} if oracles else {}),
         "fitted_on": fitted,
         "notes": list(found.notes),
     }

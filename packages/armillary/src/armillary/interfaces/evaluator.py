@@ -54,6 +54,7 @@ class Evaluation:
     Args:
         figures: measure to figure, of the method.
         baselines: trivial baseline to its figures, by the same protocol on the same items.
+        oracles: answer from a part of the truth to its figures, by the same protocol: no guess, so never the one to beat.
         notes: what a reader must know to compare.
         rows: per-item values by id, where the evaluator keeps them.
         points: by id, where the evaluator finds points; those of a few pictures are drawn.
@@ -61,6 +62,7 @@ class Evaluation:
 
     figures: Mapping[str, Figure]
     baselines: Mapping[str, Mapping[str, Figure]] = attrs.field(factory=dict)
+    oracles: Mapping[str, Mapping[str, Figure]] = attrs.field(factory=dict)
     notes: tuple[str, ...] = ()
     rows: Mapping[str, Mapping[str, float]] = attrs.field(factory=dict)
     points: Mapping[str, Points] = attrs.field(factory=dict)
@@ -71,16 +73,18 @@ class Evaluator(Part):
 
     ``score(ids, ...)`` sees the items of the test split. ``fit(ids, ...)``, where there is one, sees those of the training split
     before; the method's outputs are missing there unless ``fit_outputs``. Their other arguments are ports. Each name in ``again``
-    is a further pass over the test split under other draws of the transforms; ``score`` then takes the name as ``phase``.
+    is a further pass over the test split under other draws of the transforms; ``score`` then takes the name as ``phase``. Of the
+    optional ports in ``either`` one is needed: the measure serves methods that give different ones.
     """
 
     SPEC = specs.EvaluatorSpec
-    FACTS = ("protocol", "transforms", "calls", "recipe_settings", "fit_outputs")
+    FACTS = ("protocol", "transforms", "calls", "recipe_settings", "fit_outputs", "either")
     protocol: ClassVar[str] = ""
     transforms: ClassVar[tuple[specs.Use, ...]] = ()
     calls: ClassVar[Literal["predict", "forward"]] = "predict"
     recipe_settings: ClassVar[bool] = False
     fit_outputs: ClassVar[bool] = False
+    either: ClassVar[tuple[str, ...]] = ()
     again: ClassVar[tuple[str, ...]] = ()
 
     @classmethod

@@ -119,13 +119,13 @@ def page_parts(folder: RunFolder, plan: Plan) -> dict[str, Any]:
 
 
 def result_tables(folder: RunFolder) -> Iterator[Table]:
-    """Yield one table per evaluator and data set: the method's row, then those of the trivial baselines."""
+    """Yield one table per evaluator and data set: the method's row, then those of the trivial baselines and of the oracles."""
     for entry in folder.read_json(RESULTS, []):
         for name, result in entry["evaluators"].items():
             measures = list(result["figures"])
             columns = ["", *(_measure(measure, result["figures"][measure]) for measure in measures)]
             rows: list[list[object]] = [["this run", *(_shown(result["figures"][m]) for m in measures)]]
-            for baseline, figures in result["baselines"].items():
+            for baseline, figures in (*result["baselines"].items(), *result.get("oracles", {}).items()):
                 rows.append([baseline, *(_shown(figures[m]) if m in figures else "" for m in measures)])
             fitted = f" Average fitted on {result['fitted_on']}." if result.get("fitted_on") else ""
             notes = "".join(f" {note}." for note in result.get("notes", []))

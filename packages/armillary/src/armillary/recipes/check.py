@@ -624,6 +624,8 @@ class _Stage:
                 found = self._look_up(path, entry["use"], port, bind, part[1], outputs)
                 if found:
                     bound[port.name] = found
+            if not changed:
+                self._need_either(path, entry["use"], spec, bound)
             plans[name] = BoundPlan(
                 id=entry["use"],
                 spec=spec,
@@ -633,6 +635,15 @@ class _Stage:
                 weight=entry.get("weight", 1.0),
             )
         return plans
+
+    def _need_either(
+        self, path: str, id: str, spec: LossSpec | EvaluatorSpec, bound: Mapping[str, tuple[str, str]]
+    ) -> None:
+        """Refuse an evaluator that finds none of the ports of which it needs one."""
+        either = spec.either if isinstance(spec, EvaluatorSpec) else ()
+        if either and not any(port in bound for port in either):
+            names = " or ".join(either)
+            self._refuse(path, f"it needs {names}, but all are missing", part=id, port=names, missing=True)
 
     def _measured(self, method: MethodSpec, name: str, bound: BoundPlan) -> BoundPlan:
         """Return the plan of an evaluator with its own transforms of items."""
@@ -659,6 +670,7 @@ class _Stage:
         rename = {**entry.get("rename", {}), **entry.get("bind", {})}
         ports = _Ports(stage.shapes, spec, bound.settings, {}, scope=name)
         found = {port.name: stage._look_up("", bound.id, port, rename, ports, outputs) for port in spec.consumes}
+        stage._need_either("", bound.id, spec, {port: place for port, place in found.items() if place})
         for each in stage.misfits:
             where = f"evaluators.{name}: {each.where}" if each.where else f"evaluators.{name}"
             self.misfits.append(attrs.evolve(each, where=where))

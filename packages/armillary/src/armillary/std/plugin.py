@@ -13,6 +13,8 @@ def armillary_components() -> list[Any]:
         evaluators,
         images,
         keypoint_depth,
+        landmarks,
+        landmarks_3d,
         losses,
         module,
         networks,
@@ -21,6 +23,5 @@ def armillary_components() -> list[Any]:
         transforms,
     )
 
-    return parts_in(
-        images, transforms, networks, module, renderers, adapters, losses, photometric, evaluators, keypoint_depth
-    )
+    measures = (evaluators, keypoint_depth, landmarks, landmarks_3d)
+    return parts_in(images, transforms, networks, module, renderers, adapters, losses, photometric, *measures)

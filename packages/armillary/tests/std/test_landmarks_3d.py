@@ -5,9 +5,9 @@ import torch
 
 from armillary.errors import DataError
 from armillary.kernels.rotations import exp_map, random_rotation
-from armillary_keypoints.evaluators_3d import (
-    Nme3dRegressed,
-    Nme3dSimilarity,
+from armillary.std.landmarks_3d import (
+    Landmarks3dRegressed,
+    Landmarks3dSimilarity,
     mixture,
     picture_space,
     procrustes_mean,
@@ -51,7 +51,7 @@ def measured(kind, fit, score, *, normaliser="image", **how):
     return evaluator.result()
 
 
-KINDS = (Nme3dRegressed, Nme3dSimilarity)
+KINDS = (Landmarks3dRegressed, Landmarks3dSimilarity)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -84,9 +84,9 @@ def test_depth_from_the_plane_is_regression_not_shape():
     truth = MIXED @ points
     truth[..., 2] -= truth[..., 2].mean(dim=1, keepdim=True)
     half = ((points[:60], truth[:60]), (points[60:], truth[60:]))
-    assert measured(Nme3dRegressed, *half).baselines["without depth"]["error"].value < 1e-3
-    assert measured(Nme3dSimilarity, *half).figures["error"].value < 1e-3
-    assert measured(Nme3dSimilarity, *half).baselines["without depth"]["error"].value > 1.0
+    assert measured(Landmarks3dRegressed, *half).baselines["without depth"]["error"].value < 1e-3
+    assert measured(Landmarks3dSimilarity, *half).figures["error"].value < 1e-3
+    assert measured(Landmarks3dSimilarity, *half).baselines["without depth"]["error"].value > 1.0
 
 
 def test_a_mirrored_depth_is_seen_by_the_similarity_alone():
@@ -96,18 +96,18 @@ def test_a_mirrored_depth_is_seen_by_the_similarity_alone():
         return pair[0] * torch.tensor([1.0, 1.0, -1.0]), pair[1]
 
     fit, score = objects(60), objects(20, seed=1)
-    wrong = measured(Nme3dSimilarity, hollow(fit), hollow(score))
+    wrong = measured(Landmarks3dSimilarity, hollow(fit), hollow(score))
     assert wrong.figures["error"].value > 0.3
     assert wrong.baselines["depth mirrored"]["error"].value < 1e-3
-    assert measured(Nme3dRegressed, hollow(fit), hollow(score)).figures["error"].value < 1e-3
+    assert measured(Landmarks3dRegressed, hollow(fit), hollow(score)).figures["error"].value < 1e-3
 
 
 def test_pose_and_size_do_not_count_for_the_similarity():
     fit, (points, truth) = objects(60), objects(20, seed=1)
     turns = random_rotation(20, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
     moved = 0.5 * points @ turns.mT
-    assert measured(Nme3dSimilarity, fit, (moved, truth)).figures["error"].value < 1e-3
-    assert measured(Nme3dRegressed, fit, (moved, truth)).figures["error"].value > 1.0
+    assert measured(Landmarks3dSimilarity, fit, (moved, truth)).figures["error"].value < 1e-3
+    assert measured(Landmarks3dRegressed, fit, (moved, truth)).figures["error"].value > 1.0
 
 
 def test_mixtures_turn_with_the_points():
@@ -132,7 +132,7 @@ def test_the_mean_shape_of_a_rigid_object_is_the_object():
 
 def test_a_rigid_object_is_told_by_its_mean_shape():
     """The baseline that shows what alignment alone gives: on a rigid object, everything."""
-    baselines = measured(Nme3dSimilarity, objects(60), objects(20, seed=1)).baselines
+    baselines = measured(Landmarks3dSimilarity, objects(60), objects(20, seed=1)).baselines
     assert baselines["mean shape"]["error"].value < 0.1
     assert baselines["one place"]["error"].value > 5.0
 
@@ -163,7 +163,7 @@ def test_a_distance_of_points_is_taken_in_space():
     truth[..., :2] = torch.tensor([[0.5, 0], [0, 0.0], [-0.5, 0.0], [0.0, -0.5]], dtype=torch.float64)
     truth[:, 1:3, :2], truth[:, 1, 2], truth[:, 2, 2] = 0.0, 1.0, -1.0
     truth[:, [0, 3], 2] = 0.0
-    result = measured(Nme3dRegressed, (points, truth), (points, truth), normaliser=(1, 2))
+    result = measured(Landmarks3dRegressed, (points, truth), (points, truth), normaliser=(1, 2))
     assert "the normaliser is 8.0 pixels in the mean" in result.notes[0]
 
 
@@ -187,10 +187,12 @@ def test_oblong_pictures_are_refused():
     given = ports(*objects(2))
     given["image"] = torch.zeros(2, 3, SIZE, 2 * SIZE)
     with pytest.raises(DataError, match="needs square pictures, got 18 x 9"):
-        Nme3dRegressed().update("fit", ids=names(2), ports=given)
+        Landmarks3dRegressed().update("fit", ids=names(2), ports=given)
 
 
-@pytest.mark.parametrize(("kind", "words"), [(Nme3dRegressed, "No further alignment"), (Nme3dSimilarity, "best scale")])
+@pytest.mark.parametrize(
+    ("kind", "words"), [(Landmarks3dRegressed, "No further alignment"), (Landmarks3dSimilarity, "best scale")]
+)
 def test_protocols_say_how_the_two_readings_differ(kind, words):
     assert all(word in kind.protocol for word in (words, "Baselines", "training split"))
     with pytest.raises(ValueError, match=f"{kind.header['name']}: no fit pass was run"):

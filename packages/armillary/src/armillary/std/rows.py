@@ -1,15 +1,15 @@
-"""Rows of pictures, kept until a measure's result: it does not depend on batches or shards, nor on their order."""
+"""Rows per item, kept until the result of a measure: it does not depend on batches or shards, nor on their order."""
 
 from typing import Any, Self
 
 import torch
 from torch import Tensor
 
-from armillary.interfaces import Evaluator
+from armillary.interfaces.evaluator import Evaluator
 
 
 class Rows(Evaluator):
-    """Base of measures that keep a row for each picture, by pass and id."""
+    """Base of measures that keep a row per item, by pass and id."""
 
     def setup(self) -> None:
         """Start without rows."""
@@ -17,11 +17,11 @@ class Rows(Evaluator):
         self.size = (0, 0)
 
     def keep(self, phase: str, ids: list[str], *columns: Any) -> None:
-        """Add a row for each item of a batch."""
+        """Add a row per item of a batch."""
         self.kept[phase].update(zip(ids, zip(*columns, strict=True), strict=True))
 
     def merge(self, other: Self) -> None:
-        """Add the rows of another shard: pictures join by id."""
+        """Add the rows of another shard: items join by id."""
         for phase, rows in other.kept.items():
             self.kept[phase].update(rows)
         self.size = max(self.size, other.size)

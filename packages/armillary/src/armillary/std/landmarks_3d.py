@@ -15,7 +15,7 @@ from torch import Tensor
 from armillary import ports
 from armillary.config import param
 from armillary.errors import DataError
-from armillary.interfaces import Evaluation
+from armillary.interfaces.evaluator import Evaluation
 from armillary.kernels.procrustes import aligned
 from armillary.ports import Of
 from armillary.std.annotation import (
@@ -38,17 +38,9 @@ from armillary.std.annotation_config import (
     check_groups,
     check_normaliser,
 )
-from armillary_keypoints.evaluators import (
-    REGRESSED,
-    TOLD,
-    TRIVIAL,
-    Annotated2d,
-    Visible,
-    least_squares,
-    mean_shape,
-)
-from armillary_keypoints.rows import Rows
-from armillary_keypoints.shape_space import InSpace
+from armillary.std.landmark_fits import least_squares, mean_shape
+from armillary.std.landmarks import PER_CENT, TRIVIAL, Annotated2d, Visible
+from armillary.std.rows import Rows
 
 _PAPER = "Wang, Cao, Bernard 2024"
 _FLAT, _MIRRORED, _ONE_PLACE = "without depth", "depth mirrored", "one place"
@@ -60,6 +52,13 @@ _SPACE = (
     "depth has z = 0"
 )
 
+_REGRESSED = (
+    "each annotated point is a linear function, without constant, of all coordinates of the key points in [0, 1], by closed-form "
+    "least squares over the pictures of the training split in which that point is visible"
+)
+
+InSpace = Annotated[ports.Keypoints3d, Of(unit="normalised", frame="camera")]
+"""Key points in units of the picture's [-1, 1]: larger z is farther."""
 Annotated3d = Annotated[ports.Landmarks3d, Of(shape="batch annotated 3", frame="camera")]
 
 
@@ -142,17 +141,17 @@ class PointsInSpace(Rows):
         return result if self.has_depth else attrs.evolve(result, notes=(*result.notes, _NO_DEPTH))
 
 
-class Nme3dRegressed(
+class Landmarks3dRegressed(
     PointsInSpace,
-    name="nme3d-regressed/1",
+    name="landmarks3d-regressed/1",
     source=f"{_PAPER}, Table 4: one reading of 'aligned to ground truth', which the paper does not explain",
     summary="annotated points in space regressed from the key points",
 ):
     """Error of points in space regressed from all coordinates of the key points."""
 
     protocol = (
-        f"{REGRESSED}, depth among them; {_SPACE}. No further alignment. It asks what the key points know of the shape in "
-        f"space, in whatever form: points of the plane may predict depth too. The error is the distance in space, {TOLD} "
+        f"{_REGRESSED}, depth among them; {_SPACE}. No further alignment. It asks what the key points know of the shape in "
+        f"space, in whatever form: points of the plane may predict depth too. The error is the distance in space, {PER_CENT} "
         f"{TRIVIAL} Beside them the same key points without their depth."
     )
 
@@ -171,9 +170,9 @@ class Nme3dRegressed(
         return self.evaluated(ids, found, truth=wanted, counts=asked_counts & (seen > 0), seen=seen)
 
 
-class Nme3dSimilarity(
+class Landmarks3dSimilarity(
     PointsInSpace,
-    name="nme3d-similarity/1",
+    name="landmarks3d-similarity/1",
     source=f"{_PAPER}, Table 4: another reading of 'aligned to ground truth'; Umeyama 1991, doi:10.1109/34.88573",
     summary="key points in space mixed to annotated points, and aligned picture by picture",
 ):
@@ -188,7 +187,7 @@ class Nme3dSimilarity(
         "the training split after both are centred; then each picture's points are brought onto its truth by the best scale, "
         f"rotation (no mirror) and translation; {_SPACE}. It asks whether the key points have the right shape in space: depth "
         "that is not there cannot be regressed, and neither pose nor size of the object counts. The error is the distance in "
-        f"space, {TOLD} Baselines, aligned the same way: the mean shape of the training split (generalised Procrustes), all "
+        f"space, {PER_CENT} Baselines, aligned the same way: the mean shape of the training split (generalised Procrustes), all "
         "points in one place, the same key points without their depth, and with their depth mirrored."
     )
 
