@@ -284,5 +284,5 @@ def test_colours_are_drawn_from_the_generator_alone():
 
 
 def test_qualities_must_be_in_order():
-    with pytest.raises(ValueError, match="two qualities from 1 to 100"):
+    with pytest.raises(ValueError, match="jpeg_quality must rise"):
         Photometric(jpeg_quality=(90, 30))

@@ -53,8 +53,8 @@ def test_each_kind_is_written_whole(here, kind):
 
 
 def test_kinds_are_those_of_the_contract():
-    """Every kind of component but generators, which need no method, and recipes, which a method brings."""
-    assert {*KINDS, "generator", "recipe"} == {*COMPONENTS}
+    """Every kind of component but generators, which need no method, recipes, which a method brings, and adapters."""
+    assert {*KINDS, "adapter", "generator", "recipe"} == {*COMPONENTS}
 
 
 @pytest.mark.parametrize("kind", KINDS)

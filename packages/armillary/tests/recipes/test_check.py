@@ -40,7 +40,7 @@ def test_stages_take_parts_of_earlier_ones(toy_host):
     assert found.serves == "embedding"
     assert found.stages["embedding"].slots["target"].takes == ("shapes", "picture.encoder", True)
     assert found.stages["views"].slots["embedding"].takes == ("embedding", "*", True)
-    assert found.stages["views"].slots["head"].inputs == {"feature": (None, 5)}
+    assert found.stages["views"].slots["head"].inputs == {"feature": (None, 4)}
 
 
 def test_a_slot_shares_the_module_of_another(toy_host):
@@ -65,7 +65,7 @@ def test_an_adapter_makes_a_map_a_vector(toy_host):
     part = stage.slots["picture.encoder"]
     assert [each.id for each in part.after] == ["std:pool"]
     assert not part.before
-    assert part.after[0].outputs == {"feature": (None, 5)}
+    assert part.after[0].outputs == {"feature": (None, 4)}
     assert stage.extras == {"picture.encoder.features": ("picture.encoder", "features")}
 
 
