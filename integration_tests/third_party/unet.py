@@ -25,7 +25,7 @@ class Maps(TypedDict):
 class Depth(TypedDict):
     """A depth map of the picture's size."""
 
-    depth: ports.Depth
+    depth: Annotated[ports.Depth, ports.Of(frame="canonical")]
 
 
 class Down(Encoder, name="down", source="ours"):

@@ -642,8 +642,10 @@ class _Stage:
         """Refuse an evaluator that finds none of the ports of which it needs one."""
         either = spec.either if isinstance(spec, EvaluatorSpec) else ()
         if either and not any(port in bound for port in either):
-            names = " or ".join(either)
-            self._refuse(path, f"it needs {names}, but all are missing", part=id, port=names, missing=True)
+            ports = " or ".join(str(port) for port in spec.consumes if port.name in either)
+            self._refuse(
+                path, f"it needs {ports}, but all are missing", part=id, port=" or ".join(either), missing=True
+            )
 
     def _measured(self, method: MethodSpec, name: str, bound: BoundPlan) -> BoundPlan:
         """Return the plan of an evaluator with its own transforms of items."""
