@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from armillary.errors import RecipeError, RunError
-from armillary.inference.evaluate import evaluate
+from armillary.inference.evaluate import _cell, _figure, evaluate
+from armillary.interfaces.evaluator import Figure
 from armillary.recipes.check import check
 from armillary.recipes.recipe import Overrides, complete, resolve
 from armillary.training.train import train
@@ -76,3 +77,21 @@ def test_a_stage_without_evaluators_is_refused(toy_host, pictures, tmp_path):
     folder = train(resolve(toy_host, "toy:stages"), data=pictures, out=tmp_path / "run", host=toy_host).folder
     with pytest.raises(RunError, match="stage shapes of this recipe has no evaluators"):
         evaluate(folder, data=pictures, host=toy_host, stage="shapes")
+
+
+def test_a_row_per_item_is_written_as_csv(toy_host, pictures, pairs):
+    """The rows add up to the figure; an evaluator without rows has no file, and what is not a number is left empty."""
+    found = evaluate(pairs, data=pictures, host=toy_host)["evaluators"]
+    assert "rows" not in found["centre"]
+    header, *lines = (pairs.path / found["agreement"]["rows"]).read_text().splitlines()
+    assert header == "id,apart"
+    figure = found["agreement"]["figures"]["apart"]
+    assert len(lines) == len({line.split(",")[0] for line in lines}) == figure["count"]
+    assert sum(float(line.split(",")[1]) for line in lines) == pytest.approx(figure["value"], rel=1e-6)
+    assert (_cell(float("nan")), _cell(None), _cell(0.25)) == ("", "", "0.25")
+
+
+def test_an_interval_is_kept_as_a_list():
+    found = _figure(Figure(value=1.0, interval=(0.5, 1.5)))
+    assert found["interval"] == [0.5, 1.5]
+    assert "interval" not in _figure(Figure(value=1.0))

@@ -1,5 +1,7 @@
 """Evaluation of a run: passes of its evaluators over a data set, with trivial baselines in the same passes."""
 
+import csv
+import io
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -9,6 +11,7 @@ import attrs
 import torch
 
 from armillary.errors import DataError, RunError, did_you_mean
+from armillary.files import write_text
 from armillary.inference.restore import Restored, restore
 from armillary.interfaces import Dataset, Evaluation, Evaluator, Figure
 from armillary.plugins.host import Host
@@ -70,7 +73,8 @@ def evaluate(
         reporter: receiver of messages.
 
     Returns:
-        The entry that was added to ``results.json``; its ``left_out``, if present, has the reason per skipped evaluator.
+        The entry that was added to ``results.json``; its ``left_out``, if present, has the reason per skipped evaluator, and the
+        ``rows`` of an evaluator the file in the run with one line per item.
 
     Raises:
         RunError, DataError: no evaluator can run, or the data lacks the truth.
@@ -123,7 +127,9 @@ def evaluate(
         found = results[member.name]
         plain = _plain(member.bound, found, fitted.get(member.name))
         sheet = _draw(folder, entry, member.name, found.points, shown)
-        entry["evaluators"][member.name] = plain | ({"picture": sheet} if sheet else {})
+        table = _table(folder, entry, member.name, found.rows)
+        files = {"picture": sheet, "rows": table}
+        entry["evaluators"][member.name] = plain | {key: place for key, place in files.items() if place}
     _store(folder, entry)
     plugins = host.observers(restored.plan.recipe.table.get("observers", ()), report=message)
     Audience((Trackers(plugins), *observers), folder, report=message).notify(lambda one: one.evaluated(folder, entry))
@@ -285,9 +291,31 @@ def _draw(
         return None
     rows = [drawn[start : start + 4] for start in range(0, len(drawn), 4)]
     rows[-1] += [rows[-1][-1] * 0 + 255] * (len(rows[0]) - len(rows[-1]))
-    place = f"evaluation/{entry['stage']}-{name}-{entry['data']['name']}-{entry['split']}-{entry['step']}.png"
+    place = _place(entry, name, "png")
     write_png(folder.path / place, contact_sheet(rows, [""] * len(rows[0]), cell=192))
     return place
+
+
+def _table(folder: RunFolder, entry: dict[str, Any], name: str, rows: Mapping[str, Mapping[str, float]]) -> str | None:
+    """Write the values of each item as CSV, empty where one is not a number; return the file's path in the run."""
+    if not rows:
+        return None
+    columns = list(dict.fromkeys(column for row in rows.values() for column in row))
+    lines = [[item, *(_cell(row.get(column)) for column in columns)] for item, row in rows.items()]
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([["id", *columns], *lines])
+    place = _place(entry, name, "csv")
+    (folder.path / place).parent.mkdir(exist_ok=True)
+    write_text(folder.path / place, text.getvalue())
+    return place
+
+
+def _cell(value: float | None) -> str:
+    return "" if value is None or value != value else f"{value:.9g}"
+
+
+def _place(entry: dict[str, Any], name: str, ending: str) -> str:
+    return f"evaluation/{entry['stage']}-{name}-{entry['data']['name']}-{entry['split']}-{entry['step']}.{ending}"
 
 
 def _truths(bound: BoundPlan) -> list[str]:
@@ -309,7 +337,8 @@ def _plain(bound: BoundPlan, found: Evaluation, fitted: str | None) -> dict[str,
 
 
 def _figure(figure: Figure) -> dict[str, Any]:
-    return {key: value for key, value in attrs.asdict(figure).items() if value is not None}
+    found = attrs.asdict(figure) | {"interval": None if figure.interval is None else list(figure.interval)}
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def _store(folder: RunFolder, entry: dict[str, Any]) -> None:

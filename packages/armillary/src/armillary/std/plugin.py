@@ -13,11 +13,15 @@ def armillary_components() -> list[Any]:
         images,
         keypoint_depth,
         losses,
+        mask_scores,
         module,
         networks,
         photometric,
         renderers,
+        surface_scores,
         transforms,
+        view_scores,
     )
 
-    return parts_in(images, transforms, networks, module, renderers, losses, photometric, evaluators, keypoint_depth)
+    measures = (evaluators, surface_scores, view_scores, mask_scores, keypoint_depth)
+    return parts_in(images, transforms, networks, module, renderers, losses, photometric, *measures)
