@@ -51,6 +51,10 @@ PAPER = RecipeSpec(
     budget=Budget(steps=cited(35_156, source=f"{_TABLE_6}: 30 epochs; {_TABLE_3}: of 150,000 synthetic faces")),
     evaluators={
         "depth": Use("std:side-mad/1", rename={"visible": "depth_mask"}),
+        "normals": Use("std:depth-normal-angle/1", rename={"visible": "depth_mask"}),
+        "albedo": Use("std:canonical-albedo-error/1", rename={"visible": "depth_mask"}),
+        "light": Use("std:canonical-light-angle/1"),
+        "pose": Use("std:pose-angle/1"),
         "points": Use("std:keypoint-depth-correlation/1"),
     },
     seed=cited(0, source="ours"),
@@ -105,7 +109,7 @@ NO_LIGHT = RecipeSpec(
     extends="photogeo:paper",
     summary="ablation: no shading, the albedo network draws the shaded picture",
     source=_FIGURE_3,
-    remove=("slots.light.encoder", "slots.light.head"),
+    remove=("slots.light.encoder", "slots.light.head", "evaluators.light"),
 )
 
 NO_PERCEPTUAL = RecipeSpec(
@@ -137,7 +141,11 @@ SUPERVISED_L1 = RecipeSpec(
     schedule=PAPER.schedule,
     batch_size=PAPER.batch_size,
     budget=PAPER.budget,
-    evaluators={"depth": Use("std:side-mad/1"), "points": Use("std:keypoint-depth-correlation/1")},
+    evaluators={
+        "depth": Use("std:side-mad/1"),
+        "normals": Use("std:depth-normal-angle/1"),
+        "points": Use("std:keypoint-depth-correlation/1"),
+    },
     seed=PAPER.seed,
 )
 

@@ -19,6 +19,7 @@ from armillary import ports
 from armillary.config import param
 from armillary.interfaces import Evaluation, Evaluator, Figure
 from armillary.kernels.rotations import random_rotation
+from armillary.kernels.symmetry import SYMMETRIES, angle_up_to_symmetry
 from armillary.nn.spheres.alignment import align
 from armillary.nn.spheres.grids import soft
 from armillary.nn.spheres.harmonics import bandwidth_of
@@ -27,12 +28,7 @@ from armillary.nn.spheres.transforms import coefficients_from_signal
 from armillary.rules import ValuesIn
 from armillary.specs import Use
 from armillary_spherical.mesh_paths import category_of
-from armillary_spherical.symmetry import angle_up_to_symmetry
 from armillary_spherical.vocabulary import PAPER, SHORT, Map, WorldRotation
-
-SYMMETRIES = ("none", "half-turn", "c2x", "c2y", "c2z", "c3z", "c4z", "so2z")
-"""Groups under which poses count as the same: none; the published rule for aeroplanes, min(e, 180 - e); turns by halves,
-thirds and quarters about an axis of the object; any turn about its z axis."""
 
 ANY_TURN = Use("spherical:turn", settings={"rotations": "so3", "stretch": 0.0})
 _RENDER = Use("spherical:render")

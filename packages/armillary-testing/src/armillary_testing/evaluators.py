@@ -137,7 +137,10 @@ def _bench(subject: Subject) -> _Bench:
     for port in spec.consumes:
         if port not in truths:
             wanted = _TRUTHS.get(port.kind, port.kind)
-            alike = sorted((t for t in truths if t.kind == wanted), key=lambda t: not t.name.startswith("true_"))
+            alike = sorted(
+                (t for t in truths if t.kind == wanted and _one_frame(port, t)),
+                key=lambda t: not t.name.startswith("true_"),
+            )
             pairs |= {port.name: alike[0].name} if alike and port.kind not in ("mask", "visibility") else {}
     taken = {*pairs, *pairs.values()}
     ports = {p.name: p for p in spec.consumes if not p.optional or p.name in taken or p.kind in _NEEDED_ANYWAY}
@@ -159,6 +162,11 @@ def _bench(subject: Subject) -> _Bench:
         pairs=pairs,
         predicted=tuple(name for name, port in ports.items() if port not in truths),
     )
+
+
+def _one_frame(port: Port, truth: Port) -> bool:
+    """Return whether a prediction that equals the truth would be perfect: of one kind, it must be in the truth's frame."""
+    return port.kind != truth.kind or "any" in (port.frame, truth.frame) or port.frame == truth.frame
 
 
 def _as(kind: str, truth: Tensor, predicted: Tensor) -> Tensor:

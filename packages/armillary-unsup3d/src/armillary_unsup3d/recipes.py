@@ -62,6 +62,10 @@ PAPER = RecipeSpec(
     budget=Budget(steps=cited(76_300, source=f"{_YML}: 30 epochs, of the 162,769 training pictures of CelebA")),
     evaluators={
         "depth": Use("std:side-mad/1", rename={"visible": "depth_mask"}),
+        "normals": Use("std:depth-normal-angle/1", rename={"visible": "depth_mask"}),
+        "albedo": Use("std:canonical-albedo-error/1", rename={"visible": "depth_mask"}),
+        "light": Use("std:canonical-light-angle/1"),
+        "pose": Use("std:pose-angle/1"),
         "points": Use("std:keypoint-depth-correlation/1"),
     },
     seed=cited(0, source=_YML),
@@ -139,7 +143,7 @@ NO_LIGHT = RecipeSpec(
     extends="unsup3d:paper",
     summary="ablation: no shading, the albedo network draws the shaded picture",
     source=f"{_PAPER}, Table 3",
-    remove=("slots.light.encoder", "slots.light.head"),
+    remove=("slots.light.encoder", "slots.light.head", "evaluators.light"),
 )
 
 NO_PERCEPTUAL = RecipeSpec(

@@ -110,7 +110,9 @@ KINDS: Mapping[str, Kind] = {
     "rotation": Kind("batch 3 3", "none", "matrix of determinant +1 acting on columns"),
     "normals": Kind("batch 3 height width", "unit_length", "camera frame, facing the viewer (z < 0)"),
     "light": Kind(
-        "batch 5", "none", "ambient, diffuse, unit direction from the surface to the light, camera frame of the picture"
+        "batch 5",
+        "none",
+        "ambient, diffuse, unit direction from the surface to the light; camera frame of the picture, if the port names no other",
     ),
     "albedo": Kind("batch 3 height width", "image", "sRGB in [0, 1]"),
     "shading": Kind("batch 1 height width", "none", "factor on the albedo, >= 0"),

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from armillary.config import param
 from armillary.errors import ArmillaryError, RecipeError, RunError
-from armillary.inference.evaluate import evaluate
+from armillary.inference.evaluate import _cell, _figure, evaluate
 from armillary.interfaces import Evaluation, Evaluator, Figure
 from armillary.plugins.discovery import file_id
 from armillary.plugins.host import Host
@@ -229,3 +229,21 @@ def test_observers_of_the_training_are_notified_of_an_evaluation(toy_host, pictu
     less = Host([record for record in toy_host.records if record.id in ("std", "toy")])
     evaluate(run, data=pictures, host=less, reporter=messages)
     assert any(f"observer {file_id(file)} is not notified" in line for line in messages.lines)
+
+
+def test_a_row_per_item_is_written_as_csv(toy_host, pictures, pairs):
+    """The rows add up to the figure; an evaluator without rows has no file, and what is not a number is left empty."""
+    found = evaluate(pairs, data=pictures, host=toy_host)["evaluators"]
+    assert "rows" not in found["centre"]
+    header, *lines = (pairs.path / found["agreement"]["rows"]).read_text().splitlines()
+    assert header == "id,apart"
+    figure = found["agreement"]["figures"]["apart"]
+    assert len(lines) == len({line.split(",")[0] for line in lines}) == figure["count"]
+    assert sum(float(line.split(",")[1]) for line in lines) == pytest.approx(figure["value"], rel=1e-6)
+    assert (_cell(float("nan")), _cell(None), _cell(0.25)) == ("", "", "0.25")
+
+
+def test_an_interval_is_kept_as_a_list():
+    found = _figure(Figure(value=1.0, interval=(0.5, 1.5)))
+    assert found["interval"] == [0.5, 1.5]
+    assert "interval" not in _figure(Figure(value=1.0))

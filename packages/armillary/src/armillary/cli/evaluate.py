@@ -137,7 +137,7 @@ def _print(name: str, result: Mapping[str, Any], entry: Mapping[str, Any]) -> No
     place = f"{entry['data']['name']}, split {entry['split']}"
     show.data(f"{name} ({result['id']}) on {show.count(entry['items'], 'item')} of {place}, step {entry['step']}")
     measures = [*result["figures"]]
-    rows = [["this run", *(_figure(result["figures"][each]) for each in measures)]]
+    rows = [["this run", *(f"{_figure(found := result['figures'][each])}{_interval(found)}" for each in measures)]]
     for baseline, figures in (*result["baselines"].items(), *result.get("oracles", {}).items()):
         rows.append([baseline, *(_figure(figures[each]) if each in figures else "" for each in measures)])
     show.table(rows, columns=["", *(_measure(each, result["figures"][each]) for each in measures)])
@@ -150,6 +150,11 @@ def _print(name: str, result: Mapping[str, Any], entry: Mapping[str, Any]) -> No
 def _figure(figure: Mapping[str, Any]) -> str:
     spread = f" ± {figure['spread']:.3f}" if figure.get("spread") is not None else ""
     return f"{figure['value']:.3f}{spread}"
+
+
+def _interval(figure: Mapping[str, Any]) -> str:
+    """Return the 95 % interval, of the run alone: guesses are there to be beaten."""
+    return " [{:.3f}, {:.3f}]".format(*figure["interval"]) if figure.get("interval") else ""
 
 
 def _measure(name: str, figure: Mapping[str, Any]) -> str:

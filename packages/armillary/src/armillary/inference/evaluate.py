@@ -1,6 +1,8 @@
 """Evaluation of a run: passes of its evaluators over a data set, with trivial baselines in the same passes."""
 
+import csv
 import hashlib
+import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -11,6 +13,7 @@ import attrs
 import torch
 
 from armillary.errors import ArmillaryError, DataError
+from armillary.files import write_text
 from armillary.inference.restore import Restored, restore
 from armillary.interfaces import Dataset, Evaluation, Evaluator, Figure
 from armillary.plugins.host import Host, first_line
@@ -74,7 +77,8 @@ def evaluate(
         reporter: receiver of messages.
 
     Returns:
-        The entry of this evaluation, as added to ``results.json``; its ``left_out``, if present, has the reason per skipped evaluator.
+        The entry of this evaluation, as added to ``results.json``; its ``left_out``, if present, has the reason per skipped evaluator,
+        and the ``rows`` of an evaluator the file in the run with one line per item.
 
     Raises:
         RunError, DataError: no evaluator can run, or the data lacks the truth.
@@ -134,7 +138,9 @@ def evaluate(
         same = not changed and own.get(member.name) == served.body["evaluators"][member.name]
         mark = "" if same else f"-{_digest([_identity(plain), changed])}"
         sheet = _draw(folder, entry, member.name, found.points, shown, mark=mark)
-        entry["evaluators"][member.name] = plain | ({"picture": sheet} if sheet else {})
+        table = _table(folder, entry, member.name, found.rows, mark=mark)
+        files = {"picture": sheet, "rows": table}
+        entry["evaluators"][member.name] = plain | {key: place for key, place in files.items() if place}
     _store(folder, entry)
     audience = (*_trackers(folder, host, restored, trackers, message), *observers)
     Audience(audience, folder, report=message).notify(lambda one: one.evaluated(folder, entry))
@@ -297,9 +303,34 @@ def _draw(
         return None
     rows = [drawn[start : start + 4] for start in range(0, len(drawn), 4)]
     rows[-1] += [rows[-1][-1] * 0 + 255] * (len(rows[0]) - len(rows[-1]))
-    place = f"evaluation/{entry['stage']}-{name}-{entry['data']['name']}-{entry['split']}-{entry['step']}{mark}.png"
+    place = _place(entry, name, "png", mark=mark)
     write_png(folder.path / place, contact_sheet(rows, [""] * len(rows[0]), cell=192))
     return place
+
+
+def _table(
+    folder: RunFolder, entry: dict[str, Any], name: str, rows: Mapping[str, Mapping[str, float]], *, mark: str
+) -> str | None:
+    """Write the values of each item as CSV, empty where one is not a number; return the file's path in the run."""
+    if not rows:
+        return None
+    columns = list(dict.fromkeys(column for row in rows.values() for column in row))
+    lines = [[item, *(_cell(row.get(column)) for column in columns)] for item, row in rows.items()]
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([["id", *columns], *lines])
+    place = _place(entry, name, "csv", mark=mark)
+    (folder.path / place).parent.mkdir(exist_ok=True)
+    write_text(folder.path / place, text.getvalue())
+    return place
+
+
+def _cell(value: float | None) -> str:
+    return "" if value is None or value != value else f"{value:.9g}"
+
+
+def _place(entry: dict[str, Any], name: str, ending: str, *, mark: str) -> str:
+    stem = f"{entry['stage']}-{name}-{entry['data']['name']}-{entry['split']}-{entry['step']}{mark}"
+    return f"evaluation/{stem}.{ending}"
 
 
 def _truths(bound: BoundPlan) -> list[str]:
@@ -325,7 +356,8 @@ def _plain(bound: BoundPlan, found: Evaluation, fitted: str | None, *, entry: Ma
 
 
 def _figure(figure: Figure) -> dict[str, Any]:
-    return {key: value for key, value in attrs.asdict(figure).items() if value is not None}
+    found = attrs.asdict(figure) | {"interval": None if figure.interval is None else list(figure.interval)}
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def _identity(result: Mapping[str, Any]) -> list[Any]:

@@ -21,6 +21,7 @@ class Figure:
         value: mean, median or whatever the protocol says.
         unit: ``"degree"``, ``"1e-2"``, ...
         spread: standard deviation over items, where there is one.
+        interval: both ends of the 95 % bootstrap interval over items, where there is one.
         count: items that it rests on.
         better: ``lower`` or ``higher``.
     """
@@ -28,6 +29,7 @@ class Figure:
     value: float
     unit: str = ""
     spread: float | None = None
+    interval: tuple[float, float] | None = None
     count: int | None = None
     better: str = "lower"
 
@@ -56,7 +58,7 @@ class Evaluation:
         baselines: trivial baseline to its figures, by the same protocol on the same items.
         oracles: answer from a part of the truth to its figures, by the same protocol: no guess, so never the one to beat.
         notes: what a reader must know to compare.
-        rows: per-item values by id, where the evaluator keeps them.
+        rows: per-item values by id, where the evaluator keeps them; an evaluation writes them as CSV.
         points: by id, where the evaluator finds points; those of a few pictures are drawn.
     """
 

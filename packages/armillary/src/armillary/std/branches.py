@@ -23,6 +23,7 @@ R = TypeVar("R")
 
 CanonicalDepth = Annotated[ports.Depth, Of(frame="canonical")]
 CanonicalAlbedo = Annotated[ports.Albedo, Of(frame="canonical")]
+CanonicalLight = Annotated[ports.Light, Of(frame="canonical")]
 PictureDepth = Annotated[ports.Depth, Of(frame="image")]
 
 
@@ -41,7 +42,7 @@ class AlbedoOut(TypedDict):
 class LightOut(TypedDict):
     """Output of a light head."""
 
-    light: ports.Light
+    light: CanonicalLight
 
 
 class PoseOut(TypedDict):
@@ -63,7 +64,7 @@ class Explained(TypedDict):
     canonical_normals: Annotated[ports.Normals, Of(frame="canonical")]
     pose: ports.Pose
     canonical_camera: ports.Camera
-    light: NotRequired[ports.Light]
+    light: NotRequired[CanonicalLight]
     shading: NotRequired[Annotated[ports.Shading, Of(frame="canonical"), With("light.head")]]
 
 

@@ -1,11 +1,10 @@
 """Evaluators that more than one method uses.
 
 ``side-mad/1`` compares depth in the picture's frame, over the pixels that both the truth and the prediction cover, each mask
-first eroded. Figures are means and standard deviations over pictures.
+first eroded. Figures are means, standard deviations and bootstrap intervals over pictures.
 """
 
-from collections.abc import Mapping
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 import torch
 from attrs.validators import ge, gt
@@ -14,9 +13,10 @@ from torch import Tensor
 
 from armillary import ports
 from armillary.config import param
-from armillary.interfaces.evaluator import Evaluation, Evaluator, Figure
+from armillary.interfaces.evaluator import Evaluation
 from armillary.kernels.cameras import intrinsics
 from armillary.kernels.shading import normals_from_depth
+from armillary.std.scores import AverageMap, Column, Scores, direction_angle, eroded
 
 # The papers print SIDE times a hundred.
 _SIDE_SCALE = 100.0
@@ -65,9 +65,7 @@ def mean_angle_deviation(
     Source: Wu et al. 2020, Section 4.1. The angle is taken by ``atan2`` of the cross and inner products, which is exact near 0
     where the authors' clamped ``acos`` is not.
     """
-    cross = torch.linalg.cross(normals, truth, dim=-3).norm(dim=-3, keepdim=True)
-    inner = (normals * truth).sum(dim=-3, keepdim=True)
-    angle = torch.where(valid, torch.rad2deg(torch.atan2(cross, inner)), 0.0)
+    angle = torch.where(valid, direction_angle(normals, truth, dim=-3), 0.0)
     return angle.sum(dim=(-3, -2, -1)) / valid.sum(dim=(-3, -2, -1))
 
 
@@ -80,43 +78,12 @@ def hemisphere(
     return (1 - x.square() - y.square()).clamp_min(0.0).sqrt()
 
 
-class AverageDepth:
-    """Running average of the true depth of each pixel; averages of several processes merge."""
-
-    def __init__(self) -> None:
-        self.total: Tensor | None = None
-        self.count: Tensor | None = None
-
-    def update(self, truth: Float[Tensor, "batch 1 height width"], mask: Bool[Tensor, "batch 1 height width"]) -> None:
-        """Add the pixels of a batch where the mask holds."""
-        self._add(torch.where(mask, truth, 0.0).double().sum(dim=0), mask.double().sum(dim=0))
-
-    def merge(self, other: "AverageDepth") -> None:
-        """Add the sums of another average."""
-        if other.total is not None and other.count is not None:
-            self._add(other.total, other.count)
-
-    def map(self) -> Tensor | None:
-        """Return the average ``[1, height, width]``; None without data.
-
-        A pixel without depth in all pictures has the mean of the other pixels, since a baseline needs a value everywhere.
-        """
-        if self.total is None or self.count is None:
-            return None
-        rest = self.total.sum() / self.count.sum().clamp_min(1.0)
-        return torch.where(self.count > 0, self.total / self.count.clamp_min(1.0), rest)
-
-    def _add(self, total: Tensor, count: Tensor) -> None:
-        self.total = total if self.total is None else self.total + total
-        self.count = count if self.count is None else self.count + count
-
-
 def known_depth(truth: Tensor, mask: Tensor | None) -> Bool[Tensor, "batch 1 height width"]:
     """Return the pixels with known true depth: those of the mask, or without a mask those with a positive number."""
     return (torch.isfinite(truth) & (truth > 0)) if mask is None else mask.bool()
 
 
-class SideMad(Evaluator, name="side-mad/1", source="Wu, Rupprecht, Vedaldi 2020, arXiv:1911.11130, Section 4.1"):
+class SideMad(Scores, name="side-mad/1", source="Wu, Rupprecht, Vedaldi 2020, arXiv:1911.11130, Section 4.1"):
     """Scale-invariant depth error and mean angle deviation.
 
     Beside the method: null depth, a blob and the average depth.
@@ -128,6 +95,8 @@ class SideMad(Evaluator, name="side-mad/1", source="Wu, Rupprecht, Vedaldi 2020,
         "from depth (MAD, degrees); mean and standard deviation over pictures. The average depth is fitted on "
         "the training split."
     )
+    columns: ClassVar = {"side": Column(of="side", unit="1e-2"), "mad": Column(of="mad", unit="degree")}
+
     erosion: int = param(
         3, unit="pixel", source=_SIDE_MAD, validator=ge(1), help="side of the square that erodes both masks"
     )
@@ -147,8 +116,8 @@ class SideMad(Evaluator, name="side-mad/1", source="Wu, Rupprecht, Vedaldi 2020,
 
     def setup(self) -> None:
         """Start without rows."""
-        self.rows: dict[str, dict[str, dict[str, float]]] = {}
-        self.average = AverageDepth()
+        super().setup()
+        self.average = AverageMap()
 
     def fit(self, ids: list[str], true_depth: PictureDepth, true_mask: ports.Mask | None = None) -> None:
         """Add a batch to the average depth."""
@@ -179,20 +148,15 @@ class SideMad(Evaluator, name="side-mad/1", source="Wu, Rupprecht, Vedaldi 2020,
 
     def merge(self, other: Self) -> None:
         """Add another shard: sums add, rows join by id."""
+        super().merge(other)
         self.average.merge(other.average)
-        for name, rows in other.rows.items():
-            self.rows.setdefault(name, {}).update(rows)
 
     def result(self) -> Evaluation:
         """Return SIDE (times 100) and MAD (degrees) of the method and of each baseline."""
-        if not self.rows.get("method"):
+        if not self.rows:
             raise ValueError("side-mad/1: no picture with true depth was scored; does the data folder have depth/?")
-        figures = {name: _summary(rows) for name, rows in self.rows.items()}
-        skipped = sum(1 for row in self.rows["method"].values() if row["side"] != row["side"])
-        notes = () if not skipped else (f"{skipped} pictures left out: truth and prediction share no pixel",)
-        if self.average.map() is None:
-            notes = (*notes, "no average-depth baseline: no fit pass was run")
-        return Evaluation(figures=figures.pop("method"), baselines=figures, notes=notes, rows=dict(self.rows["method"]))
+        unfitted = self.average.map() is None
+        return self.evaluation(*(("no average-depth baseline: no fit pass was run",) if unfitted else ()))
 
     def _baselines(self, truth: Tensor) -> dict[str, Tensor]:
         null = torch.full_like(truth[:1], self.null_depth)
@@ -207,31 +171,9 @@ class SideMad(Evaluator, name="side-mad/1", source="Wu, Rupprecht, Vedaldi 2020,
     def _score(
         self, name: str, depth: Tensor, visible: Tensor, *, ids: list[str], truth: Tensor, mask: Tensor, camera: Tensor
     ) -> None:
-        valid = _erode(mask, self.erosion) & _erode(visible, self.erosion)
+        valid = eroded(mask, self.erosion) & eroded(visible, self.erosion)
         safe = torch.where(visible, depth, self.null_depth)
         true_safe = torch.where(mask, truth, self.null_depth)
         side = scale_invariant_depth_error(safe, true_safe, valid=valid)
         mad = mean_angle_deviation(normals_from_depth(safe, camera), normals_from_depth(true_safe, camera), valid=valid)
-        rows = self.rows.setdefault(name, {})
-        for item, a, b in zip(ids, side.tolist(), mad.tolist(), strict=True):
-            rows[item] = {"side": _SIDE_SCALE * a, "mad": b}
-
-
-def _erode(mask: Tensor, side: int) -> Tensor:
-    share = torch.nn.functional.avg_pool2d(mask.float(), side, stride=1, padding=side // 2)
-    # The authors' threshold, 0.99: every pixel of the window.
-    return share[..., : mask.shape[-2], : mask.shape[-1]] > 0.99
-
-
-def _summary(rows: Mapping[str, Mapping[str, float]]) -> dict[str, Figure]:
-    figures = {}
-    for measure, unit in (("side", "1e-2"), ("mad", "degree")):
-        values = torch.tensor([row[measure] for row in rows.values()], dtype=torch.float64)
-        values = values[~values.isnan()]
-        figures[measure] = Figure(
-            value=float(values.mean()),
-            spread=float(values.std()) if len(values) > 1 else None,
-            unit=unit,
-            count=len(values),
-        )
-    return figures
+        self.keep(name, ids, side=_SIDE_SCALE * side, mad=mad)

@@ -16,7 +16,8 @@ from armillary import ports
 from armillary.config import param
 from armillary.interfaces.evaluator import Evaluation, Evaluator, Figure
 from armillary.kernels.sampling import sample
-from armillary.std.evaluators import AverageDepth, PictureDepth, hemisphere, known_depth
+from armillary.std.evaluators import PictureDepth, hemisphere, known_depth
+from armillary.std.scores import AverageMap
 
 CameraLandmarks3d = Annotated[ports.Landmarks3d, ports.Of(frame="camera")]
 
@@ -79,7 +80,7 @@ class KeypointDepthCorrelation(
 
     def setup(self) -> None:
         """Start without rows."""
-        self.average = AverageDepth()
+        self.average = AverageMap()
         # id to [points]: the depth of each row, the true z, and the mask of scored points
         self.found: dict[str, dict[str, Tensor]] = {}
         self.truth: dict[str, Tensor] = {}

@@ -16,12 +16,15 @@ def armillary_components() -> list[Any]:
         landmarks,
         landmarks_3d,
         losses,
+        mask_scores,
         module,
         networks,
         photometric,
         renderers,
+        surface_scores,
         transforms,
+        view_scores,
     )
 
-    measures = (evaluators, keypoint_depth, landmarks, landmarks_3d)
+    measures = (evaluators, surface_scores, view_scores, mask_scores, keypoint_depth, landmarks, landmarks_3d)
     return parts_in(images, transforms, networks, module, renderers, adapters, losses, photometric, *measures)

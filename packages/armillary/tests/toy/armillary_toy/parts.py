@@ -334,7 +334,8 @@ class Agreeing(Evaluator):
         self.rows |= other.rows
 
     def result(self):
-        return Evaluation(figures={"apart": Figure(value=sum(self.rows.values()), count=len(self.rows))})
+        rows = {item: {"apart": value} for item, value in self.rows.items()}
+        return Evaluation(figures={"apart": Figure(value=sum(self.rows.values()), count=len(rows))}, rows=rows)
 
 
 class Agreement(Agreeing, name="agreement/1"):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from armillary.kernels.rotations import exp_map, geodesic_angle, random_rotation
-from armillary_spherical.symmetry import angle_up_to_symmetry
+from armillary.kernels.symmetry import angle_up_to_symmetry
 
 GROUPS = ("none", "c2x", "c2y", "c2z", "c3z", "c4z", "so2z")
 
