@@ -123,8 +123,9 @@ def say() -> Callable[[str], None]:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Hand what a worker of pytest-xdist counted to the process that prints."""
-    if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput["counted"] = [_asked, _skipped, _said]
+    output: dict[str, object] | None = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["counted"] = [_asked, _skipped, _said]
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -18,6 +18,7 @@ import torch
 from measuring import begin, clock, growth, is_child, parser, peak
 from torch import Tensor
 
+from armillary.std.label_maps import lattice
 from armillary_labelling.kernels import matching
 
 ROWS = [  # what, batch, rows and columns of the map, channels
@@ -47,7 +48,7 @@ def work(
     batch = 1 if peer else batch
     generator = torch.Generator().manual_seed(0)
     labels = [torch.randn(1, channels, side * side, generator=generator).repeat(batch, 1, 1) for _ in range(2)]
-    positions = matching.lattice(side, side, stride=1, height=side, width=side)
+    positions = lattice(side, side, stride=1, height=side, width=side)
     noise = torch.randn(1, side * side, 2, generator=generator).repeat(batch, 1, 1)
     arguments = {
         "matches": positions * 0.9 + 3 + noise,

@@ -94,7 +94,7 @@ class Item(TypedDict):
     true_normals: NotRequired[Annotated[ports.Normals, ports.Of(shape=_COLOURS, frame="camera")]]
     true_albedo: NotRequired[Annotated[ports.Albedo, ports.Of(shape=_COLOURS, frame="image")]]
     true_pose: NotRequired[ports.Pose]
-    true_light: NotRequired[ports.Light]
+    true_light: NotRequired[Annotated[ports.Light, ports.Of(frame="camera")]]
     true_landmarks2d: NotRequired[ports.Landmarks2d]
     true_landmarks3d: NotRequired[Annotated[ports.Landmarks3d, ports.Of(frame="camera")]]
     true_visible: NotRequired[ports.Visibility]
