@@ -188,7 +188,7 @@ def test_results_of_other_settings_stay(toy_host, pictures, pairs):
     assert stored(evaluators=other) == [(None, ["agreement"]), (None, ["agreement", "centre"])]
     boxed = stored(only=["centre"], sets=["data.box=[0, 0, 4, 4]"])
     assert boxed[-1] == ({"box": [0, 0, 4, 4]}, ["centre"])
-    pictures_of_points = sorted(path.name for path in (pairs.path / "evaluation").iterdir())
+    pictures_of_points = sorted(path.name for path in (pairs.path / "evaluation").glob("*.png"))
     assert len(pictures_of_points) == 3  # the recipe's, the renamed one, the one of the box
 
 
