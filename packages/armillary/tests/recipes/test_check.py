@@ -40,7 +40,7 @@ def test_stages_take_parts_of_earlier_ones(toy_host):
     assert found.serves == "embedding"
     assert found.stages["embedding"].slots["target"].takes == ("shapes", "picture.encoder", True)
     assert found.stages["views"].slots["embedding"].takes == ("embedding", "*", True)
-    assert found.stages["views"].slots["head"].inputs == {"feature": (None, 4)}
+    assert found.stages["views"].slots["head"].inputs == {"feature": (None, 5)}
 
 
 def test_a_slot_shares_the_module_of_another(toy_host):
