@@ -120,12 +120,22 @@ class DepthMap(
             "turns about a point there, it would otherwise drift before that point, and swing aside instead of turning"
         ),
     )
+    last_scale: float = param(
+        1.0,
+        source="ours; 1 is torch's own start",
+        help=(
+            "factor of the last layer's weights at the start: a transposed convolution to one channel starts with noise of a third "
+            "of the range between neighbours, another for each picture, and the first steps only teach the network to ignore it"
+        ),
+        validator=gt(0),
+    )
     features: int = from_shape("feature")
     side: int = from_shape("depth", square_side)
 
     def setup(self) -> None:
         picture, self.margin = self.side // 2, self.side // 4
         self.decoder = MapDecoder(picture, features=self.features, width=self.width, channels=1)
+        self.decoder.scale_last(self.last_scale)
         shape = paraboloid(picture, picture)
         shape = functional.pad(shape, [self.margin] * 4) - shape.mean()
         self.start = nn.Buffer(-2 * self.bulge / (self.depth_max - self.depth_min) * shape, persistent=False)
@@ -177,7 +187,7 @@ class Light(Head, name="light", source=f"{_PAPER}, Eq. 4 and Table 6"):
 
 
 class View(ViewHead, name="view", source=f"{_PAPER}, Eq. 3 and Table 6"):
-    """Viewpoint: a rotation vector and a translation, each bounded, about the camera."""
+    """Viewpoint: a rotation vector and a translation, each bounded, about a point on the optical axis."""
 
     rotation_range: float = param(
         math.radians(60.0),
@@ -197,12 +207,12 @@ class View(ViewHead, name="view", source=f"{_PAPER}, Eq. 3 and Table 6"):
         help="largest translation along z, either way; not given: translation_range",
     )
     centre_depth: float = param(
-        0.0,
+        0.5,
         unit="scene",
-        source=f"{_PAPER}, Eq. 3: the camera",
+        source=f"elliottwu/unsup3d, the authors' later code: the middle of the depth; 0 is Eq. 3 of {_PAPER} to the letter",
         help=(
-            "z of the centre of rotation; about the camera itself a turn moves the object out of the picture, which a "
-            "translation within its range makes good for small angles only; the authors' later code turns about the object"
+            "z of the centre of rotation; about the camera itself, at 0, a turn moves the object out of the picture, which a "
+            "translation within its range makes good up to 12 degrees only"
         ),
         validator=ge(0),
     )

@@ -12,10 +12,10 @@ frame has a surface then. Images and albedo lie in [0, 1].
 """
 
 import math
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
 
 import torch
-from attrs.validators import gt
+from attrs.validators import and_, ge, gt, le, optional
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
@@ -23,9 +23,18 @@ from armillary import ports
 from armillary.config import param
 from armillary.interfaces.method import Method, slot
 from armillary.kernels import cameras, shading
-from armillary.ports import Of
+from armillary.ports import Of, With
 from armillary.seeds import per_item
-from armillary.std.branches import AlbedoOut, Explained, LightOut, PictureDepth, exact, reprojected, shaded
+from armillary.std.branches import (
+    AlbedoOut,
+    CanonicalDepth,
+    Explained,
+    LightOut,
+    PictureDepth,
+    exact,
+    reprojected,
+    shaded,
+)
 from armillary_photogeo.heads import ViewOut, Viewpoint
 
 _PAPER = "Wu, Rupprecht, Vedaldi 2019, arXiv:1906.01568"
@@ -50,7 +59,9 @@ class WideLook(TypedDict):
 class ExplainedByWideDepth(Explained):
     """The explanation, and what the networks themselves return."""
 
+    reconstruction_flipped: NotRequired[Annotated[ports.Image, With("settings.both_mirrors")]]
     wide_depth: WideDepth
+    free_depth: CanonicalDepth
     viewpoint: Viewpoint
 
 
@@ -74,6 +85,31 @@ class Photogeo(Method, name="photogeo", source=f"{_PAPER}, Section 3"):
         True, source=f"{_PAPER}, Section 3.2", help="mirror the albedo, by chance, in training"
     )
     depth_symmetry: bool = param(True, source=f"{_PAPER}, Section 3.2", help="mirror the depth with it")
+    both_mirrors: bool = param(
+        False,
+        source="ours; False is the published run, True is how the authors' later code has it",
+        help=(
+            "explain each picture by the object as it is (reconstruction) and mirrored (reconstruction_flipped), in place of one "
+            "of them by chance: the same expectation with less noise, for one more rendering"
+        ),
+    )
+    beyond: float = param(
+        0.0,
+        unit="image",
+        source="ours: the paper names no colour; 0.5 is the authors' later code",
+        help="colour beyond the frame of the canonical image",
+        validator=and_(ge(0), le(1)),
+    )
+    border_depth: float | None = param(
+        None,
+        unit="scene",
+        source="ours; not given is the published run, 0.7 largest + 0.3 least depth the authors' later code",
+        help=(
+            "depth of the outermost columns of the canonical view, two left and two right, and of all beside them: a rim behind the "
+            "object, without which its relief and its turns trade against each other"
+        ),
+        validator=optional(gt(0)),
+    )
 
     @slot("branch")
     def depth(self, image: ports.Image) -> WideOut: ...
@@ -108,39 +144,50 @@ class Photogeo(Method, name="photogeo", source=f"{_PAPER}, Section 3"):
         pose: Float[Tensor, "batch 3 4"],
         light: Float[Tensor, "batch 5"] | None = None,
     ) -> ExplainedByWideDepth:
-        camera, wide_camera = (self._camera(image, scale=scale) for scale in (1, 2))
+        items, times = image.shape[0], 2 if self.both_mirrors else 1
+        camera, wide_camera = (again(self._camera(image, scale=scale), times) for scale in (1, 2))
+        bordered = wide_depth if self.border_depth is None else with_border(wide_depth, self.border_depth)
 
-        # Symmetry: the same object mirrored, for the items that were drawn
-        lot = self._lot(image.shape[0], image.device)
-        depth = mirrored(wide_depth, lot & self.depth_symmetry)
-        paint = mirrored(albedo, lot & self.albedo_symmetry)
+        # Symmetry: the same object mirrored, for the items that were drawn, or once more for all
+        lot = self._lot(items, image.device)
+        depth = mirrored(again(bordered, times), lot & self.depth_symmetry)
+        paint = mirrored(again(albedo, times), lot & self.albedo_symmetry)
 
         # Lighting: the picture as seen from the canonical view
         normals = middle(shading.normals_from_depth(depth, wide_camera))
-        canonical_image, shade = shaded(paint, normals, light)
+        canonical_image, shade = shaded(paint, normals, None if light is None else again(light, times))
 
         # Reprojection: look up each pixel of the picture where the turned object's surface comes from
-        look = self.renderer(canonical_depth=depth, pose=pose, camera=wide_camera)
+        poses = again(pose, times)
+        look = self.renderer(canonical_depth=depth, pose=poses, camera=wide_camera)
         rendered, seen = middle(look["depth"]), middle(look["visible"])
         visible = seen.detach()  # beyond the canonical image too: else it may pay to move out of it
-        reconstruction = reprojected(canonical_image, depth=rendered, pose=pose, camera=camera, visible=visible)
+        if self.both_mirrors:
+            visible = again(visible[:items] & visible[items:], times)
+        reconstruction = reprojected(
+            canonical_image, depth=rendered, pose=poses, camera=camera, visible=visible, beyond=self.beyond
+        )
 
+        seen, rendered = seen[:items], rendered[:items]
         outputs: ExplainedByWideDepth = {
-            "reconstruction": reconstruction,
-            "visible": visible,
+            "reconstruction": reconstruction[:items],
+            "visible": visible[:items],
             "depth": torch.where(seen, rendered, rendered.amax(dim=(-2, -1), keepdim=True)),
             "depth_mask": seen,
             "wide_depth": wide_depth,
-            "canonical_depth": middle(wide_depth),
+            "free_depth": middle(wide_depth),
+            "canonical_depth": middle(bordered),
             "albedo": albedo,
-            "canonical_image": canonical_image,
-            "canonical_normals": normals,
+            "canonical_image": canonical_image[:items],
+            "canonical_normals": normals[:items],
             "viewpoint": viewpoint,
             "pose": pose,
-            "canonical_camera": camera,
+            "canonical_camera": camera[:items],
         }
+        if self.both_mirrors:
+            outputs["reconstruction_flipped"] = reconstruction[items:]
         if light is not None and shade is not None:
-            outputs["light"], outputs["shading"] = light, shade
+            outputs["light"], outputs["shading"] = light, shade[:items]
         return outputs
 
     def _camera(self, image: Float[Tensor, "batch 3 height width"], *, scale: int) -> Float[Tensor, "batch 3 3"]:
@@ -153,7 +200,9 @@ class Photogeo(Method, name="photogeo", source=f"{_PAPER}, Section 3"):
         return camera.expand(items, 3, 3)
 
     def _lot(self, items: int, device: torch.device) -> Shaped[Tensor, " batch"]:
-        """Return which items are mirrored: half of them by chance in training, otherwise none."""
+        """Return which items are mirrored: half of them by chance in training, otherwise none, or all of a second round."""
+        if self.both_mirrors:
+            return torch.arange(2 * items, device=device) >= items
         if not self.training:
             return torch.zeros(items, dtype=torch.bool, device=device)
         drawn = per_item(lambda count, generator: torch.rand(count, generator=generator), items)
@@ -202,3 +251,20 @@ def mirrored(
     Source: Section 3.2, :math:`[flip\\, a]_{c,u,v} = a_{c,W-1-u,v}`.
     """
     return torch.where(lot[:, None, None, None], maps.flip(-1), maps)
+
+
+def with_border(
+    wide: Float[Tensor, "batch 1 height*2 width*2"], border_depth: float, *, columns: int = 2
+) -> Float[Tensor, "batch 1 height*2 width*2"]:
+    """Return the map with ``border_depth`` at the sides: beside its middle, and in the middle's outermost columns.
+
+    Source: elliottwu/unsup3d, unsup3d/model.py, which has no map beyond the frame: the sides only, neither top nor bottom.
+    """
+    side = wide.shape[-1] // 4 + columns
+    rim = wide.new_full((*wide.shape[:-1], side), border_depth)
+    return torch.cat((rim, wide[..., side:-side], rim), dim=-1)
+
+
+def again(items: Tensor, times: int) -> Tensor:
+    """Return the items, ``times`` times one after the other."""
+    return items if times == 1 else torch.cat([items] * times)

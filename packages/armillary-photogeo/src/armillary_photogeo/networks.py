@@ -12,6 +12,7 @@ normalisation has no bias.
 import itertools
 from collections.abc import Sequence
 
+import torch
 from attrs.validators import and_, deep_iterable, ge, gt, min_len
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -71,6 +72,12 @@ class MapDecoder(nn.Module):
             layers += _up(nn.ConvTranspose2d(before, after, 4, stride=2, padding=1, bias=False), _leaky())
         layers.append(nn.ConvTranspose2d(width, channels, 4, stride=2, padding=1))
         self.layers = nn.Sequential(*layers)
+
+    def scale_last(self, factor: float) -> None:
+        """Multiply the start of the last layer."""
+        with torch.no_grad():
+            for parameter in self.layers[-1].parameters():
+                parameter.mul_(factor)
 
     def forward(self, feature: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch channel height width"]:
         """Return the map."""

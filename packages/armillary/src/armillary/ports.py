@@ -426,7 +426,10 @@ class Of:
 
 @attrs.frozen
 class With:
-    """Mark of an output that comes and goes with an optional slot: ``Annotated[Shading, With("light.head")]``."""
+    """Mark of an output that comes and goes with an optional slot: ``Annotated[Shading, With("light.head")]``.
+
+    ``With("settings.mirrored")`` names a switch of the method in place of a slot; its default is off.
+    """
 
     slot: str
 

@@ -221,6 +221,9 @@ class Slot:
     optional: bool = False
 
 
+_SWITCH = "settings."
+
+
 @attrs.frozen(kw_only=True)
 class MethodSpec(ComponentSpec):
     """A composition of slots.
@@ -230,7 +233,7 @@ class MethodSpec(ComponentSpec):
         trains_on: ports of the batch in training.
         predicts_from: ports that prediction needs.
         predicts: ports that ``predict`` returns; those of ``produces`` where none are given.
-        depends: output port to the optional slot with which it comes and goes.
+        depends: output port to the optional slot, or the switch ``settings.NAME``, with which it comes and goes.
         limits: unsuitable uses of the method, one sentence each; printed on the card of every run.
     """
 
@@ -246,27 +249,33 @@ class MethodSpec(ComponentSpec):
     def __attrs_post_init__(self) -> None:
         produced = {port.name for port in (*self.produces, *self.predicts)}
         for port, slot in self.depends.items():
-            if port not in produced or slot not in self.slots or not self.slots[slot].optional:
+            named = slot.startswith(_SWITCH) or (slot in self.slots and self.slots[slot].optional)
+            if port not in produced or not named:
                 raise ValueError(
-                    f"method {self.name}: {port!r} depends on {slot!r}: needs an output and an optional slot"
+                    f"method {self.name}: {port!r} depends on {slot!r}: needs an output and an optional slot, or settings.NAME"
                 )
 
     def sized(self, settings: Mapping[str, Any]) -> Self:
         """Return the method with the value of its setting in place of each ``$field`` in the shape of a port.
 
+        Outputs that depend on a switch are there where it is on, and missing where it is off.
+
         Raises:
             ValueError: such a setting is not a whole number.
         """
+        switched = {port: by for port, by in self.depends.items() if by.startswith(_SWITCH)}
+        off = {port for port, by in switched.items() if not settings.get(by.removeprefix(_SWITCH))}
 
         def ports(group: tuple[Port, ...]) -> tuple[Port, ...]:
-            return tuple(port.sized(self.name, settings) for port in group)
+            return tuple(port.sized(self.name, settings) for port in group if port.name not in off)
 
         slots = {
             name: attrs.evolve(slot, consumes=ports(slot.consumes), produces=ports(slot.produces))
             for name, slot in self.slots.items()
         }
         groups = ("consumes", "produces", "trains_on", "predicts_from", "predicts")
-        return attrs.evolve(self, slots=slots, **{name: ports(getattr(self, name)) for name in groups})
+        depends = {port: slot for port, slot in self.depends.items() if port not in switched}
+        return attrs.evolve(self, slots=slots, depends=depends, **{name: ports(getattr(self, name)) for name in groups})
 
 
 # --- recipes ---------------------------------------------------------------------------------------------------------

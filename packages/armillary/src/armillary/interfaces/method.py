@@ -121,7 +121,8 @@ class Method(Network):
 
     Each slot is a signature under :func:`slot`, and the part in it an attribute of that name. What the method owns itself (a mean
     shape, a basis) are its own parameters. ``predict`` is what is shown, evaluated and exported; :meth:`forward` by default.
-    An output that is ``NotRequired`` comes and goes with the optional slot that gives it, or that :class:`armillary.ports.With` names.
+    An output that is ``NotRequired`` comes and goes with the optional slot that gives it, or with the slot or the switch that
+    :class:`armillary.ports.With` names.
     """
 
     SPEC, FACTS = specs.MethodSpec, ("limits",)

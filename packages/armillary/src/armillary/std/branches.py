@@ -139,6 +139,7 @@ def reprojected(
     pose: Float[Tensor, "batch 3 4"],
     camera: Float[Tensor, "batch 3 3"],
     visible: Bool[Tensor, "batch 1 height width"],
+    beyond: float = 0.0,
 ) -> Float[Tensor, "batch 3 height width"]:
     """Return the picture: each pixel is looked up where its surface point lies in the canonical view; mid grey elsewhere.
 
@@ -148,6 +149,8 @@ def reprojected(
         pose: x_picture = R x_canonical + t.
         camera: of both views.
         visible: pixels with a surface.
+        beyond: colour of the canonical view beyond its frame; 0 is black.
     """
     grid = depth_mesh.inverse_warp_grid(depth, pose, camera)
-    return torch.where(visible, sampling.sample(canonical_image, grid), _MID_GREY)
+    colours = sampling.sample(canonical_image - beyond, grid) + beyond
+    return torch.where(visible, colours, _MID_GREY)

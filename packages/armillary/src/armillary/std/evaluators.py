@@ -105,7 +105,7 @@ class SideMad(Scores, name="side-mad/1", source="Wu, Rupprecht, Vedaldi 2020, ar
         unit="radian",
         source="elliottwu/unsup3d, unsup3d/renderer: fov 10 degrees",
         validator=gt(0),
-        help="horizontal field of view, used if the data has no camera",
+        help="horizontal field of view, used if neither the data nor the method has a camera",
     )
     null_depth: float = param(
         1.0, unit="scene", source=_SIDE_MAD, validator=gt(0), help="constant depth of the null baseline"
@@ -132,8 +132,10 @@ class SideMad(Scores, name="side-mad/1", source="Wu, Rupprecht, Vedaldi 2020, ar
         visible: ports.Mask | None = None,
         true_mask: ports.Mask | None = None,
         camera: ports.Camera | None = None,
+        canonical_camera: ports.Camera | None = None,
     ) -> None:
-        """Measure a batch."""
+        """Measure a batch; the camera is that of the data, else that of the method."""
+        camera = canonical_camera if camera is None else camera
         mask = known_depth(true_depth, true_mask)
         if camera is None:
             (height, width), as_truth = true_depth.shape[-2:], {"dtype": true_depth.dtype, "device": true_depth.device}

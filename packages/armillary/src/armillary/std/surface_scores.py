@@ -176,7 +176,7 @@ class DepthNormalAngle(_NormalScores, name="depth-normal-angle/1", source=f"{_UN
         unit="radian",
         source="elliottwu/unsup3d, unsup3d/renderer: fov 10 degrees",
         validator=gt(0),
-        help="horizontal field of view, used if the data has no camera",
+        help="horizontal field of view, used if neither the data nor the method has a camera",
     )
 
     def score(
@@ -187,8 +187,10 @@ class DepthNormalAngle(_NormalScores, name="depth-normal-angle/1", source=f"{_UN
         visible: ports.Mask | None = None,
         true_mask: ports.Mask | None = None,
         camera: ports.Camera | None = None,
+        canonical_camera: ports.Camera | None = None,
     ) -> None:
-        """Measure a batch."""
+        """Measure a batch; the camera is that of the data, else that of the method."""
+        camera = canonical_camera if camera is None else camera
         if camera is None:
             height, width = depth.shape[-2:]
             camera = intrinsics(self.fov, height=height, width=width, dtype=depth.dtype, device=depth.device)
