@@ -29,6 +29,17 @@ _DIVERGENCE = (
 )
 
 
+_CONFIDENT = (
+    "losses.swapped.use=unsup3d:photometric",
+    "losses.swapped.bind.confidence=confidence.head.confidence",
+)
+_CONFIDENCE = ("confidence.encoder=unsup3d:conv-encoder", "confidence.head=unsup3d:confidence")
+_GEODESIC = (
+    "transforms.0.use=std:true-rotation",
+    "losses.swapped.use=spherical:geodesic",
+    "losses.swapped.bind.rotation=view.head.rotation",
+)
+
 _SMALL = """
     [stages.embedding.slots.encoder]
     use = "{}"
@@ -80,6 +91,24 @@ EXPERIMENTS = {
     ),
     "variational view": Experiment(
         method="unsup3d", uses=("view.head=variational:view",), sets=_DIVERGENCE, shows="view.head.logvar"
+    ),
+    "geodesic distance of unsup3d's pose": Experiment(
+        method="unsup3d", vias=("view.head=std:pose-to-rotation",), sets=_GEODESIC, shows="view.head.rotation"
+    ),
+    "confidence in photogeo": Experiment(
+        method="photogeo", uses=_CONFIDENCE, sets=_CONFIDENT, shows="confidence.head.confidence"
+    ),
+    "confidence in keypoints": Experiment(
+        method="keypoints", uses=_CONFIDENCE, sets=_CONFIDENT, shows="confidence.head.confidence"
+    ),
+    "absolute image error in keypoints": Experiment(
+        method="keypoints", sets=("losses.swapped.use=std:photometric-l1",), shows="reconstruction"
+    ),
+    "repulsion of labels": Experiment(
+        method="labelling",
+        vias=("head=std:labels-to-points",),
+        sets=("losses.swapped.use=keypoints:repulsion", "losses.swapped.bind.keypoints2d=head.keypoints2d"),
+        shows="labels",
     ),
     "encoder of unsup3d in spherical": Experiment(
         method="spherical",

@@ -99,7 +99,9 @@ def _names_a_port(reason: str) -> bool:
     return bool(re.search(r"\b[a-z_0-9]+: [a-z_0-9.]+ \[[^\]]*\]", reason))
 
 
-UNSERVED = {f"std:{name}/1" for name in ("normal-angle", "rotation-angle", "light-angle", "albedo-error", "mask-overlap")}
+UNSERVED = {
+    f"std:{name}/1" for name in ("normal-angle", "rotation-angle", "light-angle", "albedo-error", "mask-overlap")
+}
 """Measures of ports that no published method gives under that name or in that frame; they serve plugins that do."""
 
 

@@ -16,7 +16,15 @@ from armillary import ports
 from armillary.config import param
 from armillary.interfaces.loss import Loss, StepCache
 from armillary.interfaces.part import asset
-from armillary.std.photometric import ComparedFeatures, absolute_error, pool, require_maps_of, vgg_weights, weigh
+from armillary.std.photometric import (
+    ComparedFeatures,
+    absolute_error,
+    everywhere,
+    pool,
+    require_maps_of,
+    vgg_weights,
+    weigh,
+)
 from armillary_unsup3d.heads import FeatureSigma
 
 _PAPER = "Wu, Rupprecht, Vedaldi 2020, arXiv:1911.11130"
@@ -97,10 +105,14 @@ class PhotometricLaplace(Loss, name="photometric", source=f"{_PAPER}, Eq. 3"):
     """Image error weighted by a predicted confidence."""
 
     def forward(
-        self, reconstruction: ports.Image, image: ports.Image, confidence: ports.Confidence, visible: ports.Mask
+        self,
+        reconstruction: ports.Image,
+        image: ports.Image,
+        confidence: ports.Confidence,
+        visible: ports.Mask | None = None,
     ) -> ports.Pooled:
-        """Return sum and count per item."""
-        return photometric_laplace(reconstruction, image, sigma=confidence, valid=visible)
+        """Return sum and count per item; without ``visible`` every pixel counts."""
+        return photometric_laplace(reconstruction, image, sigma=confidence, valid=everywhere(image, visible))
 
 
 class Perceptual(Loss, name="perceptual", source=f"{_PAPER}, Eq. 7"):

@@ -82,6 +82,34 @@ def test_adapters_are_in_the_recipe_with_all_their_settings_and_go_with_their_pa
         there["via"] = [{"use": "std:pool"}]
 
 
+MORE = ("more.encoder=toy:vector", "more.head=toy:picture")
+
+
+def test_a_recipe_adds_a_branch_of_its_own(toy_host):
+    """Its outputs are published under its name, for losses; the method's own need nothing of it."""
+    bind = ("losses.again.use=toy:l1", "losses.again.bind.reconstruction=more.head.reconstruction")
+    stage = plan(toy_host, "toy:paper", "more.encoder.features=7", *bind, uses=MORE).stages["main"]
+    assert stage.added == ("more",)
+    assert stage.slots["more.head"].inputs == {"feature": (None, 7)}
+    assert stage.extras["more.head.reconstruction"] == ("more.head", "reconstruction")
+    assert stage.losses["again"].bind["reconstruction"] == ("outputs", "more.head.reconstruction")
+    notes = resolve(toy_host, "toy:paper", Overrides(uses=MORE)).notes
+    assert notes == ("slots.more: a branch that toy:autoencoder does not have; losses read it as more.head.PORT",)
+
+
+@pytest.mark.parametrize("half", MORE)
+def test_half_of_an_added_branch_is_refused(toy_host, half):
+    with pytest.raises(
+        RecipeError, match=r"no slot 'more\.(encoder|head)'.*more\.encoder and \.head together add a branch"
+    ):
+        resolve(toy_host, "toy:paper", Overrides(uses=(half,)))
+
+
+def test_an_added_branch_whose_encoder_gives_nothing_to_its_head_is_refused(toy_host):
+    found = refusal(toy_host, "toy:paper", uses=("more.encoder=toy:map", "more.head=toy:picture"))
+    assert "slots.more.encoder: toy:map does not fit" in found
+
+
 def test_an_adapter_without_a_place_is_refused(toy_host):
     with pytest.raises(RecipeError, match="pose-to-rotation has no place: it takes pose"):
         check(toy_host, adapted(toy_host, vias=("picture.encoder=std:pose-to-rotation",)))

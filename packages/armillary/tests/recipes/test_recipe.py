@@ -71,6 +71,7 @@ def test_a_resolved_recipe_written_to_a_file_resolves_to_itself(toy_host, tmp_pa
         ("optimiser.clip_norm=1.0", ("optimiser", "clip_norm"), 1.0),
         ("settings.offset=-1.5", ("settings", "offset"), -1.5),
         ("data.fit=squash", ("data", "settings", "fit"), "squash"),
+        ("data.fit=[0, 1]", ("data", "settings", "fit"), [0, 1]),
         ("seed=3", ("seed",), 3),
     ],
 )

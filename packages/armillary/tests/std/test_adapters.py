@@ -63,3 +63,13 @@ def test_grey_weighs_the_colours_as_luma():
     assert found.shape == (3, 1, 1, 1)
     assert math.isclose(float(found.sum()), 1.0, rel_tol=1e-6)
     torch.testing.assert_close(found.flatten(), torch.tensor([0.299, 0.587, 0.114]))
+
+
+def test_each_channel_of_a_label_map_is_a_point():
+    """ln 3 above the others in one of three cells of a row: (3 - 1) / 5 to its side; a constant channel lies in the middle."""
+    labels = torch.zeros(1, 2, 1, 3)
+    labels[0, 0, 0, 2] = math.log(3.0)
+    found = adapters.LabelsToPoints()(labels=labels)["keypoints2d"]
+    torch.testing.assert_close(found, torch.tensor([[[0.4, 0.0], [0.0, 0.0]]]))
+    cold = adapters.LabelsToPoints(temperature=0.5)(labels=labels)["keypoints2d"]
+    torch.testing.assert_close(cold[0, 0, 0], torch.tensor((9.0 - 1) / 11))

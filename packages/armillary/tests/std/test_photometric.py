@@ -36,6 +36,13 @@ def test_l1_is_half_the_authors():
     torch.testing.assert_close(loss(reconstruction=a, image=b, visible=v), photometric_l1(a, b, valid=v))
 
 
+@pytest.mark.parametrize("loss", [PhotometricL1(), perceptual()])
+def test_without_a_mask_every_pixel_counts(loss):
+    a, b, _ = case(5, dtype=torch.float32, side=8)
+    whole = loss(reconstruction=a, image=b, visible=torch.ones(2, 1, 8, 8, dtype=torch.bool))
+    torch.testing.assert_close(loss(reconstruction=a, image=b), whole)
+
+
 def test_l1_outside_may_be_nan():
     """Value and gradient do not see pixels outside the mask."""
     a, b, v = case(8)

@@ -16,7 +16,7 @@ from armillary.errors import ArmillaryError, Misfit, RecipeError, did_you_mean
 from armillary.plugins.host import Host
 from armillary.ports import Axis, Port, Shape, Shapes, misfit
 from armillary.recipes.plan import BoundPlan, PartPlan, Plan, StagePlan
-from armillary.recipes.recipe import Recipe, complete, with_part, without_flag
+from armillary.recipes.recipe import Recipe, added_slots, complete, slot_kinds, with_part, without_flag
 from armillary.recipes.stages import named, prefix
 from armillary.recipes.transfer import TAKE_KEYS, slots_by_run
 from armillary.specs import ComponentSpec, EvaluatorSpec, LossSpec, MethodSpec, Slot, TransformSpec, Use
@@ -111,25 +111,30 @@ def _offered(host: Host, recipe: Recipe, misfits: Iterable[Misfit]) -> Iterator[
         )  # the cause is elsewhere: no part here is the cure
         return
     offers: dict[str, tuple[str, ...]] = {}
-    places = {f"{prefix(stage)}slots.": (stage, host.component("method", body["method"]).slots)
-              for stage, body in recipe.bodies.items() if body.get("method")}  # fmt: skip
+    places = {f"{prefix(stage)}slots.": (stage, _kinds(host, body)) for stage, body in recipe.bodies.items()}
     for each in misfits:
         root = each.where[: each.where.find("slots.") + len("slots.")]
-        if each.fits is None or root not in places:
+        if each.fits is None or each.where.removeprefix(root) not in places.get(root, ("", {}))[1]:
             yield each
             continue
         if each.where not in offers:
-            stage, slots = places[root]
+            stage, kinds = places[root]
             slot = each.where.removeprefix(root)
             # What is wrong elsewhere stays wrong with any part here, so only a new misfit speaks against a part.
             known = {(other.where, other.port) for other in misfits if other.where != each.where}
             refused = {other.part for other in misfits if other.where == each.where}
             offers[each.where] = tuple(
                 id
-                for id in host.components(slots[slot].kind)
+                for id in host.components(kinds[slot])
                 if id not in refused and _adds_none(decided(host, recipe, id, stage=stage, slot=slot), known)
             )
         yield attrs.evolve(each, fits=offers[each.where])
+
+
+def _kinds(host: Host, body: Mapping[str, Any]) -> dict[str, str]:
+    """Return the kind of each slot of a stage, those of branches that the recipe adds too."""
+    method = host.component("method", body["method"]) if body.get("method") else None
+    return slot_kinds(method, body.get("slots", {}))
 
 
 def _adds_none(error: ArmillaryError | None, known: set[tuple[str, str]]) -> bool:
@@ -306,6 +311,8 @@ class _Stage:
         except (ArmillaryError, ValueError) as error:
             self._refuse("method", str(error))
             return None
+        added = tuple(dict.fromkeys(name.partition(".")[0] for name in added_slots(method, self.body.get("slots", {}))))
+        method = _with_branches(method, added)
         data = self._data()
         transforms = self._transforms()
         self._feed(method)
@@ -339,6 +346,7 @@ class _Stage:
             losses=losses,
             evaluators=evaluators,
             extras=extras,
+            added=added,
         )
 
     def _refuse(self, path: str, reason: str, **about: Any) -> None:
@@ -441,6 +449,7 @@ class _Stage:
         for name in entries:
             if name not in method.slots:
                 hint = did_you_mean(name, method.slots) or f"slots: {', '.join(method.slots)}"
+                hint += "; NAME.encoder and NAME.head together add a branch"
                 self._refuse(f"slots.{name}", f"{self.body['method']} has no such slot", hint=hint)
         for name, slot in method.slots.items():
             if name not in entries:
@@ -748,6 +757,18 @@ class _Stage:
         key = "bind" if path.startswith("losses.") else "rename"
         sets = " or ".join(f"--set {prefix(self.name)}{path}.{key}.{port.name}={name}" for name in names)
         return f"it fits with {sets}" if sets else ""
+
+
+def _with_branches(method: MethodSpec, names: Iterable[str]) -> MethodSpec:
+    """Return a method with branches of its input ports; what they give is published, and needed by nothing."""
+    shown = {port.name for port in method.predicts_from}
+    inputs = tuple(port for port in method.trains_on if port.name in shown and not port.optional)
+    slots = {**method.slots}
+    for name in names:
+        feature = (Port("feature", kind="feature_vector", shape=f"batch {name}_features"),)
+        slots[f"{name}.encoder"] = Slot(kind="encoder", consumes=inputs, produces=feature)
+        slots[f"{name}.head"] = Slot(kind="head", consumes=feature, produces=())
+    return attrs.evolve(method, slots=slots)
 
 
 def _between(

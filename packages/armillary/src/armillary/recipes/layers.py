@@ -289,13 +289,17 @@ def pair(text: str, flag: str, form: str) -> tuple[str, str]:
 
 
 def value_of(text: str, known: Any) -> Any:
-    """Return ``text`` as a TOML value, or unchanged if it is not one or if the value before is a string."""
-    if isinstance(known, str):
-        return text.strip("\"'")
+    """Return ``text`` as a TOML value, or unchanged if it is not one.
+
+    A number in place of a string stays a string, since names may look like numbers; a list in its place is a list.
+    """
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        return text
+        value = text
+    if isinstance(known, str) and not isinstance(value, list | dict):
+        return text.strip("\"'")
+    return value
 
 
 def check_keys(table: Mapping[str, Any], layer: str) -> None:

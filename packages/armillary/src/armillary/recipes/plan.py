@@ -106,6 +106,7 @@ class StagePlan:
         shapes: resolved shapes of ``batch`` and ``outputs`` ports, by name.
         extras: name, as ``SLOT.port``, of each output of a part that its slot does not name: (slot, port). They are among
             ``outputs`` and ``predictions``.
+        added: branches that the recipe adds to the method.
         losses: instance name to loss.
         evaluators: name to evaluator.
     """
@@ -124,6 +125,7 @@ class StagePlan:
     losses: Mapping[str, BoundPlan]
     evaluators: Mapping[str, BoundPlan]
     extras: Mapping[str, tuple[str, str]] = attrs.field(factory=dict)
+    added: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

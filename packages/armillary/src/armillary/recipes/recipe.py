@@ -8,7 +8,7 @@ checks that its parts fit.
 
 import contextlib
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from armillary.recipes.settings import SECTIONS
 from armillary.recipes.stages import BODY_KEYS, MAIN, full, named, prefix, short, staged, written
 from armillary.recipes.transfer import add_source_runs, parse_take
 from armillary.recipes.variants import identity, layered
+from armillary.specs import MethodSpec
 
 _KIND_OF = {
     "losses": "loss",
@@ -144,7 +145,7 @@ def resolve(host: Host, name: str, overrides: Overrides | None = None) -> Recipe
         table={key: merger.table[key] for key in merger.table if key not in ("extends", "remove", "id")},
         origins={short(path): layer for path, layer in merger.origins.items()},
         sources={short(path): source for path, source in merger.sources.items()},
-        notes=tuple(merger.notes),
+        notes=(*merger.notes, *_branches_added(merger)),
         added=tuple(place for place, entry in _measures(merger.table).items() if entry != before.get(place)),
         replaced=merger.replaced,
     )
@@ -237,9 +238,11 @@ def _complete(host: Host, body: dict[str, Any], at: str) -> Iterator[str]:
 def entries(host: Host, body: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Yield (path, kind, table) of each part with ``use``; the kind of a slot comes from the method."""
     method = host.component("method", body["method"]) if body.get("method") else None
-    for name, entry in body.get("slots", {}).items():
-        if "use" in entry and method is not None and name in method.slots:
-            yield f"slots.{name}", method.slots[name].kind, entry
+    slots = body.get("slots", {})
+    kinds = slot_kinds(method, slots)
+    for name, entry in slots.items():
+        if "use" in entry and name in kinds:
+            yield f"slots.{name}", kinds[name], entry
             yield from ((f"slots.{name}.via.{i}", "adapter", each) for i, each in enumerate(entry.get("via", [])))
     for section in ("losses", "evaluators"):
         for name, entry in body.get(section, {}).items():
@@ -251,6 +254,20 @@ def entries(host: Host, body: Mapping[str, Any]) -> Iterator[tuple[str, str, dic
     for index, entry in enumerate(body.get("transforms", [])):
         if "use" in entry:
             yield f"transforms.{index}", "transform", entry
+
+
+def slot_kinds(method: MethodSpec | None, slots: Iterable[str]) -> dict[str, str]:
+    """Return the kind of each slot of a method, and of each that a recipe adds to it; empty without a method."""
+    if method is None:
+        return {}
+    own = {name: slot.kind for name, slot in method.slots.items()}
+    return own | {half: half.rpartition(".")[2] for half in added_slots(method, slots)}
+
+
+def added_slots(method: MethodSpec, slots: Iterable[str]) -> tuple[str, ...]:
+    """Return the slots of the branches that a recipe adds to a method: pairs NAME.encoder and NAME.head of a name that is free."""
+    own, filled = {name.partition(".")[0] for name in method.slots}, set(slots)
+    return tuple(name for name in slots if name.partition(".")[0] not in own and _half(name) in filled)
 
 
 def default_sources(host: Host, recipe: Recipe) -> Iterator[tuple[str, str]]:
@@ -281,13 +298,14 @@ def _whole_number(value: Any) -> bool:
 
 
 def _apply_overrides(merger: Merger, overrides: Overrides) -> None:
+    used = {pair(text, "--use", "slot=plugin:part")[0] for text in overrides.uses}
     for text in overrides.uses:
         name, use = pair(text, "--use", "slot=plugin:part")
         stage, own = _addressed(merger, name)
         if own in ("data", "generator") and own not in _body(merger, stage).get("slots", {}):
             merger.apply("--use", _within(stage, {own: {"use": use}}), {})
         else:
-            _fill(merger, name, {"use": use}, flag="--use", text=text)
+            _fill(merger, name, {"use": use}, flag="--use", text=text, added=_half(name) in used)
     chains: dict[str, list[str]] = {}
     for text in overrides.vias:
         name, adapter = pair(text, "--via", "slot=plugin:adapter")
@@ -309,6 +327,19 @@ def _apply_overrides(merger: Merger, overrides: Overrides) -> None:
         leave_out(merger, name)
 
 
+def _branches_added(merger: Merger) -> Iterator[str]:
+    """Yield a message for each branch that is not the method's, so that a misspelt name is seen."""
+    for stage, body in merger.table["stages"].items():
+        if "method" not in body:
+            continue
+        with contextlib.suppress(ArmillaryError):  # an unknown method is refused later, with all else
+            method = merger.host.component("method", body["method"])
+            for slot in added_slots(method, body.get("slots", {})):
+                if slot.endswith(".head"):
+                    place = f"{prefix(stage)}slots.{slot.removesuffix('.head')}"
+                    yield f"{place}: a branch that {body['method']} does not have; losses read it as {slot}.PORT"
+
+
 def _addressed(merger: Merger, name: str) -> tuple[str, str]:
     """Return the stage of ``slot`` or ``stage.slot``, and the slot's name."""
     stage, dot, rest = name.partition(".")
@@ -324,13 +355,21 @@ def _within(stage: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
     return body if stage == MAIN else {"stages": {stage: body}}
 
 
-def _fill(merger: Merger, name: str, entry: Mapping[str, Any], *, flag: str, text: str) -> None:
+def _fill(merger: Merger, name: str, entry: Mapping[str, Any], *, flag: str, text: str, added: bool = False) -> None:
+    """Patch a slot of the recipe; a new one is ``added``, as half of a branch of the recipe's own."""
     stage, slot = _addressed(merger, name)
-    if slot not in _slots_of(merger, _body(merger, stage)):
+    if slot not in _slots_of(merger, _body(merger, stage)) and not added:
         known = [named(of, each) for of, body in merger.table["stages"].items() for each in _slots_of(merger, body)]
         hint = did_you_mean(name, known) or f" slots: {', '.join(known)}"
-        raise RecipeError([f"{flag} {text}: the recipe has no slot {name!r};{hint}"])
+        more = f"; {slot.rpartition('.')[0]}.encoder and .head together add a branch" if _half(slot) else ""
+        raise RecipeError([f"{flag} {text}: the recipe has no slot {name!r};{hint}{more}"])
     merger.apply(flag, _within(stage, {"slots": {slot: entry}}), {})
+
+
+def _half(slot: str) -> str:
+    """Return the other half of a branch, empty for a slot that is no half."""
+    branch, _, half = slot.rpartition(".")
+    return {"encoder": f"{branch}.head", "head": f"{branch}.encoder"}.get(half, "") if branch else ""
 
 
 def _slots_of(merger: Merger, body: Mapping[str, Any]) -> list[str]:

@@ -152,6 +152,19 @@ class SoftArgmax(Adapter, name="soft-argmax", source="ours"):
         return {"keypoints2d": soft_argmax(logits, temperature=self.temperature)}
 
 
+class LabelsToPoints(Adapter, name="labels-to-points", source="ours: the soft-argmax of key point methods, on labels"):
+    """Mean position of each channel of a label map, after a softmax over its cells: one point per channel."""
+
+    temperature: float = param(
+        1.0, unit="label", source="ours", help="difference of labels that counts e times as much", validator=gt(0)
+    )
+
+    def forward(self, labels: ports.LabelMap) -> Points:
+        """Return ``keypoints2d`` in [-1, 1]."""
+        logits = labels.to(torch.promote_types(labels.dtype, torch.float32))
+        return {"keypoints2d": soft_argmax(logits, temperature=self.temperature)}
+
+
 class GreyPicture(Adapter, name="grey", source="ITU-R BT.601, Section 2.5.1"):
     """Luma of an sRGB picture, as one channel."""
 

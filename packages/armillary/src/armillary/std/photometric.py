@@ -48,6 +48,11 @@ def photometric_l1(
     return pool(absolute_error(reconstruction, image, valid), valid)
 
 
+def everywhere(image: Tensor, visible: Tensor | None) -> Bool[Tensor, "batch 1 height width"]:
+    """Return the mask of visible pixels; all of them where there is none."""
+    return torch.ones_like(image[:, :1], dtype=torch.bool) if visible is None else visible
+
+
 def smoothness(depth: Float[Tensor, "batch 1 height width"], *, depth_range: float) -> Float[Tensor, " batch"]:
     """Return the mean absolute step of depth between neighbours, down plus across, in units of ``depth_range``.
 
@@ -149,9 +154,11 @@ class PhotometricL1(
 ):
     """Absolute image error."""
 
-    def forward(self, reconstruction: ports.Image, image: ports.Image, visible: ports.Mask) -> ports.Pooled:
-        """Return sum and count per item."""
-        return photometric_l1(reconstruction, image, valid=visible)
+    def forward(
+        self, reconstruction: ports.Image, image: ports.Image, visible: ports.Mask | None = None
+    ) -> ports.Pooled:
+        """Return sum and count per item; without ``visible`` every pixel counts."""
+        return photometric_l1(reconstruction, image, valid=everywhere(image, visible))
 
 
 class PerceptualL2(
@@ -182,9 +189,14 @@ class PerceptualL2(
         self.features = ComparedFeatures(vgg_weights(self.weights, self.vgg16), layers=self.layers)
 
     def forward(
-        self, reconstruction: ports.Image, image: ports.Image, visible: ports.Mask, cache: StepCache | None = None
+        self,
+        reconstruction: ports.Image,
+        image: ports.Image,
+        visible: ports.Mask | None = None,
+        cache: StepCache | None = None,
     ) -> ports.Pooled:
         """Return per item the sum over layers, as a share of the picture, and the visible share of the picture."""
+        visible = everywhere(image, visible)
         total, share = image.new_zeros(image.shape[0]), image.new_zeros(image.shape[0])
         for found, target, weight in self.features(reconstruction, image, visible, cache):
             positions = weight.shape[-2] * weight.shape[-1]

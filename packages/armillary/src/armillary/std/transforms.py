@@ -100,6 +100,27 @@ class CentreCrop(Transform, name="crop", source="ours"):
         return cast(Square, move(sample, crop, kinds=kinds))
 
 
+class Posed(TypedDict):
+    """A sample with a true pose."""
+
+    true_pose: ports.Pose
+
+
+class Rotated(TypedDict):
+    """The rotation of the true pose."""
+
+    true_rotation: ports.Rotation
+
+
+class TrueRotation(Transform, name="true-rotation", source="ours"):
+    """Rotation of the true pose, for losses and measures of rotations; put it after transforms that move the pose."""
+
+    def __call__(self, sample: Posed, *, kinds: Mapping[str, str], generator: torch.Generator) -> Rotated:
+        """Return the sample with ``true_rotation``."""
+        del kinds, generator
+        return cast(Rotated, {**sample, "true_rotation": sample["true_pose"][..., :3].clone()})
+
+
 def flip_horizontal(
     sample: Mapping[str, Any], *, kinds: Mapping[str, str], mirror_points: tuple[int, ...] | None = None
 ) -> dict[str, Any]:

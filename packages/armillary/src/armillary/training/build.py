@@ -11,6 +11,7 @@ from torch import Tensor
 from armillary.config import structure
 from armillary.errors import ArmillaryError, PluginError, RecipeError
 from armillary.interfaces import Dataset, Evaluator, Loss, Method, StepCache, Transform
+from armillary.interfaces.method import Branch
 from armillary.interfaces.network import asked
 from armillary.plugins.host import Host
 from armillary.ports import Port, Shape
@@ -42,6 +43,15 @@ class Model:
     def __attrs_post_init__(self) -> None:
         for slot in {slot for slot, _ in self.plan.extras.values()}:
             self.parts[slot].register_forward_hook(self._listener(slot))
+        if self.plan.added:  # within the method's call, so that several processes average their gradients too
+            self.method.register_forward_hook(self._run_added, with_kwargs=True)
+
+    def _run_added(self, module: Any, arguments: Any, ports: Mapping[str, Any], outputs: Any) -> None:
+        """Call the branches that the recipe adds; their outputs are heard like those of any part."""
+        del module, arguments, outputs
+        for name in self.plan.added:
+            branch: Any = self.method.get_submodule(name)
+            branch(**{port: ports[port] for port in self.plan.slots[f"{name}.encoder"].asks if port in ports})
 
     def _listener(self, slot: str) -> Any:
         """Return a hook that keeps what a part gives beside its slot, from its first call in each call of the method."""
@@ -65,6 +75,8 @@ class Model:
         self._calls.append({})
         try:
             outputs = function(**arguments)
+            if self.plan.added and not any(name.partition(".")[0] in self.plan.added for name in self._calls[-1]):
+                self._run_added(None, (), arguments, None)  # a method's predict is no call of the module
         finally:
             given = self._calls.pop()
         if not isinstance(outputs, Mapping):
@@ -186,13 +198,16 @@ def build(
         if part.shares:
             parts[slot] = parts[part.shares]
     resolved = host.resolve(plan.method)
+    own = {slot: module for slot, module in parts.items() if slot.partition(".")[0] not in plan.added}
     with globals_kept(seed_for(seed, plan.name, METHOD)):
         method = _guard(
             f"method {plan.method_id}",
-            lambda: resolved.cls.build(structure(plan.body.get("settings", {}), resolved.config), parts=parts),
+            lambda: resolved.cls.build(structure(plan.body.get("settings", {}), resolved.config), parts=own),
         )
     if not isinstance(method, torch.nn.Module) or not isinstance(method, Method):
         raise PluginError(f"{plan.method_id}: build returned {type(method).__name__}, which is not a torch.nn.Module")
+    for name, branch in Branch.among({slot: module for slot, module in parts.items() if slot not in own}).items():
+        method.add_module(name, branch)
     for slot, module in parts.items():
         try:
             here = method.get_submodule(slot)
