@@ -68,7 +68,7 @@ def test_view_keeps_to_its_ranges(along, z):
     outputs = head(feature=torch.randn(50, 4, generator=torch.Generator().manual_seed(1)))
     largest = outputs["viewpoint"].abs().amax(0)
     assert largest.tolist() == pytest.approx([SIXTY] * 3 + [0.1] * 2 + [z], rel=1e-3)
-    torch.testing.assert_close(outputs["pose"], pose_from_viewpoint(outputs["viewpoint"], centre_depth=0.0))
+    torch.testing.assert_close(outputs["pose"], pose_from_viewpoint(outputs["viewpoint"], centre_depth=0.5))
 
 
 def test_depth_is_twice_the_picture_and_in_its_range():
@@ -77,6 +77,16 @@ def test_depth_is_twice_the_picture_and_in_its_range():
     assert depth.shape == (3, 1, 32, 32)
     assert depth.min() >= 0.4
     assert depth.max() <= 0.6
+
+
+def test_a_scaled_last_layer_starts_near_the_bulge():
+    """A twentieth of the weights, a twentieth of what the first maps differ from their start by."""
+    feature, spread = torch.randn(8, 8, generator=torch.Generator().manual_seed(1)), {}
+    for scale in (1.0, 0.05):
+        torch.manual_seed(0)
+        head = DepthMap(side=32, features=8, width=4, last_scale=scale)
+        spread[scale] = head.decoder(feature).std().item()
+    assert spread[0.05] == pytest.approx(0.05 * spread[1.0], rel=1e-4)
 
 
 def test_bulge_by_hand():

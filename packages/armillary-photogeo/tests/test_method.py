@@ -11,7 +11,7 @@ from armillary.kernels.depth_mesh import render_depth
 from armillary.kernels.rotations import exp_map
 from armillary.std.renderers import DepthMesh
 from armillary_photogeo.heads import pose_from_viewpoint
-from armillary_photogeo.method import Photogeo, SupervisedDepth, middle, mirrored
+from armillary_photogeo.method import Photogeo, SupervisedDepth, middle, mirrored, with_border
 
 SIDE = 16
 PORTS = {
@@ -20,11 +20,11 @@ PORTS = {
     "depth",
     "depth_mask",
     "wide_depth",
+    "free_depth",
     "canonical_depth",
     "albedo",
     "canonical_image",
     "canonical_normals",
-    "viewpoint",
     "pose",
     "canonical_camera",
 }
@@ -136,6 +136,44 @@ def test_mirrored_items_show_the_mirrored_object_under_the_same_light(lot):
     for item, swapped in enumerate(lot):
         torch.testing.assert_close(found[item], (other if swapped else plain)[item])
     assert (plain - other).abs().max() > 0.05
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_both_mirror_images_are_explained_in_each_step(training):
+    """Reference: the same composition, once plain and once with every item mirrored by lot."""
+    slope = ball() + 0.01 * torch.linspace(-1, 1, 2 * SIDE)
+    once = method(yaw=0.1, depth=slope)
+    plain = once(image=IMAGE)
+    once._lot = lambda items, device: torch.ones(items, dtype=torch.bool)
+    swapped = once(image=IMAGE)
+    both = method(yaw=0.1, depth=slope, both_mirrors=True).train(training)(image=IMAGE)
+    assert set(both) == PORTS | LIGHT | {"reconstruction_flipped"}
+    seen = (plain["visible"] & swapped["visible"]).expand_as(IMAGE)
+    assert torch.equal(both["visible"].expand_as(IMAGE), seen)
+    for name, found in (("reconstruction", plain), ("reconstruction_flipped", swapped)):
+        torch.testing.assert_close(both[name][seen], found["reconstruction"][seen])
+    for name in ("depth", "canonical_normals", "shading", "canonical_camera"):
+        torch.testing.assert_close(both[name], plain[name])
+
+
+def test_what_comes_from_beyond_the_frame_has_its_colour():
+    """Moved by half the frame, half of the picture is looked up beyond the canonical image."""
+    half = 0.52 * math.tan(math.radians(12.5))
+    for beyond in (0.0, 0.5):
+        picture = method(shift=half, light=False, beyond=beyond)(image=IMAGE)["reconstruction"]
+        assert (picture[..., : SIDE // 4] - beyond).abs().max() < 1e-5
+
+
+def test_a_border_lies_behind_the_object():
+    """Two columns of the middle and all beside them; what the network itself said is free of it."""
+    outputs = method(border_depth=0.58)(image=IMAGE)
+    depth = outputs["canonical_depth"]
+    assert (depth[..., [0, 1, -2, -1]] == 0.58).all()
+    torch.testing.assert_close(depth[..., 2:-2], outputs["free_depth"][..., 2:-2])
+    torch.testing.assert_close(outputs["free_depth"], middle(ball()))
+    rim = with_border(ball(), 0.58)
+    assert (rim[..., : SIDE // 2 + 2] == 0.58).all()
+    assert (rim[..., -SIDE // 2 - 2 :] == 0.58).all()
 
 
 def test_symmetries_are_switches():

@@ -75,7 +75,9 @@ def test_published_run_is_table_6(host):
     assert math.degrees(slots["view.head"].settings["rotation_range"]) == pytest.approx(60)
     assert math.degrees(slots["light.head"].settings["angle_range"]) == pytest.approx(60)
     assert slots["view.head"].settings["translation_range"] == RANGES["translation"][1]
-    assert slots["view.head"].settings["centre_depth"] == 0
+    assert slots["view.head"].settings["centre_depth"] == pytest.approx(
+        sum(RANGES["depth, faces"]) / 2
+    )  # ours; Eq. 3: 0
     assert math.degrees(body["settings"]["fov"]) == pytest.approx(25)
     assert stage.transforms == ()
 

@@ -31,11 +31,11 @@ from armillary.std.branches import (
     Explained,
     LightOut,
     PictureDepth,
+    PoseOut,
     exact,
     reprojected,
     shaded,
 )
-from armillary_photogeo.heads import ViewOut, Viewpoint
 
 _PAPER = "Wu, Rupprecht, Vedaldi 2019, arXiv:1906.01568"
 _WIDE = "batch 1 height*2 width*2"
@@ -62,7 +62,6 @@ class ExplainedByWideDepth(Explained):
     reconstruction_flipped: NotRequired[Annotated[ports.Image, With("settings.both_mirrors")]]
     wide_depth: WideDepth
     free_depth: CanonicalDepth
-    viewpoint: Viewpoint
 
 
 class Photogeo(Method, name="photogeo", source=f"{_PAPER}, Section 3"):
@@ -116,7 +115,7 @@ class Photogeo(Method, name="photogeo", source=f"{_PAPER}, Section 3"):
     @slot("branch")
     def albedo(self, image: ports.Image) -> AlbedoOut: ...
     @slot("branch")
-    def view(self, image: ports.Image) -> ViewOut: ...
+    def view(self, image: ports.Image) -> PoseOut: ...
     @slot("branch", optional=True)
     def light(self, image: ports.Image) -> LightOut: ...
     @slot("renderer")
@@ -128,7 +127,7 @@ class Photogeo(Method, name="photogeo", source=f"{_PAPER}, Section 3"):
             "image": image,
             "wide_depth": self.depth(image=image)["depth"],
             "albedo": self.albedo(image=image)["albedo"],
-            **self.view(image=image),
+            "pose": self.view(image=image)["pose"],
         }
         found |= {} if self.light is None else self.light(image=image)
         with torch.autocast(image.device.type, enabled=False):
@@ -140,7 +139,6 @@ class Photogeo(Method, name="photogeo", source=f"{_PAPER}, Section 3"):
         image: Float[Tensor, "batch 3 height width"],
         wide_depth: Float[Tensor, "batch 1 height*2 width*2"],
         albedo: Float[Tensor, "batch 3 height width"],
-        viewpoint: Float[Tensor, "batch 6"],
         pose: Float[Tensor, "batch 3 4"],
         light: Float[Tensor, "batch 5"] | None = None,
     ) -> ExplainedByWideDepth:
@@ -180,7 +178,6 @@ class Photogeo(Method, name="photogeo", source=f"{_PAPER}, Section 3"):
             "albedo": albedo,
             "canonical_image": canonical_image[:items],
             "canonical_normals": normals[:items],
-            "viewpoint": viewpoint,
             "pose": pose,
             "canonical_camera": camera[:items],
         }
