@@ -35,7 +35,7 @@ _CONFIDENT = (
 )
 _CONFIDENCE = ("confidence.encoder=unsup3d:conv-encoder", "confidence.head=unsup3d:confidence")
 _GEODESIC = (
-    "transforms.0.use=std:true-rotation",
+    "transforms.1.use=std:true-rotation",
     "losses.swapped.use=spherical:geodesic",
     "losses.swapped.bind.rotation=view.head.rotation",
 )
@@ -56,6 +56,7 @@ class Experiment:
     uses: tuple[str, ...] = ()
     vias: tuple[str, ...] = ()
     sets: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
     shows: str
     stage: str | None = None
 
@@ -79,6 +80,16 @@ EXPERIMENTS = {
     ),
     "mean viewpoint in unsup3d": Experiment(
         method="unsup3d", uses=("view.head=photogeo:view",), sets=_MEAN, shows="view.head.viewpoint"
+    ),
+    "view head of unsup3d in photogeo": Experiment(
+        method="photogeo", uses=("view.head=unsup3d:view",), without=("viewpoint",), shows="pose"
+    ),
+    "label map as key point head": Experiment(
+        method="keypoints",
+        uses=("head=labelling:label-map",),
+        vias=("head=std:labels-to-points",),
+        sets=("head.channels=5",),
+        shows="keypoints2d",
     ),
     "labelling trunk in unsup3d": Experiment(
         method="unsup3d", uses=("depth.encoder=labelling:dilations",), vias=("depth.encoder=std:pool",), shows="depth"
@@ -170,7 +181,8 @@ def recipe(host: Host, tried: Experiment, folder: Path) -> Recipe:
     ]
     file = folder / "patch.toml"
     file.write_text(tried.patch, encoding="utf-8")
-    return resolve(host, name, Overrides(files=(file,), uses=tried.uses, vias=tried.vias, sets=(*sets, *tried.sets)))
+    changes = {"uses": tried.uses, "vias": tried.vias, "sets": (*sets, *tried.sets), "without": tried.without}
+    return resolve(host, name, Overrides(files=(file,), **changes))
 
 
 def test_the_variational_plugin_is_short():

@@ -75,7 +75,7 @@ def test_outputs_come_and_go_with_their_slots(shape, features):
     found = set(method(shape=shape, features=features)(**batch()))
     assert ("keypoints3d" in found, "projected_keypoints2d" in found) == (shape, shape)
     assert ("image_features" in found, "reconstruction_features" in found) == (features, features)
-    assert found >= {"heatmap", "keypoints2d", "edge_weights", "edge_map", "masked_image", "reconstruction"}
+    assert found >= {"keypoints2d", "edge_weights", "edge_map", "masked_image", "reconstruction"}
 
 
 def test_features_are_a_fixed_measure():

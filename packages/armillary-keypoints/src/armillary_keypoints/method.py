@@ -40,7 +40,6 @@ class FeaturesFound(TypedDict):
 class PointsFound(TypedDict):
     """Output of the slot ``head``."""
 
-    heatmap: ports.Heatmap
     keypoints2d: ports.Keypoints2d
 
 
@@ -59,7 +58,6 @@ class ComparedFound(TypedDict):
 class KeypointsOut(TypedDict):
     """Everything that is found in a picture."""
 
-    heatmap: ports.Heatmap
     keypoints2d: ports.Keypoints2d
     edge_weights: Annotated[ports.FeatureVector, "batch pairs"]
     edge_map: ports.EdgeMap
@@ -134,11 +132,11 @@ class Keypoints(
             image: the picture.
             kept: the part of it that the decoder may see.
         """
-        found: Any = self.head(**self.encoder(image=image))
+        points = self.head(**self.encoder(image=image))["keypoints2d"]
         # Networks may run in half precision; geometry does not.
-        points = found["keypoints2d"].to(torch.promote_types(image.dtype, torch.float32))
+        points = points.to(torch.promote_types(image.dtype, torch.float32))
         with torch.autocast(image.device.type, enabled=False):
-            found = {**found, "keypoints2d": points, **self.edges(keypoints2d=points)}
+            found: Any = {"keypoints2d": points, **self.edges(keypoints2d=points)}
             if self.shape is not None:
                 found |= self.shape(keypoints2d=points)
         masked = torch.where(kept, image, _MID_GREY)

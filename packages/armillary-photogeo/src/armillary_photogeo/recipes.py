@@ -164,7 +164,6 @@ SUPERVISED_L2 = RecipeSpec(
 _CHOSEN = "ours: chosen, not searched"
 _SEARCH = "ours: short runs in the package's README"
 _AS_UNSUP3D = "ours: as unsup3d:quick"
-_BULGE = "ours: heads after 1,000 steps, scale-invariant error x 100 / normals: 1.202 / 20.9; 1.408 / 25.5 from 0.05"
 _NOISE = "ours: without it the depth's variance is 94 per cent of the loss at step 20, with it under 1 per cent"
 _LATER = "elliottwu/unsup3d, the authors' later code"
 _BOTH = f"{_LATER}: both mirror images in each step; ours: as often as by chance, so half the weight each"
@@ -179,7 +178,7 @@ def _small(*, width: int, plain_width: int, convolutions: tuple[int, ...]) -> di
     depth = {
         "depth_min": cited(0.9, source=_CAMERA),
         "depth_max": cited(1.1, source=_CAMERA),
-        "bulge": cited(0.1, source=_BULGE),
+        "bulge": cited(0.15, source=f"{_SEARCH}, on heads"),
         "last_scale": cited(0.05, source=_NOISE),
         "centred": cited(
             True, source=f"{_SEARCH}: else the head drifts before its centre, and swings aside for turning"
@@ -226,7 +225,9 @@ QUICK = RecipeSpec(
         "variance": LossUse(bind={"depth": "free_depth"}),
         "smoothness": LossUse(
             "std:smoothness",
-            weight=cited(2.0, source=f"{_AS_UNSUP3D}; over the picture's frame, not the map of four times its size"),
+            weight=cited(
+                1.0, source=f"{_SEARCH}, on heads; over the picture's frame, not the map of four times its size"
+            ),
             bind={"depth": "free_depth"},
         ),
     },

@@ -82,6 +82,15 @@ def test_set_finds_its_place(toy_host, text, path, value):
     assert found == value
 
 
+def test_set_adds_a_transform_at_the_end(toy_host):
+    """With settings, and one after the other."""
+    before = table(toy_host)["transforms"]
+    more = [f"transforms.{len(before) + place}.use=std:horizontal-flip" for place in range(2)]
+    found = table(toy_host, more[0], f"transforms.{len(before)}.probability=0.25", more[1])["transforms"]
+    flip = {"use": "std:horizontal-flip"}
+    assert found == [*before, {**flip, "settings": {"probability": 0.25}}, flip]
+
+
 OTHER = ("picture.encoder=toy:map",)
 
 
@@ -183,7 +192,7 @@ def test_a_stage_is_patched_by_key(toy_host):
     [
         ({"sets": ("budgte.steps=1",)}, "did you mean 'budget'?"),
         ({"sets": ("losses.l2.weight=1",)}, "no 'l2'; there are: l1"),
-        ({"sets": ("transforms.7.probability=1",)}, "transforms has 2 entries"),
+        ({"sets": ("transforms.7.probability=1",)}, "transforms has 2 entries; transforms.2.use=ID adds one"),
         ({"sets": ("seed",)}, "--set 'seed': write it as path=value"),
         (
             {"uses": ("picture.encodr=toy:map",)},

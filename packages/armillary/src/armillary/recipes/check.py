@@ -748,11 +748,16 @@ class _Stage:
     def _bindable(
         self, path: str, port: Port, axes: tuple[Axis, ...], outputs: Mapping[str, tuple[Port, tuple[Axis, ...]]]
     ) -> str:
-        """Return what to type so that a port is bound to others that fit it; empty if there are none."""
+        """Return what to type so that a port is bound to others that fit it; empty if there are none.
+
+        Truth is never offered in place of what a method finds: such a measure would be perfect, and mean nothing.
+        """
         names = [
             name
             for name, (other, others) in {**self.batch, **outputs}.items()
-            if not misfit(other, port) and not self.shapes.copy().unify(others, axes)
+            if name.startswith("true_") == port.name.startswith("true_")
+            and not misfit(other, port)
+            and not self.shapes.copy().unify(others, axes)
         ]
         key = "bind" if path.startswith("losses.") else "rename"
         sets = " or ".join(f"--set {prefix(self.name)}{path}.{key}.{port.name}={name}" for name in names)

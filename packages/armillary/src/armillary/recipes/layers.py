@@ -153,8 +153,11 @@ class Merger:
             known = node.get(key)
             if isinstance(known, list) and tail.split(".")[0].isdigit():
                 index, _, tail = tail.partition(".")
+                if int(index) == len(known) and tail == "use":
+                    known.append({})
                 if int(index) >= len(known) or not tail:
-                    raise RecipeError([f"{layer}: {path!r}: {key} has {len(known)} entries"])
+                    more = f"; {key}.{len(known)}.use=ID adds one" if tail else ""
+                    raise RecipeError([f"{layer}: {path!r}: {key} has {len(known)} entries{more}"])
                 known = known[int(index)]
                 keys.append(index)
             if known is None and (key in _MADE_WHERE_MISSING or (instances and tail == "use")):

@@ -159,7 +159,7 @@ class LabelsToPoints(Adapter, name="labels-to-points", source="ours: the soft-ar
         1.0, unit="label", source="ours", help="difference of labels that counts e times as much", validator=gt(0)
     )
 
-    def forward(self, labels: ports.LabelMap) -> Points:
+    def forward(self, labels: Annotated[ports.LabelMap, "batch points rows columns"]) -> Points:
         """Return ``keypoints2d`` in [-1, 1]."""
         logits = labels.to(torch.promote_types(labels.dtype, torch.float32))
         return {"keypoints2d": soft_argmax(logits, temperature=self.temperature)}
