@@ -18,9 +18,7 @@ WITH_FLAGS = {
 }
 """Slots that take a foreign part with an adapter, or without a loss that reads what only their own part gives."""
 OWN = {
-    "unsup3d:paper.renderer",
     "unsup3d:paper.confidence.head",
-    "photogeo:paper.renderer",
     "keypoints:paper.edges",
     "keypoints:paper.decoder",
     "keypoints:paper.shape",
@@ -110,6 +108,16 @@ def test_slots_of_published_recipes_take_foreign_parts(host, say):
 def test_with_its_flags_the_slot_takes_the_part(host, place):
     recipe = resolve(host, place.split(".")[0], WITH_FLAGS[place])
     assert plan_recipe(host, recipe)
+
+
+def test_renderer_slots_take_two_parts(host, say):
+    """All but that of the spherical views, for which there is one."""
+    slots = [
+        place for method in METHODS for place in places(host, f"{method}:paper") if place.wanted.kind == "renderer"
+    ]
+    two = {f"{place.recipe}.{place.name}" for place in slots if sum(not fit.reasons for fit in fits(host, place)) >= 2}
+    say(f"composition: {len(two)} of {len(slots)} renderer slots take two parts")
+    assert {f"{place.recipe}.{place.name}" for place in slots} - two == {"spherical:paper.views.renderer"}
 
 
 @pytest.mark.parametrize("loss", ELSEWHERE)

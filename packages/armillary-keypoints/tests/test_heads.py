@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from armillary_keypoints.heads import Edges, KeypointsHead
+from armillary_keypoints.heads import Blobs, Edges, KeypointsHead
 from armillary_keypoints.kernels.edge_map import naive_edge_map
 
 
@@ -100,3 +100,24 @@ def test_what_is_not_known_is_refused():
         Edges.build(Edges.Config(), inputs=known, outputs={"edge_map": (None, 1, None, None)})
     with pytest.raises(ValueError, match="two points"):
         edges(points=1)
+
+
+def test_a_blob_has_its_peak_at_its_point():
+    """Corner cells are the corners of [-1, 1]: one point in the upper right corner, one in the middle of 5 x 5 cells."""
+    places = torch.tensor([[[1.0, -1.0], [0.0, 0.0]]])
+    found = Blobs(height=5, width=5, thickness=0.25)(keypoints2d=places)
+    drawn = found["edge_map"][0, 0]
+    assert drawn[0, 4] == drawn[2, 2] == 1
+    assert drawn[2, 3].item() == pytest.approx(math.exp(-1))  # half a unit away: 0.25 / 0.25
+    assert (drawn < 1).sum() == 23
+    assert found["edge_weights"].tolist() == [[0.0]]
+
+
+def test_blobs_have_slopes_and_know_no_order():
+    places = points().requires_grad_()
+    blobs = Blobs(height=24, width=20, thickness=0.05)
+    drawn = blobs(keypoints2d=places)["edge_map"]
+    drawn.square().sum().backward()
+    assert places.grad.isfinite().all()
+    assert places.grad.abs().sum() > 0
+    torch.testing.assert_close(blobs(keypoints2d=places.flip(1))["edge_map"], drawn)

@@ -8,7 +8,7 @@ from torch import nn
 
 from armillary.errors import DataError
 from armillary_keypoints.heads import KeypointsHead
-from armillary_keypoints.networks import Decoder, Detector
+from armillary_keypoints.networks import Decoder, Detector, SmallDecoder
 from armillary_keypoints.reported import PARAMETERS
 
 
@@ -104,3 +104,30 @@ def test_any_picture_fits_a_detector_that_resizes():
 def test_odd_features_are_refused():
     with pytest.raises(ValueError, match="multiple of 2"):
         Detector(features=7)
+
+
+def test_the_small_decoder_sees_the_graph_and_the_picture():
+    """Each side by its slope; a picture of any sides that are multiples of 4."""
+    torch.manual_seed(0)
+    decoder = SmallDecoder(width=4)
+    picture, graph = torch.rand(2, 3, 12, 20, requires_grad=True), torch.rand(2, 1, 12, 20, requires_grad=True)
+    found = decoder(masked_image=picture, edge_map=graph)["reconstruction"]
+    assert found.shape == picture.shape
+    found.square().sum().backward()
+    assert min(picture.grad.abs().sum(), graph.grad.abs().sum()) > 0
+
+
+def test_the_small_decoder_looks_around_by_some_pixels():
+    """What it makes of a pixel does not depend on what is 20 pixels away, and depends on what is 6 away."""
+    torch.manual_seed(0)
+    decoder = SmallDecoder(width=4)
+    picture = torch.rand(1, 3, 64, 64, requires_grad=True)
+    decoder(masked_image=picture, edge_map=torch.zeros(1, 1, 64, 64))["reconstruction"][0, :, 32, 32].sum().backward()
+    reach = picture.grad[0].abs().sum(0)
+    assert reach[32, 26] > 0
+    assert reach[32, 8] == reach[32, 56] == 0
+
+
+def test_sides_that_the_small_decoder_cannot_halve_are_refused():
+    with pytest.raises(ValueError, match="multiples of 4, not 18 x 20"):
+        SmallDecoder(sides=(18, 20))

@@ -17,6 +17,7 @@ from armillary import ports
 from armillary.config import param
 from armillary.interfaces import Head, Renderer, from_shape
 from armillary.kernels.points import soft_argmax
+from armillary.kernels.sampling import identity_grid
 from armillary.ports import axis_length
 from armillary_keypoints.kernels.edge_map import Distance, edge_map
 from armillary_keypoints.networks import kaiming
@@ -145,3 +146,34 @@ class Edges(
             distance=self.distance,
         )
         return {"edge_map": drawn, "edge_weights": weights.expand(len(keypoints2d), -1)}
+
+
+class Blobs(
+    Renderer,
+    name="blobs",
+    source="ours: the points of Jakab et al. 2018, arXiv:1806.07823, Section 3.1, as one picture",
+):
+    r"""Key points as one picture of Gaussian blobs, without edges between them.
+
+    .. math:: S(p) = \max_i \exp(-|p - P_i|^2 / \sigma^2)
+
+    It has nothing to learn, and tells the decoder where points are and not which belong together.
+    """
+
+    thickness: float = param(
+        2.5e-3,
+        unit="squared units of [-1, 1]",
+        source=f"ours: as the edges of {_CODE}",
+        validator=gt(0.0),
+        help="sigma squared, of the exponential",
+    )
+    height: int = from_shape("edge_map", axis_length(-2, of="rows of the pictures"))
+    width: int = from_shape("edge_map", axis_length(-1, of="columns of the pictures"))
+
+    def forward(self, keypoints2d: ports.Keypoints2d) -> Drawn:
+        """Return ``edge_map``, and ``edge_weights`` of 0: no edge is drawn."""
+        grid = identity_grid(self.height, self.width, dtype=keypoints2d.dtype, device=keypoints2d.device)
+        squared = (keypoints2d[:, :, None, None] - grid).square().sum(dim=-1)
+        drawn = torch.exp(-squared.amin(dim=1, keepdim=True) / self.thickness)
+        points = keypoints2d.shape[1]
+        return {"edge_map": drawn, "edge_weights": drawn.new_zeros(len(drawn), points * (points - 1) // 2)}

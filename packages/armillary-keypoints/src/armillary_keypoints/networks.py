@@ -244,3 +244,47 @@ class Decoder(
         for block in self.up:
             x = torch.cat((block(x), maps.pop()), dim=1)
         return {"reconstruction": 0.5 * (self.last(x) + 1.0)}
+
+
+class SmallDecoder(
+    Renderer,
+    name="small-decoder",
+    source="ours: Ronneberger, Fischer, Brox 2015, arXiv:1505.04597, Section 2, with two levels",
+):
+    """Picture made again from its edge map and what the mask left of it: a U-Net of two levels, without normalisation.
+
+    It sees some 20 pixels each way, where the published decoder sees the whole picture, and has a hundredth of its weights at one
+    width. Sides of the pictures are multiples of 4.
+    """
+
+    width: int = param(
+        16, source="ours, not searched", validator=gt(0), help="channels of the finest level; they double per level"
+    )
+    sides: Sides = from_shape("masked_image", sides, default=(None, None))
+
+    def setup(self) -> None:
+        """Make the levels.
+
+        Raises:
+            ValueError: the pictures cannot be halved twice.
+        """
+        if any(side is not None and side % 4 for side in self.sides):
+            raise ValueError(f"the sides of the picture must be multiples of 4, not {self.sides[0]} x {self.sides[1]}")
+        w = self.width
+        self.fine, self.middle, self.coarse = self._level(3 + 1, w), self._level(w, 2 * w), self._level(2 * w, 4 * w)
+        self.up, self.top = self._level(4 * w + 2 * w, 2 * w), self._level(2 * w + w, w)
+        self.last = _conv(w, 3)
+        kaiming(self)
+
+    @staticmethod
+    def _level(inputs: int, outputs: int) -> nn.Sequential:
+        return nn.Sequential(_conv(inputs, outputs), _rectify(), _conv(outputs, outputs), _rectify())
+
+    def forward(self, masked_image: ports.Image, edge_map: ports.EdgeMap) -> DecoderOut:
+        """Return ``reconstruction``, which is not clamped: it may leave [0, 1]."""
+        fine = self.fine(torch.cat((2.0 * masked_image - 1.0, edge_map), dim=1))
+        middle = self.middle(functional.avg_pool2d(fine, 2))
+        coarse = self.coarse(functional.avg_pool2d(middle, 2))
+        x = self.up(torch.cat((functional.interpolate(coarse, scale_factor=2), middle), dim=1))
+        x = self.top(torch.cat((functional.interpolate(x, scale_factor=2), fine), dim=1))
+        return {"reconstruction": 0.5 * (self.last(x) + 1.0)}

@@ -112,6 +112,22 @@ def test_a_part_that_replaces_another_starts_from_its_own_defaults(toy_host, tmp
     assert kept.notes == ("slots.picture.encoder: toy:map keeps features = 5 of toy:vector",)
 
 
+def test_the_optimiser_groups_of_a_replaced_part_go_with_it(toy_host, tmp_path):
+    """Those that the recipe has; what is typed beside --use, and the groups of other parts, stay."""
+    file = tmp_path / "mine.toml"
+    groups = '"picture.encoder.linear" = {lr = 0.5}\n"picture.head.*" = {lr = 0.25}\n'
+    file.write_text(f'extends = "toy:paper"\n[optimiser.groups]\n{groups}', encoding="utf-8")
+    recipe = resolve(toy_host, str(file), Overrides(uses=OTHER))
+    assert recipe.written["optimiser"]["groups"] == {"picture.head.*": {"lr": 0.25}}
+    assert "optimiser.groups.picture.encoder.linear: of the part that toy:map replaces; dropped" in recipe.notes
+    more = tmp_path / "more.toml"
+    more.write_text('[optimiser.groups]\n"picture.encoder.*" = {lr = 0.75}\n', encoding="utf-8")
+    recipe = resolve(toy_host, str(file), Overrides(uses=OTHER, files=(more,)))
+    assert recipe.written["optimiser"]["groups"] == {"picture.head.*": {"lr": 0.25}, "picture.encoder.*": {"lr": 0.75}}
+    kept = resolve(toy_host, str(file), Overrides(uses=OTHER, keep_settings=True))
+    assert set(kept.written["optimiser"]["groups"]) == {"picture.encoder.linear", "picture.head.*"}
+
+
 def test_what_a_replaced_part_cannot_keep_is_named(toy_host):
     change = {"uses": ("picture.encoder=toy:picture",)}
     assert resolve(toy_host, "toy:paper", Overrides(**change)).notes == ()

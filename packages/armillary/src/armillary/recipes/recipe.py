@@ -127,7 +127,7 @@ def resolve(host: Host, name: str, overrides: Overrides | None = None) -> Recipe
     """
     overrides = overrides or Overrides()
     merger = layered(host, name)
-    before = _measures(merger.table)
+    before, groups = _measures(merger.table), _groups(merger.table)
     merger.replaced.clear()
     merger.keep_settings = overrides.keep_settings
     for path in overrides.files:
@@ -139,6 +139,7 @@ def resolve(host: Host, name: str, overrides: Overrides | None = None) -> Recipe
         merger.apply(str(path), patch, {})
     merger.table.setdefault("stages", {})
     _apply_overrides(merger, overrides)
+    _drop_groups(merger, groups)
     add_source_runs(merger.table, overrides.runs)
     return Recipe(
         id=identity(name),
@@ -325,6 +326,27 @@ def _apply_overrides(merger: Merger, overrides: Overrides) -> None:
         merger.sources.pop(full(f"{path}.weight"), None)
     for name in overrides.without:
         leave_out(merger, name)
+
+
+def _groups(table: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the optimiser's groups of each stage."""
+    return {
+        stage: copy.deepcopy(body.get("optimiser", {}).get("groups", {}))
+        for stage, body in table.get("stages", {}).items()
+    }
+
+
+def _drop_groups(merger: Merger, before: Mapping[str, Mapping[str, Any]]) -> None:
+    """Drop the recipe's optimiser groups of parts that were replaced, with a message: they name the parameters of those."""
+    for path in () if merger.keep_settings else merger.replaced:
+        _, stage, _, slot = path.split(".", 3)
+        groups = merger.table["stages"][stage].get("optimiser", {}).get("groups", {})
+        use = merger.table["stages"][stage].get("slots", {}).get(slot, {}).get("use", "another part")
+        for name in [name for name in groups if name.startswith(f"{slot}.")]:
+            if groups[name] == before.get(stage, {}).get(name):
+                del groups[name]
+                place = f"{prefix(stage)}optimiser.groups.{name}"
+                merger.notes.append(f"{place}: of the part that {use} replaces; dropped")
 
 
 def _branches_added(merger: Merger) -> Iterator[str]:
