@@ -121,7 +121,12 @@ def _offered(host: Host, recipe: Recipe, misfits: Iterable[Misfit]) -> Iterator[
             stage, kinds = places[root]
             slot = each.where.removeprefix(root)
             # What is wrong elsewhere stays wrong with any part here, so only a new misfit speaks against a part.
-            known = {(other.where, other.port) for other in misfits if other.where != each.where}
+            # Unless it reads what the part here gives: that another part gives it, too, is what is asked.
+            known = {
+                (other.where, other.port)
+                for other in misfits
+                if other.where != each.where and not _reads(recipe, stage, other.where, slot)
+            }
             refused = {other.part for other in misfits if other.where == each.where}
             offers[each.where] = tuple(
                 id
@@ -129,6 +134,14 @@ def _offered(host: Host, recipe: Recipe, misfits: Iterable[Misfit]) -> Iterator[
                 if id not in refused and _adds_none(decided(host, recipe, id, stage=stage, slot=slot), known)
             )
         yield attrs.evolve(each, fits=offers[each.where])
+
+
+def _reads(recipe: Recipe, stage: str, where: str, slot: str) -> bool:
+    """Return whether a loss or evaluator is bound to what the part of a slot gives beside its slot."""
+    section, _, name = where.removeprefix(prefix(stage)).partition(".")
+    entry = recipe.bodies[stage].get(section, {})
+    entry = entry.get(name.split(":")[0], {}) if section in ("losses", "evaluators") else {}
+    return any(bound.startswith(f"{slot}.") for bound in {**entry.get("rename", {}), **entry.get("bind", {})}.values())
 
 
 def _kinds(host: Host, body: Mapping[str, Any]) -> dict[str, str]:
@@ -798,12 +811,14 @@ def _between(
 
 
 def _with_cure(misfit: Misfit, recipe: Recipe, stage: str) -> Misfit:
-    """Return a misfit of an evaluator with the flag that leaves it out, since a training does without it."""
+    """Return a misfit of an evaluator, or of a loss on what a part gives beside its slot, with the flag that leaves it out."""
     section, _, rest = misfit.where.partition(".")
     name = next((each for each in recipe.bodies[stage].get(section, {}) if rest.split(":")[0] == each), "")
-    if section != "evaluators" or not name:
+    slots = recipe.bodies[stage].get("slots", {})
+    beside = section == "losses" and misfit.missing and any(_reads(recipe, stage, misfit.where, slot) for slot in slots)
+    if not name or not (section == "evaluators" or beside):
         return misfit
-    cure = f"leave it out: {without_flag(recipe.bodies, stage, name)}"
+    cure = f"leave it out: {without_flag(recipe.bodies, stage, name, section=section)}"
     return attrs.evolve(misfit, hint=f"{cure}{f'; {misfit.hint}' if misfit.hint else ''}")
 
 

@@ -173,7 +173,9 @@ def with_part(host: Host, recipe: Recipe, part: str, *, stage: str, slot: str) -
     if before.get("use") == part:
         merger.table["stages"][stage]["slots"][slot] = copy.deepcopy(dict(before))
     else:
+        groups = _groups(merger.table)
         merger.apply("--use", {"stages": {stage: {"slots": {slot: {"use": part}}}}}, {})
+        _drop_groups(merger, groups)
     return attrs.evolve(recipe, table=merger.table)
 
 
@@ -448,10 +450,12 @@ def without_paths(stages: Mapping[str, Mapping[str, Any]], name: str) -> list[st
     ]
 
 
-def without_flag(stages: Mapping[str, Mapping[str, Any]], stage: str, evaluator: str) -> str:
-    """Return the shortest ``--without NAME`` that removes one evaluator alone."""
-    path = f"{prefix(stage)}evaluators.{evaluator}"
-    names = _short_names(stage, "evaluators", evaluator)
+def without_flag(
+    stages: Mapping[str, Mapping[str, Any]], stage: str, name: str, *, section: str = "evaluators"
+) -> str:
+    """Return the shortest ``--without NAME`` that removes one evaluator, or one loss, alone."""
+    path = f"{prefix(stage)}{section}.{name}"
+    names = _short_names(stage, section, name)
     return f"--without {next((name for name in names if without_paths(stages, name) == [path]), names[-1])}"
 
 
