@@ -19,6 +19,8 @@ WITH_FLAGS = {
 """Slots that take a foreign part with an adapter, or without a loss that reads what only their own part gives."""
 OWN = {
     "unsup3d:paper.confidence.head",
+    "unsup3d:paper.renderer",
+    "photogeo:paper.renderer",
     "keypoints:paper.edges",
     "keypoints:paper.decoder",
     "keypoints:paper.shape",
@@ -111,13 +113,13 @@ def test_with_its_flags_the_slot_takes_the_part(host, place):
 
 
 def test_renderer_slots_take_two_parts(host, say):
-    """All but that of the spherical views, for which there is one."""
+    """Both of key points; depth is drawn by one part, and so are the spherical views."""
     slots = [
         place for method in METHODS for place in places(host, f"{method}:paper") if place.wanted.kind == "renderer"
     ]
     two = {f"{place.recipe}.{place.name}" for place in slots if sum(not fit.reasons for fit in fits(host, place)) >= 2}
     say(f"composition: {len(two)} of {len(slots)} renderer slots take two parts")
-    assert {f"{place.recipe}.{place.name}" for place in slots} - two == {"spherical:paper.views.renderer"}
+    assert two == {"keypoints:paper.edges", "keypoints:paper.decoder"}
 
 
 @pytest.mark.parametrize("loss", ELSEWHERE)

@@ -16,8 +16,6 @@ from armillary.training.train import train
 
 STEPS = 20
 SECOND = {
-    "unsup3d renderer=std:depth-splat": "depth",
-    "photogeo renderer=std:depth-splat": "depth",
     "keypoints edges=keypoints:blobs": "edge_map",
     "keypoints decoder=keypoints:small-decoder": "reconstruction",
 }

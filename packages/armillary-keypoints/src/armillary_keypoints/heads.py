@@ -167,6 +167,7 @@ class Blobs(
         validator=gt(0.0),
         help="sigma squared, of the exponential",
     )
+    pairs: int | None = from_shape("edge_weights", lambda shape: shape[1], default=None)
     height: int = from_shape("edge_map", axis_length(-2, of="rows of the pictures"))
     width: int = from_shape("edge_map", axis_length(-1, of="columns of the pictures"))
 
@@ -176,4 +177,5 @@ class Blobs(
         squared = (keypoints2d[:, :, None, None] - grid).square().sum(dim=-1)
         drawn = torch.exp(-squared.amin(dim=1, keepdim=True) / self.thickness)
         points = keypoints2d.shape[1]
-        return {"edge_map": drawn, "edge_weights": drawn.new_zeros(len(drawn), points * (points - 1) // 2)}
+        pairs = points * (points - 1) // 2 if self.pairs is None else self.pairs
+        return {"edge_map": drawn, "edge_weights": drawn.new_zeros(len(drawn), pairs)}

@@ -450,9 +450,7 @@ def without_paths(stages: Mapping[str, Mapping[str, Any]], name: str) -> list[st
     ]
 
 
-def without_flag(
-    stages: Mapping[str, Mapping[str, Any]], stage: str, name: str, *, section: str = "evaluators"
-) -> str:
+def without_flag(stages: Mapping[str, Mapping[str, Any]], stage: str, name: str, *, section: str = "evaluators") -> str:
     """Return the shortest ``--without NAME`` that removes one evaluator, or one loss, alone."""
     path = f"{prefix(stage)}{section}.{name}"
     names = _short_names(stage, section, name)
