@@ -63,8 +63,8 @@ class MethodCase:
 
     @property
     def produced(self) -> Mapping[str, Port]:
-        """Return the ports that come out, by name."""
-        return self.stage.outputs
+        """Return the ports that the method itself returns, by name: what its parts give beside their slots is not among them."""
+        return {name: port for name, port in self.stage.outputs.items() if name not in self.stage.extras}
 
     def given(self, *, batch: int = BATCH, dtype: torch.dtype = torch.float32, seed: int = 0) -> dict[str, Tensor]:
         """Return what the method trains on."""
@@ -117,7 +117,7 @@ def method_case(subject: Subject) -> MethodCase | Exception:
                 plan=plan,
                 stage=stage,
                 inputs=given,
-                outputs={name: stage.shapes[name] for name in stage.outputs},
+                outputs={name: stage.shapes[name] for name in stage.outputs if name not in stage.extras},
             )
             return _called_once(found)
     return Skip(said)
