@@ -15,6 +15,7 @@ def test_catalogue():
     parts = [part.spec() for part in plugin.armillary_components() if isinstance(part, type)]
     assert {f"{spec.KIND} {spec.name}" for spec in parts} == {
         *("encoder detector", "head keypoints", "head shape-space", "renderer edges", "renderer decoder"),
+        *("renderer blobs", "renderer small-decoder"),
         *("transform random-mask", "method keypoints", "method lifted"),
         *("loss perceptual", "loss feature-distance", "loss projection", "loss repulsion"),
         "evaluator spread/1",
