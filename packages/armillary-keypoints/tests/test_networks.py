@@ -118,7 +118,7 @@ def test_the_small_decoder_sees_the_graph_and_the_picture():
 
 
 def test_the_small_decoder_looks_around_by_some_pixels():
-    """What it makes of a pixel does not depend on what is 20 pixels away, and depends on what is 6 away."""
+    """A pixel of its output depends on the input 6 pixels away, and not on that 24 away."""
     torch.manual_seed(0)
     decoder = SmallDecoder(width=4)
     picture = torch.rand(1, 3, 64, 64, requires_grad=True)

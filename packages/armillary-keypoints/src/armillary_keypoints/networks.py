@@ -253,7 +253,7 @@ class SmallDecoder(
 ):
     """Picture made again from its edge map and what the mask left of it: a U-Net of two levels, without normalisation.
 
-    It sees some 20 pixels each way, where the published decoder sees the whole picture, and has a hundredth of its weights at one
+    It sees some 20 pixels each way, where the published decoder sees far more, and has about a tenth of its weights at the same
     width. Sides of the pictures are multiples of 4.
     """
 
